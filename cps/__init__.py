@@ -1,0 +1,1 @@
+"""cps: what village common-prosperity projects changed."""

@@ -1,0 +1,135 @@
+"""The records of a comparison: the initiative as data, and the design that is estimated."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.errors import Finding, Text
+from cps.periods import Frequency
+
+Form = Literal["level", "log"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreatedUnit:
+    """A host of the initiative: when it started there, and what it cost by source of money."""
+
+    unit: str
+    start: datetime.date
+    cost_yuan: dict[str, int] = field(default_factory=dict)  # source of money -> 元
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A unit or a whole area kept out of the comparison, and why.
+
+    ``reason`` is one of ``spillover, contaminated, giant, overlap, missing, not_in_panel,
+    always_treated, not_listed, other``; ``explanation`` says it in words.
+    """
+
+    unit: str | None
+    area: str | None
+    reason: str
+    explanation: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """Something the evaluation takes for granted, how well it is founded, how much hangs on it."""
+
+    text: Text
+    quality: Literal["good", "fair", "poor"]
+    impact: Literal["high", "medium", "low"]
+
+
+@dataclass(frozen=True, slots=True)
+class Initiative:
+    """One initiative, as its TOML file declares it."""
+
+    id: str
+    name: Text
+    description: Text
+    format: str  # kind of format, a key of the vocabulary
+    provenance: Literal["published", "illustrative"]
+    stands_for: tuple[str, ...]  # fact ids
+    is_synthetic: bool
+    unit_kind: str
+    frequency: Frequency
+    outcomes: tuple[str, ...]
+    treated: tuple[TreatedUnit, ...]
+    comparison_areas: tuple[str, ...]  # empty: every area of the panel
+    exclusions: tuple[Exclusion, ...]
+    anticipation: int  # periods before the start in which an effect is allowed for
+    assumptions: tuple[Assumption, ...]
+    source_sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """Who is treated when, who may be compared, who is left out and why; frozen and hashed.
+
+    Parameters
+    ----------
+    name : str
+        Initiative id, or the name given to ``design_from_frame``.
+    outcome, measure : str
+        Column, and unit of measure of ``y_natural``: ``yuan``, ``persons``, or any text.
+    form : {"level", "log"}
+        Scale of ``y``: as measured, or natural logarithm.
+    units : tuple of str, length n_units
+    periods : tuple of int, length n_periods
+        Ordinals, ascending; ``period_labels`` are their labels.
+    y, y_natural : ndarray of float, shape (n_units, n_periods)
+        The outcome on the estimation scale and as measured; complete (no NaN), read-only.
+    cohort : tuple of (int or None), length n_units
+        First treated period as an ordinal; None for never treated.
+    is_donor : ndarray of bool, shape (n_units,)
+        True for never-treated units that may serve as comparison.
+    exclusions : tuple of Exclusion
+        Everyone left out of the arrays, and why.
+    anticipation : int, periods
+    minimum_detectable_effect : float or None
+        On the scale of ``y``, at 5% size and 80% power; None if it can't be computed.
+    design_hash : str
+        sha256 over all of the above; taken before any estimate.
+    """
+
+    name: str
+    outcome: str
+    measure: str
+    form: Form
+    unit_kind: str
+    frequency: Frequency
+    units: tuple[str, ...]
+    periods: tuple[int, ...]
+    period_labels: tuple[str, ...]
+    y: NDArray[np.float64]
+    y_natural: NDArray[np.float64]
+    cohort: tuple[int | None, ...]
+    is_donor: NDArray[np.bool_]
+    exclusions: tuple[Exclusion, ...]
+    anticipation: int
+    minimum_detectable_effect: float | None
+    is_synthetic: bool
+    findings: tuple[Finding, ...]
+    design_hash: str
+
+    @property
+    def n_treated(self) -> int:
+        """Number of units with a cohort."""
+        return sum(cohort is not None for cohort in self.cohort)
+
+    @property
+    def n_donors(self) -> int:
+        """Number of never-treated units that may serve as comparison."""
+        return int(self.is_donor.sum())
+
+    @property
+    def cohorts(self) -> tuple[int, ...]:
+        """The first treated periods that occur, ascending."""
+        return tuple(sorted({cohort for cohort in self.cohort if cohort is not None}))

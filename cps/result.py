@@ -1,0 +1,140 @@
+"""Effect and Check: one vocabulary for every method and every test of robustness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cps.errors import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its uncertainty; None where a method has no such thing."""
+
+    att: float | None
+    se: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTimeEffect:
+    """ATT(g, t): the effect on cohort ``cohort`` in period ``period`` (both ordinals)."""
+
+    cohort: int
+    period: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class EventTimeEffect:
+    """The effect ``event_time`` periods after the start; negative times are pre-trends."""
+
+    event_time: int
+    estimate: Estimate
+    n_treated: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEffect:
+    """An effect by cohort or by calendar period; ``period`` is an ordinal."""
+
+    period: int
+    estimate: Estimate
+    n_treated: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathPoint:
+    """Mean of the treated units as observed, and what the method says without treatment.
+
+    On the scale of the design's ``y``; ``event`` paths are by event time, calendar paths by period.
+    """
+
+    period: int
+    observed: float | None
+    counterfactual: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Weight of a donor unit (``unit``) or of a pre-period (``period``) for one cohort."""
+
+    cohort: int
+    unit: str | None
+    period: int | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one method says of one initiative and outcome.
+
+    Parameters
+    ----------
+    measure : str
+        Unit of ``overall`` and of everything else here: ``yuan``, ``persons``, ``log_points`` …
+    overall : Estimate
+        The headline ATT of this method.
+    natural : Estimate or None
+        ``overall`` translated to the outcome's own unit (``natural_measure``) if ``measure`` is
+        ``log_points``: mean over treated cells of observed × (1 − exp(−att)); otherwise None.
+    level : float
+        Confidence level of every interval, e.g. 0.95.
+    inference : str
+        ``analytic`` (influence function), ``placebo`` …
+    p_value_floor : float or None
+        Smallest p-value that the inference can give, e.g. 1 / (J + 1).
+    aggregations : dict of str to Estimate
+        ``simple``, ``dynamic``, ``group``, ``calendar`` overall effects where a method has them.
+    paths : tuple of PathPoint
+        By calendar period, over all treated units.
+    placebos : tuple of float
+        Placebo estimates on the scale of ``overall``.
+    """
+
+    initiative: str
+    outcome: str
+    measure: str
+    natural_measure: str
+    estimand: str
+    method: str
+    options: dict[str, str]
+    overall: Estimate
+    natural: Estimate | None
+    level: float
+    inference: str
+    p_value_floor: float | None
+    n_treated: int
+    n_comparison: int
+    n_pre: int
+    n_post: int
+    by_event_time: tuple[EventTimeEffect, ...] = ()
+    by_cohort: tuple[PeriodEffect, ...] = ()
+    by_calendar: tuple[PeriodEffect, ...] = ()
+    group_time: tuple[GroupTimeEffect, ...] = ()
+    aggregations: dict[str, Estimate] = field(default_factory=dict)
+    paths: tuple[PathPoint, ...] = ()
+    weights: tuple[Weight, ...] = ()
+    placebos: tuple[float, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    design_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A test of robustness; ``verdict`` is None where the data can't say.
+
+    ``explanation`` is a key of the check's words; ``values`` fill it. ``table`` is columnar:
+    column name -> equally long tuples of numbers or strings.
+    """
+
+    name: str
+    method: str
+    verdict: bool | None
+    statistic: float | None
+    threshold: float | None
+    explanation: str
+    values: dict[str, float | int | str | None] = field(default_factory=dict)
+    table: dict[str, tuple[float | int | str | None, ...]] = field(default_factory=dict)
