@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cps.errors import Finding
+from cps.errors import Finding, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,10 @@ class Effect:
     outcome: str
     measure: str
     natural_measure: str
-    estimand: str
-    method: str
+    estimand: Text
+    method: str  # the estimator module's name
+    method_name: Text
+    reference: str
     options: dict[str, str]
     overall: Estimate
     natural: Estimate | None
@@ -126,7 +128,7 @@ class Effect:
 class Check:
     """A test of robustness; ``verdict`` is None where the data can't say.
 
-    ``explanation`` is a key of the check's words; ``values`` fill it. ``table`` is columnar:
+    ``explanation`` says what was found, numbers included, in both languages. ``table`` is columnar:
     column name -> equally long tuples of numbers or strings.
     """
 
@@ -135,6 +137,6 @@ class Check:
     verdict: bool | None
     statistic: float | None
     threshold: float | None
-    explanation: str
-    values: dict[str, float | int | str | None] = field(default_factory=dict)
+    title: Text
+    explanation: Text
     table: dict[str, tuple[float | int | str | None, ...]] = field(default_factory=dict)
