@@ -1,0 +1,1 @@
+"""Design: who is treated when, who may be compared, who is left out and why."""
