@@ -74,6 +74,10 @@ class CpsError(Exception):
             f"  {words[1]}: {self.mend.in_language(language)}"
         )
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this in place of a traceback: the message is for the notebook's user.
+        return [self.message("zh"), self.message("en")]
+
     def __str__(self) -> str:
         return self.message(os.environ.get("CPS_LANG", "en"))
 

@@ -12,7 +12,7 @@ from cps.design._finish import finish_design
 from cps.design.record import Design, Exclusion, Form, Initiative
 from cps.errors import DesignError, Finding, InitiativeError, Text, UsageError, unknown_choice
 from cps.panel.record import OUTCOME_MEASURES, Panel
-from cps.periods import Frequency, ordinal
+from cps.periods import PERIODS_PER_YEAR, Frequency, ordinal
 
 
 def make_design(
@@ -347,8 +347,8 @@ def _regime_break(panel: Panel) -> list[Finding]:
 
 def _as_ordinal(frame: pl.DataFrame, column: str, frequency: Frequency) -> pl.Series:
     series = frame[column]
-    if series.dtype == pl.Date or series.dtype == pl.Datetime:
-        per_year = {"month": 12, "quarter": 4, "year": 1}[frequency]
+    if series.dtype == pl.Date or isinstance(series.dtype, pl.Datetime):
+        per_year = PERIODS_PER_YEAR[frequency]
         dates = series.cast(pl.Date)
         return dates.dt.year().cast(pl.Int64) * per_year + (
             (dates.dt.month().cast(pl.Int64) - 1) * per_year // 12
