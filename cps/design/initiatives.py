@@ -32,8 +32,25 @@ QUALITIES: tuple[str, ...] = ("good", "fair", "poor")
 IMPACTS: tuple[str, ...] = ("high", "medium", "low")
 PROVENANCES: tuple[str, ...] = ("published", "illustrative")
 
-_REQUIRED = "id name description format provenance stands_for is_synthetic outcomes treated".split()
-_OPTIONAL = "unit_kind frequency comparison_areas exclusions anticipation assumptions".split()
+_REQUIRED = [
+    "id",
+    "name",
+    "description",
+    "format",
+    "provenance",
+    "stands_for",
+    "is_synthetic",
+    "outcomes",
+    "treated",
+]
+_OPTIONAL = [
+    "unit_kind",
+    "frequency",
+    "comparison_areas",
+    "exclusions",
+    "anticipation",
+    "assumptions",
+]
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
 _KIND = Text("共富项目", "initiative")
 _TYPE_WORDS: dict[type, Text] = {
