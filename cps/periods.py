@@ -39,4 +39,4 @@ def parse_start(text: str) -> datetime.date:
     parts = [int(part) for part in text.strip().split("-")]
     if not 1 <= len(parts) <= 3:
         raise ValueError(text)
-    return datetime.date(*(parts + [1, 1])[:3])
+    return datetime.date(*[*parts, 1, 1][:3])

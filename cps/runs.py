@@ -218,7 +218,8 @@ def _decode(kind: Any, value: Any) -> Any:
         names = {one.name for one in dataclasses.fields(kind)}
         if set(value) != names:
             raise ValueError(f"{kind.__name__}: fields {sorted(set(value) ^ names)}")
-        return kind(**{name: _decode(hints[name], one) for name, one in value.items()})
+        record: Any = kind
+        return record(**{name: _decode(hints[name], one) for name, one in value.items()})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         records = [one for one in arguments if dataclasses.is_dataclass(one)]
