@@ -1,1 +1,70 @@
-"""cps: what village common-prosperity projects changed."""
+"""Common Prosperity Studies: what village projects changed, from ledgers to bilingual pages."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cps.design.build import design_from_frame, make_design, pool_initiatives
+    from cps.design.initiatives import load_initiative, load_initiatives
+    from cps.estimators.battery import estimate_all
+    from cps.estimators.registry import estimate
+    from cps.facts import load_facts
+    from cps.indicators.summary import summarise_panel
+    from cps.ledger.read import read_ledgers
+    from cps.panel.build import build_panel
+    from cps.panel.store import load_panel, save_panel
+    from cps.report.render import render_report, write_report
+    from cps.robustness.registry import check_robustness
+    from cps.runner.batch import run_batch
+    from cps.runner.parameters import check_parameters
+    from cps.runs import load_failures, load_run, load_runs, make_run, save_run
+    from cps.synthesis.overview import synthesise
+    from cps.tables import show
+
+# Public name -> its home; loaded when first asked for, so that ``import cps`` costs nothing.
+_HOMES: dict[str, str] = {
+    "build_panel": "cps.panel.build",
+    "check_parameters": "cps.runner.parameters",
+    "check_robustness": "cps.robustness.registry",
+    "design_from_frame": "cps.design.build",
+    "estimate": "cps.estimators.registry",
+    "estimate_all": "cps.estimators.battery",
+    "load_facts": "cps.facts",
+    "load_failures": "cps.runs",
+    "load_initiative": "cps.design.initiatives",
+    "load_initiatives": "cps.design.initiatives",
+    "load_panel": "cps.panel.store",
+    "load_run": "cps.runs",
+    "load_runs": "cps.runs",
+    "make_design": "cps.design.build",
+    "make_run": "cps.runs",
+    "pool_initiatives": "cps.design.build",
+    "read_ledgers": "cps.ledger.read",
+    "render_report": "cps.report.render",
+    "run_batch": "cps.runner.batch",
+    "save_panel": "cps.panel.store",
+    "save_run": "cps.runs",
+    "show": "cps.tables",
+    "summarise_panel": "cps.indicators.summary",
+    "synthesise": "cps.synthesis.overview",
+    "write_report": "cps.report.render",
+}
+
+__all__ = [  # noqa: PLE0604, RUF022
+    *_HOMES
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cps' has no attribute {name!r}; it has: {', '.join(_HOMES)}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

@@ -197,6 +197,22 @@ def load_runs(folder: Path | str) -> tuple[Run, ...]:
     return tuple(load_run(path.parent) for path in sorted(Path(folder).glob("*/run.json")))
 
 
+def save_failure(name: str, message: Text, folder: Path | str) -> Path:
+    """Record in ``folder`` that the run called ``name`` failed, and why."""
+    path = Path(folder) / "failure.json"
+    write_json(path, {"schema": SCHEMA, "name": name, "message": encode(message)})
+    return path
+
+
+def load_failures(folder: Path | str) -> dict[str, Text]:
+    """Read why runs in the sub-folders of ``folder`` failed, by name."""
+    stored = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(Path(folder).glob("*/failure.json"))
+    ]
+    return {one["name"]: Text(**one["message"]) for one in stored}
+
+
 def encode(value: Any) -> Any:
     """Turn records, tuples and paths into JSON values; arrays and other types are refused."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -50,7 +50,7 @@ class HasEffects(Protocol):
         """Effects, the headline first."""
 
 
-def synthesise(
+def compare_initiatives(
     runs: Sequence[HasEffects],
     initiatives: Sequence[Initiative],
     failures: Mapping[str, Text],
@@ -81,12 +81,12 @@ def synthesise(
     by_name: dict[str, HasEffects] = {}
     for name in (*(run.name for run in runs), *failures):
         if name not in ids:
-            raise unknown_choice(Text("共富项目", "initiative"), name, ids, where="synthesise")
+            raise unknown_choice(Text("共富项目", "initiative"), name, ids, where="compare_initiatives")
     for run in runs:
         if run.name in by_name:
             raise UsageError(
                 Text(f"“{run.name}”有两次运行", f"{run.name!r} has two runs"),
-                where="synthesise(runs=…)",
+                where="compare_initiatives(runs=…)",
                 mend=Text("每个项目只给一次运行", "give one run for each initiative"),
             )
         by_name[run.name] = run

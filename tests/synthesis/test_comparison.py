@@ -7,7 +7,7 @@ import pytest
 
 from cps.errors import Text, UsageError
 from cps.result import Estimate
-from cps.synthesis.comparison import COLUMNS, synthesise
+from cps.synthesis.comparison import COLUMNS, compare_initiatives
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ def row_of(table, name):
 
 def test_each_initiative_has_one_row_in_the_order_declared(initiatives, effect):
     runs = [OneRun(one.id, (effect,)) for one in initiatives]
-    result = synthesise(runs[::-1], initiatives, {})
+    result = compare_initiatives(runs[::-1], initiatives, {})
     assert list(result) == ["comparison"]
     table = result["comparison"]
     assert tuple(table) == COLUMNS
@@ -47,7 +47,7 @@ def test_each_initiative_has_one_row_in_the_order_declared(initiatives, effect):
 
 
 def test_a_row_gives_the_effect_in_logs_and_in_yuan(initiatives, effect):
-    row = row_of(synthesise([OneRun("bonsai", (effect,))], initiatives, {})["comparison"], "bonsai")
+    row = row_of(compare_initiatives([OneRun("bonsai", (effect,))], initiatives, {})["comparison"], "bonsai")
     assert (row["att_log"], row["ci_low_log"], row["ci_high_log"]) == (0.1, -0.02, 0.22)
     assert (row["att_yuan"], row["ci_low_yuan"], row["ci_high_yuan"]) == (120_000, -10_000, 250_000)
     assert (row["n_treated"], row["n_comparison"], row["covers_zero"]) == (4, 26, True)
@@ -56,19 +56,19 @@ def test_a_row_gives_the_effect_in_logs_and_in_yuan(initiatives, effect):
 
 def test_an_effect_in_yuan_has_no_log_columns(initiatives, make_effect):
     runs = [OneRun("bonsai", (make_effect(1.0, 2.0, 3.0),))]
-    row = row_of(synthesise(runs, initiatives, {})["comparison"], "bonsai")
+    row = row_of(compare_initiatives(runs, initiatives, {})["comparison"], "bonsai")
     assert (row["att_log"], row["att_yuan"], row["covers_zero"]) == (None, 2.0, False)
 
 
 def test_without_an_interval_covering_zero_is_unknown(initiatives, make_effect):
     runs = [OneRun("bonsai", (make_effect(None, 2.0, None),))]
-    assert row_of(synthesise(runs, initiatives, {})["comparison"], "bonsai")["covers_zero"] is None
+    assert row_of(compare_initiatives(runs, initiatives, {})["comparison"], "bonsai")["covers_zero"] is None
 
 
 def test_a_failed_initiative_keeps_its_row_and_message_but_no_number(initiatives, effect):
     failures = {"bonsai": Text("没有对照村", "no comparison villages are left")}
     # An older run of the same initiative must not lend it a number.
-    table = synthesise([OneRun("bonsai", (effect,))], initiatives, failures)["comparison"]
+    table = compare_initiatives([OneRun("bonsai", (effect,))], initiatives, failures)["comparison"]
     row = row_of(table, "bonsai")
     assert (row["status"], row["message_en"]) == ("failed", "no comparison villages are left")
     assert row["message_zh"] == "没有对照村"
@@ -77,7 +77,7 @@ def test_a_failed_initiative_keeps_its_row_and_message_but_no_number(initiatives
 
 
 def test_an_initiative_without_a_run_or_an_effect_is_failed_too(initiatives):
-    table = synthesise([OneRun("bonsai", ())], initiatives, {})["comparison"]
+    table = compare_initiatives([OneRun("bonsai", ())], initiatives, {})["comparison"]
     assert set(table["status"]) == {"failed"}
     assert row_of(table, "bonsai")["message_en"] == "the run holds no effect"
     assert row_of(table, "flowers")["message_en"] == "there is no saved run"
@@ -85,8 +85,8 @@ def test_an_initiative_without_a_run_or_an_effect_is_failed_too(initiatives):
 
 def test_runs_and_failures_of_unknown_initiatives_and_doubles_are_refused(initiatives, effect):
     with pytest.raises(UsageError, match="did you mean 'bonsai'"):
-        synthesise([OneRun("bonsay", (effect,))], initiatives, {})
+        compare_initiatives([OneRun("bonsay", (effect,))], initiatives, {})
     with pytest.raises(UsageError, match="did you mean 'bonsai'"):
-        synthesise([], initiatives, {"bonsay": Text("", "")})
+        compare_initiatives([], initiatives, {"bonsay": Text("", "")})
     with pytest.raises(UsageError, match="two runs"):
-        synthesise([OneRun("bonsai", (effect,))] * 2, initiatives, {})
+        compare_initiatives([OneRun("bonsai", (effect,))] * 2, initiatives, {})

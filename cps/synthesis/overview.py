@@ -1,0 +1,68 @@
+"""The overview of one place: initiatives side by side, claims checked, failures in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cps.design.record import Initiative
+from cps.errors import Text
+from cps.facts import Facts
+from cps.panel.record import Panel
+from cps.result import Effect
+from cps.synthesis.claims import check_claims, claims_table
+from cps.synthesis.comparison import HasEffects, compare_initiatives
+
+
+def synthesise(
+    panel: Panel,
+    initiatives: Sequence[Initiative],
+    runs: Sequence[HasEffects],
+    *,
+    failures: Mapping[str, Text],
+    pooled: Effect | None,
+    facts: Facts,
+) -> dict[str, Any]:
+    """Put all initiatives into one table and hold the published claims against the data.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One a finished initiative.
+    failures : mapping of str to Text
+        Initiative id -> why its run failed.
+    pooled : Effect or None
+        The effect on all hosts together (``pool_initiatives``), which reading C of a claim needs.
+
+    Returns
+    -------
+    dict
+        ``comparison`` (columns), ``claims`` (rows), ``failures`` (rows), ``target_area``; JSON-able.
+    """
+    area = target_area(panel, initiatives)
+    known = set(panel.frame["unit"])
+    hosts = sorted({host.unit for one in initiatives for host in one.treated} & known)
+    verdicts = check_claims(
+        panel,
+        {"pooled": pooled} if pooled is not None else {},
+        facts,
+        target_area=area,
+        hosts=hosts,
+    )
+    return {
+        **compare_initiatives(runs, initiatives, failures),
+        "claims": claims_table(verdicts),
+        "failures": [
+            {"initiative": name, "message_zh": text.zh, "message_en": text.en}
+            for name, text in failures.items()
+        ],
+        "target_area": area,
+    }
+
+
+def target_area(panel: Panel, initiatives: Sequence[Initiative]) -> str | None:
+    """Give the one area that all hosts lie in, or None if there are several."""
+    hosts = {host.unit for one in initiatives for host in one.treated}
+    rows = panel.frame.select("unit", "area").unique()
+    areas = {area for unit, area in zip(rows["unit"], rows["area"], strict=True) if unit in hosts}
+    return areas.pop() if len(areas) == 1 else None
