@@ -52,8 +52,32 @@ _HOMES: dict[str, str] = {
     "write_report": "cps.report.render",
 }
 
-__all__ = [  # noqa: PLE0604, RUF022
-    *_HOMES
+__all__ = [
+    "build_panel",
+    "check_parameters",
+    "check_robustness",
+    "design_from_frame",
+    "estimate",
+    "estimate_all",
+    "load_facts",
+    "load_failures",
+    "load_initiative",
+    "load_initiatives",
+    "load_panel",
+    "load_run",
+    "load_runs",
+    "make_design",
+    "make_run",
+    "pool_initiatives",
+    "read_ledgers",
+    "render_report",
+    "run_batch",
+    "save_panel",
+    "save_run",
+    "show",
+    "summarise_panel",
+    "synthesise",
+    "write_report",
 ]
 
 

@@ -90,7 +90,9 @@ def run_batch(
         clock.lap("panel")
         say(_read_line(inputs))
         common = {"panel": str(work / "panel"), "outcome": outcome, "seed": seed}
-        failures = _run_initiatives(inputs, work, common, workers, timeout_seconds, say)
+        failures = _run_initiatives(
+            inputs, work, common, workers=workers, timeout_seconds=timeout_seconds, say=say
+        )
         clock.lap("initiatives")
         if len(failures) == len(inputs.chosen):
             raise _nothing_left(failures, keep_failed(work, folder))
@@ -119,6 +121,7 @@ def _run_initiatives(
     inputs: Inputs,
     work: Path,
     common: dict[str, str | int],
+    *,
     workers: int,
     timeout_seconds: float,
     say: Say,

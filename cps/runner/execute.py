@@ -54,7 +54,7 @@ def execute_notebook(
         {"notebook": str(notebook), "output": str(output), "parameters": dict(parameters)}
     )
     # A fixed command of our own: the interpreter and a module; names travel as data on stdin.
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, "-m", "cps.runner.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

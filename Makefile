@@ -1,0 +1,44 @@
+# make report: ledgers to pages.  make test: all tests.  make lab: JupyterLab.
+# Own ledgers:  make report DATA=path/to/ledgers INITIATIVES=path/to/initiatives UNITS=path/to/units.toml
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO := data/raw/demo
+DATA ?= $(DEMO)
+OUT ?= reports
+RUN = $(if $(INITIATIVES),--initiatives "$(INITIATIVES)") $(if $(UNITS),--units "$(UNITS)")
+
+.PHONY: report test lint lab clean
+
+report: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(DEMO))
+	$(BIN)/cps run --data "$(DATA)" --out "$(OUT)" $(RUN)
+
+test: $(VENV)/ready-test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(VENV)/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(VENV)/ready
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+$(DEMO): | $(VENV)/ready
+	$(BIN)/cps demo --out $(DEMO)
+
+$(VENV)/ready: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=...); this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools
+	$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/ready-test: $(VENV)/ready
+	$(PIP) --no-build-isolation --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) data/truth reports/latest reports/runs reports/failed
