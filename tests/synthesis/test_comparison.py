@@ -47,7 +47,9 @@ def test_each_initiative_has_one_row_in_the_order_declared(initiatives, effect):
 
 
 def test_a_row_gives_the_effect_in_logs_and_in_yuan(initiatives, effect):
-    row = row_of(compare_initiatives([OneRun("bonsai", (effect,))], initiatives, {})["comparison"], "bonsai")
+    row = row_of(
+        compare_initiatives([OneRun("bonsai", (effect,))], initiatives, {})["comparison"], "bonsai"
+    )
     assert (row["att_log"], row["ci_low_log"], row["ci_high_log"]) == (0.1, -0.02, 0.22)
     assert (row["att_yuan"], row["ci_low_yuan"], row["ci_high_yuan"]) == (120_000, -10_000, 250_000)
     assert (row["n_treated"], row["n_comparison"], row["covers_zero"]) == (4, 26, True)
@@ -62,7 +64,10 @@ def test_an_effect_in_yuan_has_no_log_columns(initiatives, make_effect):
 
 def test_without_an_interval_covering_zero_is_unknown(initiatives, make_effect):
     runs = [OneRun("bonsai", (make_effect(None, 2.0, None),))]
-    assert row_of(compare_initiatives(runs, initiatives, {})["comparison"], "bonsai")["covers_zero"] is None
+    assert (
+        row_of(compare_initiatives(runs, initiatives, {})["comparison"], "bonsai")["covers_zero"]
+        is None
+    )
 
 
 def test_a_failed_initiative_keeps_its_row_and_message_but_no_number(initiatives, effect):
