@@ -1,0 +1,95 @@
+"""From an estimate and its standard error to intervals, and from logarithms back to money."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.result import Estimate, PathPoint
+
+_NORMAL = NormalDist()
+
+
+def normal_estimate(att: float, se: float | None, level: float) -> Estimate:
+    """Give an estimate with the normal interval and two-sided p-value of its standard error."""
+    if se is None or not np.isfinite(se) or se <= 0:
+        return Estimate(float(att))
+    half = _NORMAL.inv_cdf(0.5 + level / 2) * float(se)
+    p_value = math.erfc(abs(att) / se / math.sqrt(2))
+    return Estimate(float(att), float(se), float(att) - half, float(att) + half, p_value)
+
+
+def rank_estimate(att: float, placebos: NDArray[np.float64], level: float) -> Estimate:
+    """Give an estimate with placebo inference.
+
+    The standard error is the standard deviation of the placebo effects (Arkhangelsky et al. 2021,
+    algorithm 4), the interval is normal around it, and the p-value is the share of placebo effects
+    at least as large in size, the estimate itself counted among them.
+    """
+    draws = placebos[np.isfinite(placebos)]
+    if len(draws) < 2:
+        return Estimate(float(att))
+    normal = normal_estimate(att, float(draws.std()), level)
+    p_value = (1 + int((np.abs(draws) >= abs(att)).sum())) / (1 + len(draws))
+    return Estimate(normal.att, normal.se, normal.ci_low, normal.ci_high, p_value)
+
+
+def effect_measure(design: Design) -> str:
+    """Give the unit of an effect on the design's estimation scale."""
+    return "log_points" if design.form == "log" else design.measure
+
+
+def is_treated_cell(design: Design) -> NDArray[np.bool_]:
+    """Tell which cells, shape (n_units, n_periods), lie at or after their unit's start."""
+    start = np.array([np.inf if cohort is None else cohort for cohort in design.cohort])
+    return np.asarray(design.periods)[None, :] >= start[:, None]
+
+
+def natural_scale(design: Design, estimate: Estimate) -> Estimate | None:
+    """Translate a log-point effect into the outcome's own unit, per unit and period.
+
+    The mean over treated cells of ``observed × (1 − exp(−att))``: what was observed, less what it
+    would have been. The ends of the interval are translated in the same way; the p-value stays.
+
+    Returns
+    -------
+    Estimate or None
+        None if the design is not in logarithms: the estimate is in the outcome's unit already.
+    """
+    if design.form != "log" or estimate.att is None:
+        return None
+    observed = float(design.y_natural[is_treated_cell(design)].mean())
+
+    def translate(log_points: float | None) -> float | None:
+        return None if log_points is None else float(observed * -np.expm1(-log_points))
+
+    # The error of a non-linear translation is not symmetric: the interval carries it, not one se.
+    return Estimate(
+        translate(estimate.att),
+        None,
+        translate(estimate.ci_low),
+        translate(estimate.ci_high),
+        estimate.p_value,
+    )
+
+
+def path_points(
+    design: Design, counterfactual: NDArray[np.float64]
+) -> tuple[PathPoint, ...]:
+    """Pair the treated units' mean with their counterfactual, period by period.
+
+    Parameters
+    ----------
+    counterfactual : ndarray, shape (n_periods,)
+        NaN where the method says nothing.
+    """
+    treated = np.array([cohort is not None for cohort in design.cohort])
+    observed = design.y[treated].mean(axis=0)
+    return tuple(
+        PathPoint(period, float(seen), float(other) if np.isfinite(other) else None)
+        for period, seen, other in zip(design.periods, observed, counterfactual, strict=True)
+    )
