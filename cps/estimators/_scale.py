@@ -77,9 +77,7 @@ def natural_scale(design: Design, estimate: Estimate) -> Estimate | None:
     )
 
 
-def path_points(
-    design: Design, counterfactual: NDArray[np.float64]
-) -> tuple[PathPoint, ...]:
+def path_points(design: Design, counterfactual: NDArray[np.float64]) -> tuple[PathPoint, ...]:
     """Pair the treated units' mean with their counterfactual, period by period.
 
     Parameters

@@ -62,15 +62,42 @@ def estimate(
             where="estimate(level=…)",
             mend=Text("例如 0.95", "give 0.95, say"),
         )
+    module, chosen = _ready(design, method, options or {}, folder)
+    effect: Effect = module.fit(design, level=level, seed=seed, options=chosen)
+    return effect
+
+
+def point_estimate(
+    design: Design,
+    method: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> float | None:
+    """Give a method's estimate alone, as checks need it many times over.
+
+    Raises
+    ------
+    UsageError, DesignError
+        As :func:`estimate`.
+    """
+    module, chosen = _ready(design, method, options or {}, folder)
+    if hasattr(module, "point"):
+        return float(module.point(design, options=chosen))
+    effect: Effect = module.fit(design, level=0.95, seed=0, options=chosen)
+    return effect.overall.att
+
+
+def _ready(
+    design: Design, method: str, options: Mapping[str, str], folder: Path | None
+) -> tuple[ModuleType, dict[str, str]]:
     module = _module(method, folder)
-    chosen = _chosen_options(module, method, options or {})
-    findings = module.needs(design, chosen)
-    rejected = [one for one in findings if one.severity == "reject"]
+    chosen = _chosen_options(module, method, options)
+    rejected = [one for one in module.needs(design, chosen) if one.severity == "reject"]
     if rejected:
         first = rejected[0]
         raise DesignError(first.what, where=first.where, mend=first.mend, findings=rejected)
-    effect: Effect = module.fit(design, level=level, seed=seed, options=chosen)
-    return effect
+    return module, chosen
 
 
 def _module(method: str, folder: Path | None) -> ModuleType:

@@ -138,6 +138,14 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     )
 
 
+def point(design: Design, *, options: Mapping[str, str]) -> float:
+    """Give the estimate alone, without placebo draws."""
+    everyone = np.ones((1, design.n_donors), dtype=bool)
+    donors = design.y[design.is_donor]
+    actual = _fit(design, donors, _treated_means(design)[None], everyone, options["weights"])
+    return float(_CellWeights.of(design).overall(actual.gaps)[0])
+
+
 def _pre(design: Design, cohort: int) -> NDArray[np.bool_]:
     return np.asarray(design.periods) < cohort - design.anticipation
 
@@ -172,9 +180,7 @@ def _fit(
         n_treated = len(_members(design, g))
         for low in range(0, n, size):
             part = slice(low, low + size)
-            omega, lam = _solve(
-                donors, treated[part, c], allowed[part], pre, post, n_treated, kind
-            )
+            omega, lam = _solve(donors, treated[part, c], allowed[part], pre, post, n_treated, kind)
             gap = treated[part, c] - omega @ donors
             gaps[part, c] = gap - (gap[:, pre] * lam).sum(axis=1, keepdims=True)
             unit_weights[part, c] = omega
@@ -343,9 +349,7 @@ def _by_calendar(
     return tuple(effects)
 
 
-def _counterfactual(
-    design: Design, weights: _CellWeights, treated: Floats, gaps: Floats
-) -> Floats:
+def _counterfactual(design: Design, weights: _CellWeights, treated: Floats, gaps: Floats) -> Floats:
     share = weights.sizes / weights.sizes.sum()
     return np.asarray(share @ (treated - gaps))
 
@@ -357,7 +361,9 @@ def _weights(design: Design, actual: _Fit) -> tuple[Weight, ...]:
         units = zip(donors, actual.unit_weights[0, c], strict=True)
         periods = zip(design.periods, actual.period_weights[0, c], strict=True)
         found += [Weight(g, unit, None, float(weight)) for unit, weight in units if weight > 0]
-        found += [Weight(g, None, period, float(weight)) for period, weight in periods if weight > 0]
+        found += [
+            Weight(g, None, period, float(weight)) for period, weight in periods if weight > 0
+        ]
     return tuple(found)
 
 
