@@ -50,10 +50,10 @@ def simplex_weights(
         x, value = _step(
             matrix if len(matrix) == 1 else matrix[active],
             target[active],
-            allowed[active],
-            n_rows[active],
-            zeta[active],
             weights[active],
+            allowed=allowed[active],
+            n_rows=n_rows[active],
+            zeta=zeta[active],
         )
         weights[active] = x
         is_done = (last[active] - value <= min_decrease[active] ** 2) & (iteration >= 1)
@@ -67,10 +67,11 @@ def simplex_weights(
 def _step(
     matrix: Floats,
     target: Floats,
+    x: Floats,
+    *,
     allowed: NDArray[np.bool_],
     n_rows: NDArray[np.int64],
     zeta: Floats,
-    x: Floats,
 ) -> tuple[Floats, Floats]:
     rows = np.arange(len(x))
     eta = n_rows * zeta**2

@@ -180,7 +180,15 @@ def _fit(
         n_treated = len(_members(design, g))
         for low in range(0, n, size):
             part = slice(low, low + size)
-            omega, lam = _solve(donors, treated[part, c], allowed[part], pre, post, n_treated, kind)
+            omega, lam = _solve(
+                donors,
+                treated[part, c],
+                allowed[part],
+                pre=pre,
+                post=post,
+                n_treated=n_treated,
+                kind=kind,
+            )
             gap = treated[part, c] - omega @ donors
             gaps[part, c] = gap - (gap[:, pre] * lam).sum(axis=1, keepdims=True)
             unit_weights[part, c] = omega
@@ -192,6 +200,7 @@ def _solve(
     donors: Floats,
     treated: Floats,
     allowed: NDArray[np.bool_],
+    *,
     pre: NDArray[np.bool_],
     post: NDArray[np.bool_],
     n_treated: int,

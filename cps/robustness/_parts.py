@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,23 +34,20 @@ def smaller_design(
     columns = np.ones(len(design.periods), bool) if periods is None else periods
     starts = design.cohort if cohort is None else tuple(cohort)
 
-    def kept(values: Sequence[object], mask: NDArray[np.bool_]) -> tuple:  # type: ignore[type-arg]
-        return tuple(value for value, keep in zip(values, mask, strict=True) if keep)
-
-    cut = {
-        "units": kept(design.units, rows),
-        "periods": kept(design.periods, columns),
-        "cohort": kept(starts, rows),
-    }
+    kept_units = tuple(compress(design.units, rows))
+    kept_periods = tuple(compress(design.periods, columns))
+    kept_starts = tuple(compress(starts, rows))
     return dataclasses.replace(
         design,
-        **cut,
-        period_labels=kept(design.period_labels, columns),
+        units=kept_units,
+        periods=kept_periods,
+        cohort=kept_starts,
+        period_labels=tuple(compress(design.period_labels, columns)),
         y=design.y[np.ix_(rows, columns)],
         y_natural=design.y_natural[np.ix_(rows, columns)],
         is_donor=design.is_donor[rows],
         minimum_detectable_effect=None,
-        design_hash=sha256_json({"from": design.design_hash, **cut}),
+        design_hash=sha256_json([design.design_hash, kept_units, kept_periods, kept_starts]),
     )
 
 
