@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from cps.errors import Text
+from cps.ledger._accounts import account_item
 from cps.ledger._layout import Header, Layout, header_at
 from cps.ledger._log import Log
 from cps.ledger.cells import Cell, header_name, in_base_unit, normal, parse_month, parse_number
@@ -129,7 +130,12 @@ class Reading:
                     parse_number(cells[cumulative]), item, self.header.units[cumulative]
                 )
                 self._compare(
-                    r, cumulative, unit, stated.value, so_far[key][1], self.layout.cumulative or ""
+                    r,
+                    cumulative,
+                    unit,
+                    stated.value,
+                    so_far[key][1],
+                    header=self.layout.cumulative or "",
                 )
 
     # -- rows and their keys
@@ -259,47 +265,10 @@ class Reading:
 
     def _account(self, r: int, at: int, name: str, code: str, period: datetime.date) -> str | None:
         """Give the item of an account under the system in force, or None if it is no income."""
-        system = regime(period)
-        other = "2004" if system == "2023" else "2023"
-        chart = self.layout.accounts[system]
-        if name in chart:
-            expected, item = chart[name]
-            if code and not code.startswith(expected):
-                self._add(
-                    "W-LEDGER-ACCOUNT-CODE",
-                    "warn",
-                    Text(
-                        f"{period.year} 年“{name}”的代码应为 {expected}，台账为 {code}，按名称读取",
-                        f"in {period.year} {name} has code {expected}, the ledger {code}: read by name",
-                    ),
-                    r,
-                    at,
-                )
-            return item or None
-        if self.layout.accounts[other].get(name, ("", ""))[1]:
-            self._add(
-                "E-LEDGER-ACCOUNT-SYSTEM",
-                "reject",
-                Text(
-                    f"“{name}”不是 {period.year} 年所执行会计制度的科目",
-                    f"{name} is no account of the system in force in {period.year}",
-                ),
-                r,
-                at,
-                mend=Text("核对会计期间和科目名称", "check the period and the account's name"),
-            )
-            return None
-        self._add(
-            "W-LEDGER-ACCOUNT",
-            "warn",
-            Text(f"不认识科目“{name}”，未读取", f"unknown account {name}: not read"),
-            r,
-            at,
-            mend=Text(
-                "如属收入，请在版式文件的 accounts 中登记", "if it is income, add it to the layout"
-            ),
-        )
-        return None
+        item, doubt = account_item(self.layout, name, code, regime(period))
+        if doubt:
+            self._add(doubt.code, doubt.severity, doubt.what, r, at, mend=doubt.mend)
+        return item
 
     # -- cells
 
