@@ -1,0 +1,215 @@
+"""Names of units: which are known, where they lie, what they were called before."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cps.dropin import read_toml
+from cps.errors import Finding, PanelError, Text, UsageError, nearest
+from cps.ledger.cells import normal
+from cps.periods import parse_start
+
+UNITS = Path(__file__).parents[2] / "data" / "units.toml"
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A unit that became another: a merger, a change of name, or a part of a split."""
+
+    old: str
+    new: str
+    start: datetime.date | None  # rows from this day on; None: always
+    end: datetime.date | None  # rows before this day
+    weight: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Crosswalk:
+    """What ``data/units.toml`` declares."""
+
+    path: Path
+    areas: dict[str, str | None]  # unit -> area
+    aliases: dict[str, str]  # other name -> unit
+    renames: tuple[Rename, ...]
+
+
+def load_crosswalk(path: Path | None = None) -> Crosswalk:
+    """Read a crosswalk of unit names.
+
+    The file holds ``[[area]]`` tables (``name``, ``units``), ``[[alias]]`` tables (``name``,
+    ``unit``) and ``[[rename]]`` tables (``old``, ``new``, ``from``, ``to``, ``weight``).
+
+    Raises
+    ------
+    UsageError
+        If it is missing, or not of this form.
+    PanelError
+        If a name has two areas or meanings, or a split has no weight.
+    """
+    where = path or UNITS
+    file = read_toml(where)
+    areas: dict[str, str | None] = {}
+    try:
+        for area in file.get("area", []):
+            for unit in area["units"]:
+                if areas.setdefault(unit, area.get("name")) != area.get("name"):
+                    raise _twice(where, unit)
+        aliases = {one["name"]: one["unit"] for one in file.get("alias", [])}
+        renames = tuple(_rename(one) for one in file.get("rename", []))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            Text(
+                f"对照表缺少或写错：{error}", f"a key of the crosswalk is missing or wrong: {error}"
+            ),
+            where=str(where),
+            mend=Text(
+                "area 需要 name、units；alias 需要 name、unit；rename 需要 old、new",
+                "area has name and units; alias name and unit; rename old and new",
+            ),
+        ) from error
+    for name, unit in aliases.items():
+        if unit not in areas or name in areas:
+            raise _twice(where, name)
+    _require_weights(where, renames)
+    return Crosswalk(where, areas, aliases, renames)
+
+
+def to_units(rows: pl.DataFrame, crosswalk: Crosswalk) -> tuple[pl.DataFrame, list[Finding]]:
+    """Replace names by units, add ``home`` (the unit's area) and ``weight``; report odd areas.
+
+    Raises
+    ------
+    PanelError
+        If a name is not in the crosswalk; names file › sheet › cell and the nearest name.
+    """
+    # Ledger names come with full-width forms folded; the crosswalk is written as people write.
+    named = {**{unit: unit for unit in crosswalk.areas}, **crosswalk.aliases}
+    plain = {normal(name): unit for name, unit in named.items()}
+    mapping = pl.DataFrame(
+        {"name": list(plain), "direct": list(plain.values())},
+        schema={"name": pl.String, "direct": pl.String},
+    )
+    renamed = pl.DataFrame(
+        [(normal(one.old), one.new, one.start, one.end, one.weight) for one in crosswalk.renames],
+        schema={
+            "name": pl.String,
+            "new": pl.String,
+            "start": pl.Date,
+            "end": pl.Date,
+            "weight": pl.Float64,
+        },
+        orient="row",
+    )
+    rows = rows.rename({"unit": "name"})
+    in_time = (pl.col("start").is_null() | (pl.col("period_start") >= pl.col("start"))) & (
+        pl.col("end").is_null() | (pl.col("period_start") < pl.col("end"))
+    )
+    # A split has several new units to an old one: the join multiplies its rows, by weight.
+    moved = rows.join(renamed, on="name", how="inner").filter(in_time.fill_null(True))
+    kept = rows.join(
+        moved.select("name", "period_start").unique(), on=["name", "period_start"], how="anti"
+    )
+    direct = kept.join(mapping, on="name", how="left")
+    unknown = direct.filter(pl.col("direct").is_null())
+    if unknown.height:
+        raise _unknown(unknown, plain, crosswalk.path)
+    columns = [one for one in rows.columns if one != "name"]
+    homes = pl.DataFrame(
+        {
+            "unit": list(crosswalk.areas),
+            "home": [area and normal(area) for area in crosswalk.areas.values()],
+        },
+        schema={"unit": pl.String, "home": pl.String},
+    )
+    both = pl.concat(
+        [
+            direct.select(
+                pl.col("direct").alias("unit"), "name", *columns, pl.lit(1.0).alias("weight")
+            ),
+            moved.select(
+                pl.col("new").alias("unit"), "name", *columns, pl.col("weight").fill_null(1.0)
+            ),
+        ]
+    ).join(homes, on="unit", how="left")
+    return both, _odd_areas(both)
+
+
+def _rename(entry: dict[str, Any]) -> Rename:
+    return Rename(
+        entry["old"],
+        entry["new"],
+        parse_start(str(entry["from"])) if entry.get("from") else None,
+        parse_start(str(entry["to"])) if entry.get("to") else None,
+        float(entry["weight"]) if "weight" in entry else None,
+    )
+
+
+def _require_weights(where: Path, renames: tuple[Rename, ...]) -> None:
+    for one in renames:
+        others = [two for two in renames if two.old == one.old and two.start == one.start]
+        total = sum(two.weight or 0 for two in others)
+        if len(others) > 1 and (any(two.weight is None for two in others) or abs(total - 1) > 1e-9):
+            raise PanelError(
+                Text(
+                    f"“{one.old}”拆分为 {len(others)} 个单位，权重未写全或合计不为 1",
+                    f"{one.old} is split into {len(others)} units without weights that sum to 1",
+                ),
+                where=f"{where} › rename › {one.old}",
+                mend=Text("为每个新单位写明 weight", "give each new unit its weight"),
+            )
+
+
+def _twice(where: Path, name: str) -> PanelError:
+    return PanelError(
+        Text(f"“{name}”有两种含义，或指向未登记的单位", f"{name} has two meanings, or none"),
+        where=f"{where} › {name}",
+        mend=Text("每个名称只登记一次", "declare each name once, its unit under [[area]]"),
+    )
+
+
+def _unknown(rows: pl.DataFrame, known: dict[str, str], path: Path) -> PanelError:
+    # The sheet's own order, not the row's: a person looks from the top.
+    first = rows.unique("name", keep="first", maintain_order=True)
+    names = first["name"].to_list()
+    near = nearest(names[0], known)
+    places = "\n         ".join(
+        f"{one['source_file']} › {one['sheet']} › {one['cell']} ({one['name']})"
+        for one in first.head(_SHOWN).to_dicts()
+    )
+    hint_zh = f"如是“{near}”，请改正台账；" if near else ""
+    hint_en = f"if it is {near}, correct the ledger; " if near else ""
+    return PanelError(
+        Text(
+            f"有 {len(names)} 个村名不在对照表中，首个是“{names[0]}”",
+            f"{len(names)} names are in no crosswalk; the first is {names[0]}",
+        ),
+        where=places,
+        mend=Text(f"{hint_zh}如是新村名，请登记到 {path}", f"{hint_en}else add it to {path}"),
+    )
+
+
+def _odd_areas(rows: pl.DataFrame) -> list[Finding]:
+    odd = rows.filter(
+        pl.col("area").is_not_null()
+        & pl.col("home").is_not_null()
+        & (pl.col("area") != pl.col("home"))
+    ).unique("unit", keep="first", maintain_order=True)
+    return [
+        Finding(
+            "W-PANEL-AREA",
+            "warn",
+            Text(
+                f"台账写“{one['area']}”，对照表为“{one['home']}”，按对照表处理",
+                f"the ledger says {one['area']}, the crosswalk {one['home']}: the latter is used",
+            ),
+            f"{one['source_file']} › {one['sheet']} › {one['cell']} ({one['name']})",
+            Text("核对所属镇街", "check where it belongs"),
+        )
+        for one in odd.to_dicts()
+    ]
