@@ -32,10 +32,7 @@ def load_module(package: str, folder: Path, name: str, *, kind: Text) -> ModuleT
 
 def load_modules(package: str, folder: Path) -> dict[str, ModuleType]:
     """Import all members of a drop-in package, by name."""
-    return {
-        name: importlib.import_module(f"{package}.{name}")
-        for name in module_names(folder)
-    }
+    return {name: importlib.import_module(f"{package}.{name}") for name in module_names(folder)}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -79,7 +79,8 @@ class Effect:
         The headline ATT of this method.
     natural : Estimate or None
         ``overall`` translated to the outcome's own unit (``natural_measure``) if ``measure`` is
-        ``log_points``: mean over treated cells of observed × (1 − exp(−att)); otherwise None.
+        ``log_points``: geometric mean of the treated cells × (1 − exp(−att)), the gain of a typical
+        treated unit and period; otherwise None.
     level : float
         Confidence level of every interval, e.g. 0.95.
     inference : str

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_COMPACT_EVERY = 64
 
 
 def simplex_weights(
@@ -44,60 +45,114 @@ def simplex_weights(
     ndarray, shape (n_problems, k)
     """
     weights = allowed / allowed.sum(axis=1, keepdims=True) if start is None else start.copy()
-    active = np.arange(len(target))
-    last = np.full(len(target), np.inf)
+    if matrix.shape[1] > matrix.shape[2]:
+        matrix, target = _fewer_rows(matrix, target)
+    state = _State(
+        matrix,
+        target,
+        weights,
+        barred=np.where(allowed, 0.0, np.inf),
+        n_rows=n_rows,
+        eta=n_rows * zeta**2,
+        least=min_decrease**2,
+    )
     for iteration in range(max_iterations):
-        x, value = _step(
-            matrix if len(matrix) == 1 else matrix[active],
-            target[active],
-            weights[active],
-            allowed=allowed[active],
-            n_rows=n_rows[active],
-            zeta=zeta[active],
-        )
-        weights[active] = x
-        is_done = (last[active] - value <= min_decrease[active] ** 2) & (iteration >= 1)
-        last[active] = value
-        active = active[~is_done]
-        if not len(active):
+        state.step(may_end=iteration >= 1)
+        if state.is_done.all():
             break
+        if iteration % _COMPACT_EVERY == 0 and state.is_done.any():
+            weights[state.place[state.is_done]] = state.x[state.is_done]
+            state.keep(~state.is_done)
+    weights[state.place] = state.x
     return weights
 
 
-def _step(
-    matrix: Floats,
-    target: Floats,
-    x: Floats,
-    *,
-    allowed: NDArray[np.bool_],
-    n_rows: NDArray[np.int64],
-    zeta: Floats,
-) -> tuple[Floats, Floats]:
-    rows = np.arange(len(x))
-    eta = n_rows * zeta**2
-    residual = _times(matrix, x) - target
-    half_gradient = _transposed_times(matrix, residual) + eta[:, None] * x
-    best = np.where(allowed, half_gradient, np.inf).argmin(axis=1)
-    direction = -x
-    direction[rows, best] += 1
-    column = matrix[0].T[best] if len(matrix) == 1 else matrix[rows, :, best]
-    change = column - (residual + target)
-    size = (change**2).sum(axis=1) + eta * (direction**2).sum(axis=1)
-    slope = -(half_gradient * direction).sum(axis=1)
-    step = np.clip(np.divide(slope, size, out=np.zeros_like(size), where=size > 0), 0, 1)
-    x = x + step[:, None] * direction
-    residual = residual + step[:, None] * change
-    return x, zeta**2 * (x**2).sum(axis=1) + (residual**2).sum(axis=1) / n_rows
+def _fewer_rows(matrix: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """Rotate tall problems to k + 1 rows: lengths, and so the objective, stay the same."""
+    k = matrix.shape[2]
+    both = np.concatenate(
+        [np.broadcast_to(matrix, (len(target), *matrix.shape[1:])), target[:, :, None]], axis=2
+    )
+    triangle = np.asarray(np.linalg.qr(both, mode="r"))
+    return triangle[:, :, :k], triangle[:, :, k]
 
 
-def _times(matrix: Floats, x: Floats) -> Floats:
-    return x @ matrix[0].T if len(matrix) == 1 else np.einsum("pmk,pk->pm", matrix, x)
+class _State:
+    """Problems under way; everything that a step changes is updated, not computed anew."""
 
+    def __init__(
+        self,
+        matrix: Floats,
+        target: Floats,
+        weights: Floats,
+        *,
+        barred: Floats,
+        n_rows: NDArray[np.int64],
+        eta: Floats,
+        least: Floats,
+    ) -> None:
+        self.place = np.arange(len(target))
+        self.matrix = matrix
+        self.target = target
+        self.barred = barred
+        self.n_rows = n_rows.astype(float)
+        self.eta = eta
+        self.least = least
+        self.x = weights.copy()
+        self.fitted = self._times(self.x)
+        self.squares = (self.x**2).sum(axis=1)
+        self.value = np.full(len(target), np.inf)
+        self.is_done = np.zeros(len(target), dtype=bool)
+        self.rows = np.arange(len(target))
 
-def _transposed_times(matrix: Floats, residual: Floats) -> Floats:
-    if len(matrix) == 1:
-        return residual @ matrix[0]
-    return np.einsum("pmk,pm->pk", matrix, residual)
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Drop the problems that are done."""
+        for name in ("place", "target", "barred", "n_rows", "eta", "least", "x"):
+            setattr(self, name, getattr(self, name)[mask])
+        for name in ("fitted", "squares", "value", "is_done"):
+            setattr(self, name, getattr(self, name)[mask])
+        if len(self.matrix) > 1:
+            self.matrix = self.matrix[mask]
+        self.rows = np.arange(len(self.target))
+
+    def step(self, *, may_end: bool) -> None:
+        """Move every problem that is not done towards its steepest vertex."""
+        residual = self.fitted - self.target
+        gradient = self._transposed_times(residual)
+        gradient += self.eta[:, None] * self.x
+        gradient += self.barred
+        best = gradient.argmin(axis=1)
+        at = self.x[self.rows, best]
+        column = (
+            self.matrix[0].T[best] if len(self.matrix) == 1 else self.matrix[self.rows, :, best]
+        )
+        change = column - self.fitted
+        along = (residual * self.fitted).sum(axis=1) + self.eta * self.squares
+        slope = along - gradient[self.rows, best]
+        length = self.squares - 2 * at + 1
+        size = (change**2).sum(axis=1) + self.eta * length
+        step = np.divide(slope, size, out=np.zeros_like(size), where=size > 0)
+        step = np.where(self.is_done, 0.0, np.clip(step, 0, 1))
+        stay = 1 - step
+        self.x *= stay[:, None]
+        self.x[self.rows, best] += step
+        self.fitted += step[:, None] * change
+        self.squares = stay**2 * self.squares + 2 * step * stay * at + step**2
+        residual = self.fitted - self.target
+        value = (self.eta * self.squares + (residual**2).sum(axis=1)) / self.n_rows
+        if may_end:
+            self.is_done |= self.value - value <= self.least
+        self.value = value
+
+    def _times(self, x: Floats) -> Floats:
+        if len(self.matrix) == 1:
+            return np.asarray(x @ self.matrix[0].T)
+        return np.asarray(np.einsum("pmk,pk->pm", self.matrix, x))
+
+    def _transposed_times(self, residual: Floats) -> Floats:
+        if len(self.matrix) == 1:
+            return np.asarray(residual @ self.matrix[0])
+        return np.asarray((residual[:, None, :] @ self.matrix)[:, 0, :])
 
 
 def sparsify(weights: Floats) -> Floats:

@@ -52,8 +52,10 @@ def is_treated_cell(design: Design) -> NDArray[np.bool_]:
 def natural_scale(design: Design, estimate: Estimate) -> Estimate | None:
     """Translate a log-point effect into the outcome's own unit, per unit and period.
 
-    The mean over treated cells of ``observed × (1 − exp(−att))``: what was observed, less what it
-    would have been. The ends of the interval are translated in the same way; the p-value stays.
+    For a typical treated cell: the geometric mean of what was observed, less what the estimate says
+    it would have been, ``G × (1 − exp(−att))``. That is the same statement as the one in
+    logarithms; an arithmetic mean would multiply the small units' percentage with the large units'
+    money. The ends of the interval are translated in the same way; the p-value stays.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def natural_scale(design: Design, estimate: Estimate) -> Estimate | None:
     """
     if design.form != "log" or estimate.att is None:
         return None
-    observed = float(design.y_natural[is_treated_cell(design)].mean())
+    observed = float(np.exp(design.y[is_treated_cell(design)].mean()))
 
     def translate(log_points: float | None) -> float | None:
         return None if log_points is None else float(observed * -np.expm1(-log_points))

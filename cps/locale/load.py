@@ -44,7 +44,9 @@ def load_words(language: str, *, sections: Prose | None = None, folder: Path = F
         are not those of the English text.
     """
     if language not in languages(folder):
-        raise unknown_choice(Text("语言", "language"), language, languages(folder), where="language")
+        raise unknown_choice(
+            Text("语言", "language"), language, languages(folder), where="language"
+        )
     path = folder / f"{language}.toml"
     path = path if path.exists() else FOLDER / f"{language}.toml"
     english_file = read_toml(FOLDER / f"{FALLBACK}.toml")
@@ -78,9 +80,7 @@ def placeholders(text: str) -> frozenset[str]:
 
 def _texts(file: Mapping[str, Any], sections: Prose, language: str, path: Path) -> dict[str, str]:
     vocabulary = {
-        key: one
-        for key, one in file.items()
-        if key not in ("language", "numbers", "sections")
+        key: one for key, one in file.items() if key not in ("language", "numbers", "sections")
     }
     texts = dict(_flat(vocabulary))
     homes = [("sections", dict(_flat(file.get("sections", {}))))]

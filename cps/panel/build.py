@@ -306,7 +306,7 @@ def _balanced(
         .join(jobs, on=["unit", "period"], how="left")
         .sort("unit", "period")
         .select(*PANEL_KEYS, "income_yuan", "jobs_persons")
-        .cast(dict(_TYPES))
+        .cast(_TYPES)
     )
 
 

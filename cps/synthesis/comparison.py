@@ -81,7 +81,9 @@ def compare_initiatives(
     by_name: dict[str, HasEffects] = {}
     for name in (*(run.name for run in runs), *failures):
         if name not in ids:
-            raise unknown_choice(Text("共富项目", "initiative"), name, ids, where="compare_initiatives")
+            raise unknown_choice(
+                Text("共富项目", "initiative"), name, ids, where="compare_initiatives"
+            )
     for run in runs:
         if run.name in by_name:
             raise UsageError(
