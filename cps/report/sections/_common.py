@@ -1,0 +1,64 @@
+"""What several sections say in the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cps.errors import Text
+from cps.locale import Content, Counted, Interval, Kind, Quantity, Term, measure_kind
+from cps.result import Effect, Estimate
+from cps.runs import Run
+
+_COUNTED = ("village",)
+
+
+def counted(n: int, unit_kind: str) -> Counted:
+    """Count units: villages as villages, anything else as units."""
+    return Counted(n, f"nouns.{unit_kind if unit_kind in _COUNTED else 'unit'}")
+
+
+def outcome_name(run: Run) -> Content:
+    """Give the outcome's name; one of the user's own stands as it is."""
+    return Term("outcome", str(run.design["outcome"]))
+
+
+def text_of(entry: dict[str, Any]) -> Text:
+    """Give a stored text, ``{zh, en}``, as one."""
+    return Text(entry["zh"], entry["en"])
+
+
+def own_unit(effect: Effect) -> tuple[Estimate, Kind, str]:
+    """Give the effect in the outcome's own unit where it has been translated."""
+    if effect.natural is not None:
+        return effect.natural, *measure_kind(effect.natural_measure)
+    return effect.overall, *measure_kind(effect.measure)
+
+
+def amount(value: float | None, kind: Kind, unit: str, *, is_signed: bool = True) -> Quantity:
+    """Give an effect as a quantity, with its sign."""
+    return Quantity(value, kind, unit, is_signed)
+
+
+def interval(estimate: Estimate, kind: Kind, unit: str) -> Interval:
+    """Give an estimate's interval, with signs."""
+    return Interval(estimate.ci_low, estimate.ci_high, kind, unit, is_signed=True)
+
+
+def level(effect: Effect) -> Quantity:
+    """Give the level of an effect's intervals as a whole percentage."""
+    return Quantity(round(100 * effect.level, 6), "number", "")
+
+
+def direction(estimate: Estimate) -> str:
+    """Say what an interval shows: ``up``, ``down``, ``unclear`` or ``no_interval``."""
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return "no_interval"
+    if estimate.ci_low > 0:
+        return "up"
+    return "down" if estimate.ci_high < 0 else "unclear"
+
+
+def period_label(run: Run, period: int) -> str:
+    """Give a period's label, or its ordinal if the design has no such period."""
+    labels = dict(zip(run.design["periods"], run.design["period_labels"], strict=True))
+    return str(labels.get(period, period))

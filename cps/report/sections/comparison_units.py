@@ -1,0 +1,80 @@
+"""Who is compared with whom, and who was left out and why."""
+
+from __future__ import annotations
+
+from cps.locale import Content, Listing, Message, Term
+from cps.report.blocks import Block, Column, Heading, Paragraph, Table
+from cps.report.sections._common import counted, text_of
+from cps.runs import Run
+
+ORDER = 30
+PAGE = "initiative"
+_NAMED = 60
+TEXT = {
+    "zh": {
+        "heading": "三、谁与谁比较",
+        "treated": "纳入估计的承办单位：{units}。",
+        "started": "{unit}（{start} 起）",
+        "donors": "对照 {count}，均从未承办任何项目：{units}。",
+        "donors_more": "对照 {count}，均从未承办任何项目：{units} 等。",
+        "excluded": "未纳入比较的单位及原因",
+        "unit": "单位",
+        "reason": "类别",
+        "why": "原因",
+        "whole": "{area}（全部）",
+        "frozen": "谁处理、谁对照、谁排除，在估计之前已定并取哈希值：{hash}。",
+    },
+    "en": {
+        "heading": "3. Who is compared with whom",
+        "treated": "Hosts in the estimate: {units}.",
+        "started": "{unit} (from {start})",
+        "donors": "Compared with {count} that never hosted any project: {units}.",
+        "donors_more": "Compared with {count} that never hosted any project: {units} and others.",
+        "excluded": "Left out of the comparison, and why",
+        "unit": "Unit",
+        "reason": "Kind",
+        "why": "Why",
+        "whole": "{area} (all of it)",
+        "frozen": "Who is treated, compared and left out was fixed and hashed before any estimate: {hash}.",
+    },
+}
+
+
+def build(run: Run) -> list[Block]:
+    """List both sides and the exclusions."""
+    design = run.design
+    treated = [
+        Message("comparison_units.started", {"unit": one["unit"], "start": one["cohort_label"]})
+        for one in design["treated"][:_NAMED]
+    ]
+    donors = design["donors"]
+    key = "donors_more" if len(donors) > _NAMED else "donors"
+    blocks: list[Block] = [
+        Heading(Message("comparison_units.heading")),
+        Paragraph(Message("comparison_units.treated", {"units": Listing(tuple(treated))})),
+    ]
+    if donors:
+        said: dict[str, Content] = {
+            "count": counted(len(donors), str(design["unit_kind"])),
+            "units": Listing(tuple(donors[:_NAMED])),
+        }
+        blocks.append(Paragraph(Message(f"comparison_units.{key}", said)))
+    if design["exclusions"]:
+        rows = tuple(
+            (
+                one["unit"] or Message("comparison_units.whole", {"area": one["area"] or "—"}),
+                Term("reason", one["reason"]),
+                text_of(one),
+            )
+            for one in design["exclusions"]
+        )
+        columns = ("unit", "reason", "why")
+        blocks.append(
+            Table(
+                Message("comparison_units.excluded"),
+                tuple(Column(Message(f"comparison_units.{name}")) for name in columns),
+                rows,
+            )
+        )
+    frozen = {"hash": str(design["design_hash"])[:16]}
+    return [*blocks, Paragraph(Message("comparison_units.frozen", frozen), "note")]

@@ -1,0 +1,110 @@
+"""The place in one paragraph: how many initiatives moved anything, and all hosts together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cps.errors import Text
+from cps.locale import Counted, Message, Quantity, Term
+from cps.report.blocks import Block, Heading, Paragraph
+from cps.report.sections._common import (
+    amount,
+    counted,
+    direction,
+    interval,
+    level,
+    outcome_name,
+    own_unit,
+)
+from cps.runs import Run
+
+ORDER = 10
+PAGE = "overview"
+TEXT = {
+    "zh": {
+        "heading": "一、总的情况",
+        "counts": "共 {total}，完成评估 {done}：其中 {up} 的区间在零以上，{down} 的区间在零以下，{unclear} 的区间包含零（没有发现明确的效应）。",
+        "chance": "即使都没有效应，按 95% 区间，每 20 个项目也会有约 1 个仅因偶然而不含零；单个结果不宜挑出来说。",
+        "failed": "有 {n} 未完成，原因如下，未计入上述数字。",
+        "failure": "{name}：{why}",
+        "pooled_up": "全部承办单位合计：典型承办单位的{outcome}{per}高出约 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
+        "pooled_down": "全部承办单位合计：典型承办单位的{outcome}{per}变化 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
+        "pooled_unclear": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 包含零（{treated}承办，{comparison}对照；{method}）。",
+        "pooled_no_interval": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}，没有区间（{treated}承办，{comparison}对照；{method}）。",
+    },
+    "en": {
+        "heading": "1. In short",
+        "counts": "Of {total}, {done} evaluated: {up} with an interval above zero, {down} below, {unclear} holding zero (no clear effect found).",
+        "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out.",
+        "failed": "{n} failed, for the reasons below, and are not counted above.",
+        "failure": "{name}: {why}",
+        "pooled_up": "All hosts together: a typical host has about {amount} more {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
+        "pooled_down": "All hosts together: a typical host's {outcome} {per} changed by {amount} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
+        "pooled_unclear": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
+        "pooled_no_interval": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
+    },
+}
+
+
+def build(run: Run) -> list[Block]:
+    """Count what moved, name what failed, state the pooled effect."""
+    blocks: list[Block] = [Heading(Message("overview_summary.heading"))]
+    table = run.extra.get("comparison") or {}
+    ends = list(zip(table.get("ci_low", []), table.get("ci_high", []), strict=True))
+    status = table.get("status", [])
+    known = [pair for pair in ends if None not in pair]
+    counts = {
+        "total": Counted(len(status), "nouns.initiative"),
+        "done": Quantity(status.count("ok"), "count"),
+        "up": Quantity(sum(low > 0 for low, _ in known), "count"),
+        "down": Quantity(sum(high < 0 for _, high in known), "count"),
+        "unclear": Quantity(sum(low <= 0 <= high for low, high in known), "count"),
+    }
+    if status:
+        blocks.append(Paragraph(Message("overview_summary.counts", counts), "lead"))
+    blocks += _pooled(run)
+    if status:
+        blocks.append(Paragraph(Message("overview_summary.chance"), "note"))
+    return [*blocks, *_failures(run, table)]
+
+
+def _failures(run: Run, table: dict[str, Any]) -> list[Block]:
+    failures = run.extra.get("failures") or []
+    if not failures:
+        return []
+    names = {
+        key: Text(zh, en)
+        for key, zh, en in zip(table["initiative"], table["name_zh"], table["name_en"], strict=True)
+    }
+    lines = tuple(
+        Message(
+            "overview_summary.failure",
+            {
+                "name": names.get(one["initiative"], one["initiative"]),
+                "why": Text(one["message_zh"], one["message_en"]),
+            },
+        )
+        for one in failures
+    )
+    count = Message("overview_summary.failed", {"n": Counted(len(failures), "nouns.initiative")})
+    return [Paragraph(count, "warn"), *(Paragraph(line, "warn") for line in lines)]
+
+
+def _pooled(run: Run) -> list[Block]:
+    if not run.effects or run.effects[0].overall.att is None:
+        return []
+    effect = run.effects[0]
+    estimate, kind, unit = own_unit(effect)
+    found = direction(effect.overall)
+    unit_kind = str(run.design["unit_kind"])
+    said = {
+        "outcome": outcome_name(run),
+        "per": Term("per", str(run.design["frequency"])),
+        "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
+        "treated": counted(effect.n_treated, unit_kind),
+        "comparison": counted(effect.n_comparison, unit_kind),
+        "method": effect.method_name,
+    }
+    if found != "no_interval":
+        said |= {"level": level(effect), "interval": interval(estimate, kind, unit)}
+    return [Paragraph(Message(f"overview_summary.pooled_{found}", said))]

@@ -1,0 +1,106 @@
+"""The headline in plain words, with its interval and what it rests on."""
+
+from __future__ import annotations
+
+from cps.locale import Message, Quantity, Term, measure_kind
+from cps.report.blocks import Block, Heading, Paragraph
+from cps.report.sections._common import (
+    amount,
+    counted,
+    direction,
+    interval,
+    level,
+    outcome_name,
+    own_unit,
+    period_label,
+)
+from cps.result import Effect
+from cps.runs import Run
+
+ORDER = 10
+PAGE = "initiative"
+TEXT = {
+    "zh": {
+        "heading": "一、结论",
+        "up": "项目启动后，典型承办单位的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的正效应。",
+        "down": "项目启动后，典型承办单位的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
+        "unclear": "没有发现明确的效应。典型承办单位的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
+        "no_interval": "典型承办单位的{outcome}{per}的变化估计为 {amount}；这些数据给不出区间，不能据此下结论。",
+        "relative": "折合 {amount}（{level}% 区间 {interval}）。",
+        "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
+        "p_value": "p 值 {p}（{inference}）。",
+        "p_floor": "p 值 {p}（{inference}；对照单位有限，p 值最小只能到 {floor}）。",
+        "detectable": "这一设计以八成把握能发现的最小效应约为 {amount}；更小的效应，“没有发现”不等于“没有”。",
+        "nothing": "没有可以报告的估计。",
+    },
+    "en": {
+        "heading": "1. Result",
+        "up": "Since the start, a typical host has had about {amount} more {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
+        "down": "Since the start, a typical host has had {outcome} changed by {amount} {per}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
+        "unclear": "No clear effect was found. A typical host's {outcome} {per} is estimated to have changed by {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
+        "no_interval": "A typical host's {outcome} {per} is estimated to have changed by {amount}; these data give no interval, and no conclusion should rest on it.",
+        "relative": "That is {amount} ({level}% interval {interval}).",
+        "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
+        "p_value": "p-value {p} ({inference}).",
+        "p_floor": "p-value {p} ({inference}; with so few comparison units it can't go below {floor}).",
+        "detectable": "The smallest effect that this design would find four times in five is about {amount}; of anything smaller, not found does not mean not there.",
+        "nothing": "There is no estimate to report.",
+    },
+}
+
+
+def build(run: Run) -> list[Block]:
+    """State the headline effect."""
+    blocks: list[Block] = [Heading(Message("summary.heading"))]
+    if not run.effects or run.effects[0].overall.att is None:
+        return [*blocks, Paragraph(Message("summary.nothing"), "lead")]
+    effect = run.effects[0]
+    estimate, kind, unit = own_unit(effect)
+    found = direction(effect.overall)
+    said = {
+        "outcome": outcome_name(run),
+        "per": Term("per", str(run.design["frequency"])),
+        "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
+    }
+    if found != "no_interval":
+        said |= {"level": level(effect), "interval": interval(estimate, kind, unit)}
+    blocks.append(Paragraph(Message(f"summary.{found}", said), "lead"))
+    if effect.natural is not None and found != "no_interval":
+        in_logs = measure_kind(effect.measure)
+        relative = {
+            "amount": amount(effect.overall.att, *in_logs),
+            "level": level(effect),
+            "interval": interval(effect.overall, *in_logs),
+        }
+        blocks.append(Paragraph(Message("summary.relative", relative)))
+    return [*blocks, *_basis(run, effect)]
+
+
+def _basis(run: Run, effect: Effect) -> list[Block]:
+    unit_kind = str(run.design["unit_kind"])
+    periods = run.design["periods"]
+    basis = {
+        "treated": counted(effect.n_treated, unit_kind),
+        "comparison": counted(effect.n_comparison, unit_kind),
+        "method": effect.method_name,
+        "first": period_label(run, periods[0]),
+        "last": period_label(run, periods[-1]),
+        "n_pre": Quantity(effect.n_pre, "count"),
+        "n_post": Quantity(effect.n_post, "count"),
+    }
+    blocks: list[Block] = [Paragraph(Message("summary.basis", basis))]
+    if effect.overall.p_value is not None:
+        p_value = {
+            "p": Quantity(effect.overall.p_value, "p_value"),
+            "inference": Term("inference", effect.inference),
+        }
+        if effect.p_value_floor is not None:
+            floor = {"floor": Quantity(effect.p_value_floor, "p_value")}
+            blocks.append(Paragraph(Message("summary.p_floor", {**p_value, **floor})))
+        else:
+            blocks.append(Paragraph(Message("summary.p_value", p_value)))
+    detectable = run.design.get("minimum_detectable_effect")
+    if detectable is not None:
+        size = amount(detectable, *measure_kind(effect.measure), is_signed=False)
+        blocks.append(Paragraph(Message("summary.detectable", {"amount": size}), "note"))
+    return blocks

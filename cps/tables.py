@@ -1,0 +1,115 @@
+"""Designs, effects, checks and overviews as frames that an analyst reads in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from cps.design.record import Design
+from cps.errors import Text, UsageError
+from cps.result import Check, Effect
+
+SYNTHETIC = "合成数据 synthetic data"
+
+
+def show(
+    thing: Design | Effect | Check | Sequence[Effect] | Sequence[Check] | Mapping[str, Any],
+) -> pl.DataFrame:
+    """Give a display frame of a design, of effects, of checks, or of an overview.
+
+    Parameters
+    ----------
+    thing : Design, Effect, Check, a sequence of either, or what ``synthesise`` gives
+
+    Returns
+    -------
+    polars.DataFrame
+        Column heads in Chinese and English; money in 元, log points as they are.
+
+    Raises
+    ------
+    UsageError
+        If it is something else.
+    """
+    if isinstance(thing, Design):
+        return _design(thing)
+    if isinstance(thing, Mapping) and "comparison" in thing:
+        return pl.DataFrame(thing["comparison"], strict=False)
+    many = [thing] if isinstance(thing, Effect | Check) else thing
+    if isinstance(many, Sequence) and not isinstance(many, str):
+        effects = [one for one in many if isinstance(one, Effect)]
+        checks = [one for one in many if isinstance(one, Check)]
+        if len(effects) == len(many):
+            return _effects(effects)
+        if len(checks) == len(many):
+            return _checks(checks)
+    raise UsageError(
+        Text(f"不能显示 {type(thing).__name__}", f"a {type(thing).__name__} can't be shown"),
+        where="show(…)",
+        mend=Text(
+            "给出设计、效应、检验或总览",
+            "give a design, effects, checks or what synthesise returns",
+        ),
+    )
+
+
+def _design(design: Design) -> pl.DataFrame:
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    roles = [
+        "承办 treated" if cohort is not None else "对照 comparison" for cohort in design.cohort
+    ]
+    rows: dict[str, list[str | None]] = {
+        "单位 unit": list(design.units),
+        "角色 role": roles,
+        "启动 start": [
+            None if cohort is None else labels.get(cohort, str(cohort)) for cohort in design.cohort
+        ],
+        "原因 reason": [None] * len(design.units),
+    }
+    for one in design.exclusions:
+        rows["单位 unit"].append(one.unit or f"{one.area}（全部 all）")
+        rows["角色 role"].append("未纳入 left out")
+        rows["启动 start"].append(None)
+        rows["原因 reason"].append(f"{one.explanation.zh} {one.explanation.en}")
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(rows, pl.String))
+    if design.is_synthetic:
+        frame = frame.with_columns(pl.lit(SYNTHETIC).alias("数据 data"))
+    return frame.sort("角色 role", "单位 unit")
+
+
+def _effects(effects: Sequence[Effect]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "方法 method": [f"{one.method_name.zh} {one.method_name.en}" for one in effects],
+            "选项 options": [", ".join(one.options.values()) for one in effects],
+            "单位 measure": [one.measure for one in effects],
+            "效应 att": [one.overall.att for one in effects],
+            "标准误 se": [one.overall.se for one in effects],
+            "下限 low": [one.overall.ci_low for one in effects],
+            "上限 high": [one.overall.ci_high for one in effects],
+            "p": [one.overall.p_value for one in effects],
+            "换算 in own unit": [one.natural.att if one.natural else None for one in effects],
+            "承办 treated": [one.n_treated for one in effects],
+            "对照 comparison": [one.n_comparison for one in effects],
+        },
+        schema_overrides={
+            name: pl.Float64
+            for name in ("效应 att", "标准误 se", "下限 low", "上限 high", "p", "换算 in own unit")
+        },
+    )
+
+
+def _checks(checks: Sequence[Check]) -> pl.DataFrame:
+    words = {True: "通过 passed", False: "未通过 failed", None: "无法判断 can't say"}
+    return pl.DataFrame(
+        {
+            "检验 check": [f"{one.title.zh} {one.title.en}" for one in checks],
+            "结论 verdict": [words[one.verdict] for one in checks],
+            "统计量 statistic": [one.statistic for one in checks],
+            "界限 threshold": [one.threshold for one in checks],
+            "说明 explanation": [f"{one.explanation.zh}\n{one.explanation.en}" for one in checks],
+        },
+        schema_overrides={"统计量 statistic": pl.Float64, "界限 threshold": pl.Float64},
+    )
