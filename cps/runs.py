@@ -229,7 +229,7 @@ def encode(value: Any) -> Any:
 
 
 def _decode(kind: Any, value: Any) -> Any:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         names = {one.name for one in dataclasses.fields(kind)}
         if set(value) != names:

@@ -57,7 +57,7 @@ def show(
 
 def _design(design: Design) -> pl.DataFrame:
     labels = dict(zip(design.periods, design.period_labels, strict=True))
-    roles = [
+    roles: list[str | None] = [
         "承办 treated" if cohort is not None else "对照 comparison" for cohort in design.cohort
     ]
     rows: dict[str, list[str | None]] = {

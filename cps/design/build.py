@@ -326,7 +326,7 @@ def _regime_break(panel: Panel) -> list[Finding]:
     names = regimes["regime"].drop_nulls().unique().sort().to_list()
     if len(names) < 2:
         return []
-    first = regimes.filter(pl.col("regime") == names[-1])["period_label"].min()
+    first = str(regimes.filter(pl.col("regime") == names[-1])["period_label"].min())
     return [
         Finding(
             code="W-DESIGN-REGIME-BREAK",

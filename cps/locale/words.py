@@ -15,7 +15,6 @@ from cps.locale.values import (
     Kind,
     Link,
     Listing,
-    Message,
     Quantity,
     Term,
     inert,

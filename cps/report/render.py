@@ -11,8 +11,8 @@ from typing import Any
 
 from cps.dropin import load_modules, module_names
 from cps.errors import RunError, Text, UsageError
-from cps.locale import Content, Message, Part, Quantity, Words, load_words
 from cps.locale import FOLDER as LOCALES
+from cps.locale import Content, Message, Part, Quantity, Words, load_words
 from cps.provenance import write_text
 from cps.report.blocks import Block, Facts, Figure, Heading, Paragraph, Table
 from cps.runs import Run

@@ -89,7 +89,11 @@ def run_batch(
         save_inputs(inputs, work / "panel", initiatives=initiatives)
         clock.lap("panel")
         say(_read_line(inputs))
-        common = {"panel": str(work / "panel"), "outcome": outcome, "seed": seed}
+        common: dict[str, str | int] = {
+            "panel": str(work / "panel"),
+            "outcome": outcome,
+            "seed": seed,
+        }
         failures = _run_initiatives(
             inputs, work, common, workers=workers, timeout_seconds=timeout_seconds, say=say
         )

@@ -114,7 +114,7 @@ def _judge(status: int, printed: bytes, output: Path, run_folder: Path) -> Text 
     return None
 
 
-def _first_error(cells: list[dict]) -> Text | None:  # type: ignore[type-arg]
+def _first_error(cells: list[dict]) -> Text | None:
     for cell in cells:
         for shown in cell.get("outputs", ()):
             if shown.get("output_type") != "error":

@@ -61,7 +61,7 @@ def build(run: Run) -> list[Block]:
     return [
         Heading(Message("all_initiatives.heading")),
         Figure(
-            Message("all_initiatives.figure"), partial(_forest, run, rows, keys, (kind, unit)), note
+            Message("all_initiatives.figure"), partial(_forest, run, rows, (keys, kind, unit)), note
         ),
         _table(rows, keys, kind, unit),
     ]
@@ -112,14 +112,13 @@ def _table(rows: list[dict[str, Any]], keys: tuple[str, str, str], kind: Kind, u
 def _forest(
     run: Run,
     rows: list[dict[str, Any]],
-    keys: tuple[str, str, str],
-    scale: tuple[Kind, str],
+    scale: tuple[tuple[str, str, str], Kind, str],
     words: Words,
     mark: str,
 ) -> alt.Chart:
     from cps.figures.charts import forest
 
-    kind, unit = scale
+    keys, kind, unit = scale
     points = [
         {
             "name": words.text(Text(row["name_zh"], row["name_en"])),

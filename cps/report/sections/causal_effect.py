@@ -225,9 +225,9 @@ def _path_figure(run: Run, effect: Effect, words: Words, mark: str) -> alt.Chart
     known = {row["label"] for row in rows}
     starts = {str(one["cohort_label"]) for one in run.design["treated"]} & known
     return paths(
-        rows,  # type: ignore[arg-type]
+        rows,
         names=(words.say("chart.observed"), words.say("chart.counterfactual")),
         y=words.text(Message("chart.geometric" if is_log else "chart.arithmetic", said)),
-        starts=sorted(starts),  # type: ignore[arg-type]
+        starts=sorted(starts),
         mark=mark,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cps.errors import Text
-from cps.locale import Counted, Message, Quantity, Term
+from cps.locale import Content, Counted, Message, Quantity, Term
 from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections._common import (
     amount,
@@ -53,7 +53,7 @@ def build(run: Run) -> list[Block]:
     ends = list(zip(table.get("ci_low", []), table.get("ci_high", []), strict=True))
     status = table.get("status", [])
     known = [pair for pair in ends if None not in pair]
-    counts = {
+    counts: dict[str, Content] = {
         "total": Counted(len(status), "nouns.initiative"),
         "done": Quantity(status.count("ok"), "count"),
         "up": Quantity(sum(low > 0 for low, _ in known), "count"),
@@ -97,7 +97,7 @@ def _pooled(run: Run) -> list[Block]:
     estimate, kind, unit = own_unit(effect)
     found = direction(effect.overall)
     unit_kind = str(run.design["unit_kind"])
-    said = {
+    said: dict[str, Content] = {
         "outcome": outcome_name(run),
         "per": Term("per", str(run.design["frequency"])),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),

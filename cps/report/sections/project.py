@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cps.locale import Listing, Message, Quantity, Term
+from cps.locale import Content, Listing, Message, Quantity, Term
 from cps.report.blocks import Block, Column, Facts, Heading, Paragraph, Table
 from cps.report.sections._common import text_of
 from cps.runs import Run
@@ -42,11 +42,12 @@ def build(run: Run) -> list[Block]:
     if not subject:
         return [*blocks, Paragraph(Message("project.none"))]
     blocks.append(Paragraph(text_of(subject["description"])))
-    facts = [(Message("project.provenance"), Term("provenance", subject["provenance"]))]
-    rows = tuple(facts)
+    facts: list[tuple[Content, Content]] = [
+        (Message("project.provenance"), Term("provenance", subject["provenance"]))
+    ]
     if subject["stands_for"]:
-        rows = (*rows, (Message("project.stands_for"), Listing(tuple(subject["stands_for"]))))  # type: ignore[assignment]
-    blocks.append(Facts(rows))
+        facts.append((Message("project.stands_for"), Listing(tuple(subject["stands_for"]))))
+    blocks.append(Facts(tuple(facts)))
     sources = list(dict.fromkeys(one for host in subject["treated"] for one in host["cost_yuan"]))
     columns = [Column(Message("project.unit")), Column(Message("project.start"))]
     columns += [Column(Term("money_source", one), "money") for one in sources]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cps.locale import Message, Quantity, Term, measure_kind
+from cps.locale import Content, Message, Quantity, Term, measure_kind
 from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections._common import (
     amount,
@@ -57,7 +57,7 @@ def build(run: Run) -> list[Block]:
     effect = run.effects[0]
     estimate, kind, unit = own_unit(effect)
     found = direction(effect.overall)
-    said = {
+    said: dict[str, Content] = {
         "outcome": outcome_name(run),
         "per": Term("per", str(run.design["frequency"])),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
@@ -67,7 +67,7 @@ def build(run: Run) -> list[Block]:
     blocks.append(Paragraph(Message(f"summary.{found}", said), "lead"))
     if effect.natural is not None and found != "no_interval":
         in_logs = measure_kind(effect.measure)
-        relative = {
+        relative: dict[str, Content] = {
             "amount": amount(effect.overall.att, *in_logs),
             "level": level(effect),
             "interval": interval(effect.overall, *in_logs),
@@ -79,7 +79,7 @@ def build(run: Run) -> list[Block]:
 def _basis(run: Run, effect: Effect) -> list[Block]:
     unit_kind = str(run.design["unit_kind"])
     periods = run.design["periods"]
-    basis = {
+    basis: dict[str, Content] = {
         "treated": counted(effect.n_treated, unit_kind),
         "comparison": counted(effect.n_comparison, unit_kind),
         "method": effect.method_name,
@@ -90,12 +90,12 @@ def _basis(run: Run, effect: Effect) -> list[Block]:
     }
     blocks: list[Block] = [Paragraph(Message("summary.basis", basis))]
     if effect.overall.p_value is not None:
-        p_value = {
+        p_value: dict[str, Content] = {
             "p": Quantity(effect.overall.p_value, "p_value"),
             "inference": Term("inference", effect.inference),
         }
         if effect.p_value_floor is not None:
-            floor = {"floor": Quantity(effect.p_value_floor, "p_value")}
+            floor: dict[str, Content] = {"floor": Quantity(effect.p_value_floor, "p_value")}
             blocks.append(Paragraph(Message("summary.p_floor", {**p_value, **floor})))
         else:
             blocks.append(Paragraph(Message("summary.p_value", p_value)))
