@@ -30,7 +30,11 @@ def event_study(rows: Sequence[Row], *, x: str, y: str, start: str, mark: str) -
     import altair as alt
 
     base = alt.Chart(_data(rows))
-    place = alt.X("event_time:Q", title=x, axis=alt.Axis(tickMinStep=1, format="d"))
+    times = [row["event_time"] for row in rows]
+    around = alt.Scale(domain=[min(times) - 0.6, max(times) + 0.6], nice=False)
+    place = alt.X(
+        "event_time:Q", title=x, scale=around, axis=alt.Axis(tickMinStep=1, format="d", grid=False)
+    )
     layers = [
         _zero(),
         _start_line(-0.5, start),

@@ -49,13 +49,19 @@ def level(effect: Effect) -> Quantity:
     return Quantity(round(100 * effect.level, 6), "number", "")
 
 
-def direction(estimate: Estimate) -> str:
-    """Say what an interval shows: ``up``, ``down``, ``unclear`` or ``no_interval``."""
+def direction(estimate: Estimate, level: float) -> str:
+    """Say what an estimate shows: ``up``, ``down``, ``unclear``, ``mixed`` or ``no_interval``.
+
+    Mixed is an interval without zero whose p-value does not reach its level, as with placebos too
+    few for a small one.
+    """
     if estimate.ci_low is None or estimate.ci_high is None:
         return "no_interval"
-    if estimate.ci_low > 0:
-        return "up"
-    return "down" if estimate.ci_high < 0 else "unclear"
+    if estimate.ci_low <= 0 <= estimate.ci_high:
+        return "unclear"
+    if estimate.p_value is not None and estimate.p_value > 1 - level + 1e-12:
+        return "mixed"
+    return "up" if estimate.ci_low > 0 else "down"
 
 
 def period_label(run: Run, period: int) -> str:

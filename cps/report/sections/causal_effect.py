@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cps.locale import Message, Quantity, Words, measure_kind
+from cps.locale import Message, Quantity, Term, Words, measure_kind
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import (
     amount,
@@ -137,7 +137,10 @@ def _methods(run: Run) -> Table:
     for one in run.effects:
         option = one.options.get("control")
         name = (
-            Message("causal_effect.option", {"method": one.method_name, "option": option})
+            Message(
+                "causal_effect.option",
+                {"method": one.method_name, "option": Term("option", option)},
+            )
             if option
             else one.method_name
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cps.locale import Content, Listing, Message, Term
+from typing import Any
+
+from cps.errors import Text
+from cps.locale import Content, Counted, Listing, Message, Term
 from cps.report.blocks import Block, Column, Heading, Paragraph, Table
 from cps.report.sections._common import counted, text_of
 from cps.runs import Run
@@ -10,6 +13,7 @@ from cps.runs import Run
 ORDER = 30
 PAGE = "initiative"
 _NAMED = 60
+_LISTED = 20
 TEXT = {
     "zh": {
         "heading": "三、谁与谁比较",
@@ -18,6 +22,7 @@ TEXT = {
         "donors": "对照 {count}，均从未承办任何项目：{units}。",
         "donors_more": "对照 {count}，均从未承办任何项目：{units} 等。",
         "excluded": "未纳入比较的单位及原因",
+        "n": "数目",
         "unit": "单位",
         "reason": "类别",
         "why": "原因",
@@ -31,7 +36,8 @@ TEXT = {
         "donors": "Compared with {count} that never hosted any project: {units}.",
         "donors_more": "Compared with {count} that never hosted any project: {units} and others.",
         "excluded": "Left out of the comparison, and why",
-        "unit": "Unit",
+        "n": "How many",
+        "unit": "Which",
         "reason": "Kind",
         "why": "Why",
         "whole": "{area} (all of it)",
@@ -62,13 +68,14 @@ def build(run: Run) -> list[Block]:
     if design["exclusions"]:
         rows = tuple(
             (
-                one["unit"] or Message("comparison_units.whole", {"area": one["area"] or "—"}),
-                Term("reason", one["reason"]),
-                text_of(one),
+                Counted(len(names), "nouns.left_out"),
+                Listing(tuple(names[:_LISTED])),
+                Term("reason", reason),
+                why,
             )
-            for one in design["exclusions"]
+            for (reason, why), names in _by_reason(design["exclusions"]).items()
         )
-        columns = ("unit", "reason", "why")
+        columns = ("n", "unit", "reason", "why")
         blocks.append(
             Table(
                 Message("comparison_units.excluded"),
@@ -76,5 +83,14 @@ def build(run: Run) -> list[Block]:
                 rows,
             )
         )
-    frozen = {"hash": str(design["design_hash"])[:16]}
+    frozen: dict[str, Content] = {"hash": str(design["design_hash"])[:16]}
     return [*blocks, Paragraph(Message("comparison_units.frozen", frozen), "note")]
+
+
+def _by_reason(exclusions: list[dict[str, Any]]) -> dict[tuple[str, Text], list[Content]]:
+    """Gather what was left out for the same reason into one line."""
+    groups: dict[tuple[str, Text], list[Content]] = {}
+    for one in exclusions:
+        whole = Message("comparison_units.whole", {"area": one["area"] or "—"})
+        groups.setdefault((one["reason"], text_of(one)), []).append(one["unit"] or whole)
+    return groups

@@ -16,6 +16,7 @@ from cps.report.sections._common import (
     outcome_name,
     own_unit,
 )
+from cps.result import Estimate
 from cps.runs import Run
 
 ORDER = 10
@@ -23,24 +24,26 @@ PAGE = "overview"
 TEXT = {
     "zh": {
         "heading": "一、总的情况",
-        "counts": "共 {total}，完成评估 {done}：其中 {up} 的区间在零以上，{down} 的区间在零以下，{unclear} 的区间包含零（没有发现明确的效应）。",
+        "counts": "共 {total}，完成评估 {done} 个：{up} 个有明确的正效应，{down} 个有明确的负效应，{unclear} 个没有发现明确的效应。",
         "chance": "即使都没有效应，按 95% 区间，每 20 个项目也会有约 1 个仅因偶然而不含零；单个结果不宜挑出来说。",
         "failed": "有 {n} 未完成，原因如下，未计入上述数字。",
         "failure": "{name}：{why}",
         "pooled_up": "全部承办单位合计：典型承办单位的{outcome}{per}高出约 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
         "pooled_down": "全部承办单位合计：典型承办单位的{outcome}{per}变化 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
         "pooled_unclear": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 包含零（{treated}承办，{comparison}对照；{method}）。",
+        "pooled_mixed": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但 p 值没有达到同一水平，不算明确的效应（{treated}承办，{comparison}对照；{method}）。",
         "pooled_no_interval": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}，没有区间（{treated}承办，{comparison}对照；{method}）。",
     },
     "en": {
         "heading": "1. In short",
-        "counts": "Of {total}, {done} evaluated: {up} with an interval above zero, {down} below, {unclear} holding zero (no clear effect found).",
+        "counts": "Of {total}, {done} evaluated: {up} with a clear gain, {down} with a clear loss, {unclear} without a clear effect.",
         "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out.",
         "failed": "{n} failed, for the reasons below, and are not counted above.",
         "failure": "{name}: {why}",
         "pooled_up": "All hosts together: a typical host has about {amount} more {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
         "pooled_down": "All hosts together: a typical host's {outcome} {per} changed by {amount} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
         "pooled_unclear": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
+        "pooled_mixed": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but the p-value does not reach that level: no clear effect ({treated} treated, {comparison} compared; {method}).",
         "pooled_no_interval": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
     },
 }
@@ -50,15 +53,14 @@ def build(run: Run) -> list[Block]:
     """Count what moved, name what failed, state the pooled effect."""
     blocks: list[Block] = [Heading(Message("overview_summary.heading"))]
     table = run.extra.get("comparison") or {}
-    ends = list(zip(table.get("ci_low", []), table.get("ci_high", []), strict=True))
     status = table.get("status", [])
-    known = [pair for pair in ends if None not in pair]
+    found = _directions(table)
     counts: dict[str, Content] = {
         "total": Counted(len(status), "nouns.initiative"),
         "done": Quantity(status.count("ok"), "count"),
-        "up": Quantity(sum(low > 0 for low, _ in known), "count"),
-        "down": Quantity(sum(high < 0 for _, high in known), "count"),
-        "unclear": Quantity(sum(low <= 0 <= high for low, high in known), "count"),
+        "up": Quantity(found.count("up"), "count"),
+        "down": Quantity(found.count("down"), "count"),
+        "unclear": Quantity(len(found) - found.count("up") - found.count("down"), "count"),
     }
     if status:
         blocks.append(Paragraph(Message("overview_summary.counts", counts), "lead"))
@@ -66,6 +68,18 @@ def build(run: Run) -> list[Block]:
     if status:
         blocks.append(Paragraph(Message("overview_summary.chance"), "note"))
     return [*blocks, *_failures(run, table)]
+
+
+def _directions(table: dict[str, Any]) -> list[str]:
+    """Say of each finished initiative what its interval and p-value show."""
+    keys = ("att", "ci_low", "ci_high", "p_value", "level", "status")
+    return [
+        direction(Estimate(att, None, low, high, p_value), level)
+        for att, low, high, p_value, level, status in zip(
+            *(table.get(key, []) for key in keys), strict=True
+        )
+        if status == "ok"
+    ]
 
 
 def _failures(run: Run, table: dict[str, Any]) -> list[Block]:
@@ -95,7 +109,7 @@ def _pooled(run: Run) -> list[Block]:
         return []
     effect = run.effects[0]
     estimate, kind, unit = own_unit(effect)
-    found = direction(effect.overall)
+    found = direction(effect.overall, effect.level)
     unit_kind = str(run.design["unit_kind"])
     said: dict[str, Content] = {
         "outcome": outcome_name(run),

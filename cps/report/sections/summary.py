@@ -25,6 +25,7 @@ TEXT = {
         "up": "项目启动后，典型承办单位的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的正效应。",
         "down": "项目启动后，典型承办单位的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
         "unclear": "没有发现明确的效应。典型承办单位的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
+        "mixed": "没有发现明确的效应。典型承办单位的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 不含零，但 p 值没有达到同一水平：两种依据不一致。",
         "no_interval": "典型承办单位的{outcome}{per}的变化估计为 {amount}；这些数据给不出区间，不能据此下结论。",
         "relative": "折合 {amount}（{level}% 区间 {interval}）。",
         "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
@@ -38,6 +39,7 @@ TEXT = {
         "up": "Since the start, a typical host has had about {amount} more {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
         "down": "Since the start, a typical host has had {outcome} changed by {amount} {per}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
         "unclear": "No clear effect was found. A typical host's {outcome} {per} is estimated to have changed by {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
+        "mixed": "No clear effect was found. A typical host's {outcome} {per} is estimated to have changed by {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
         "no_interval": "A typical host's {outcome} {per} is estimated to have changed by {amount}; these data give no interval, and no conclusion should rest on it.",
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
@@ -56,7 +58,7 @@ def build(run: Run) -> list[Block]:
         return [*blocks, Paragraph(Message("summary.nothing"), "lead")]
     effect = run.effects[0]
     estimate, kind, unit = own_unit(effect)
-    found = direction(effect.overall)
+    found = direction(effect.overall, effect.level)
     said: dict[str, Content] = {
         "outcome": outcome_name(run),
         "per": Term("per", str(run.design["frequency"])),
