@@ -204,13 +204,11 @@ def _start_line(place: float, name: str) -> Any:
 def _finished(chart: Any, *, mark: str, height: int, width: int = WIDTH) -> Any:
     import altair as alt
 
-    title = (
-        alt.TitleParams(mark, anchor="end", color="#a3262b", fontSize=12, fontWeight="bold")
-        if mark
-        else alt.Undefined
-    )
+    if mark:
+        title = alt.TitleParams(mark, anchor="end", color="#a3262b", fontSize=12, fontWeight="bold")
+        chart = chart.properties(title=title)
     return (
-        chart.properties(width=width, height=height, title=title)
+        chart.properties(width=width, height=height)
         .configure(font=FONT, background="#ffffff")
         .configure_axis(
             labelFontSize=12,

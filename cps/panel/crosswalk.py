@@ -177,7 +177,7 @@ def _unknown(rows: pl.DataFrame, known: dict[str, str], path: Path) -> PanelErro
     # The sheet's own order, not the row's: a person looks from the top.
     first = rows.unique("name", keep="first", maintain_order=True)
     names = first["name"].to_list()
-    near = nearest(names[0], known)
+    near = _lookalike(names[0], known) or nearest(names[0], known)
     places = "\n         ".join(
         f"{one['source_file']} › {one['sheet']} › {one['cell']} ({one['name']})"
         for one in first.head(_SHOWN).to_dicts()
@@ -192,6 +192,12 @@ def _unknown(rows: pl.DataFrame, known: dict[str, str], path: Path) -> PanelErro
         where=places,
         mend=Text(f"{hint_zh}如是新村名，请登记到 {path}", f"{hint_en}else add it to {path}"),
     )
+
+
+def _lookalike(name: str, known: dict[str, str]) -> str | None:
+    """Give the known name that differs only by letters typed for digits."""
+    typed = name.translate(str.maketrans("OolI〇", "00110"))
+    return typed if typed in known else None
 
 
 def _odd_areas(rows: pl.DataFrame) -> list[Finding]:
