@@ -38,7 +38,7 @@ _RANGE = re.compile(r"\d\s*(?:-|~|至|到|—|–)\s*\d")
 _OPEN = re.compile(r"\d.*(?:以上|以下|左右|多|余|约)|(?:约|近|超过|不足|大于|小于|>|<|≥|≤)\s*\d")
 _SUFFIX = re.compile(r"(亿元|万元|千元|元|人|个|名|%)$")
 _LOOKALIKE = {"O": "0", "o": "0", "l": "1", "I": "1", "〇": "0"}
-_MONTH = re.compile(r"(\d{4})[年./\-]?(\d{1,2})(?:月|[./\-]\d{1,2})?(?:\s00:00:00)?$")
+_MONTH = re.compile(r"(\d{4})(?:[年./\-](?=\d)|(?=\d{2}$))(\d{1,2})(?:月|[./\-]\d{1,2})?$")
 
 
 @dataclass(frozen=True, slots=True)

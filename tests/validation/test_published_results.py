@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from cps.report.render import write_report
 
 from cps.design.build import design_from_frame
 from cps.design.record import Design
 from cps.estimators.battery import estimate_all
 from cps.estimators.registry import estimate
+from cps.report.render import write_report
 from cps.result import Effect, Estimate
 from cps.robustness.registry import check_robustness
 from cps.runs import load_run, make_run, save_run
