@@ -1,0 +1,77 @@
+"""Figures: drawn from plain data, with their words as text, ids that never meet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from cps.figures import charts
+from cps.figures.svg import to_svg
+
+EVENT = [{"event_time": e, "att": e / 2, "low": e / 2 - 1, "high": e / 2 + 1} for e in range(-3, 3)]
+CASES: dict[str, Any] = {
+    "event_study": lambda mark: charts.event_study(
+        EVENT, x="启动以来", y="效应（万元）", start="启动", mark=mark
+    ),
+    "paths": lambda mark: charts.paths(
+        [
+            {"label": str(y), "observed": y - 2000.0, "counterfactual": None}
+            for y in range(2017, 2021)
+        ],
+        names=("实际", "若无"),
+        y="收入（万元）",
+        starts=["2019"],
+        mark=mark,
+    ),
+    "placebo_distribution": lambda mark: charts.placebo_distribution(
+        [i / 10 for i in range(-20, 20)], 1.5, x="安慰剂", y="次数", name="估计", mark=mark
+    ),
+    "forest": lambda mark: charts.forest(
+        [
+            {"name": "甲", "att": 1.0, "low": 0.0, "high": 2.0},
+            {"name": "乙（未完成）", "att": None, "low": None, "high": None},
+        ],
+        x="效应（万元）",
+        mark=mark,
+    ),
+    "level_lines": lambda mark: charts.level_lines(
+        [{"year": str(y), "name": n, "value": y - 2010} for n in "甲乙" for y in range(2017, 2020)],
+        y="收入（万元）",
+        mark=mark,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_figure_carries_its_words_its_mark_and_nothing_that_runs(name: str) -> None:
+    svg = to_svg(CASES[name]("合成数据"), label='图 "<1>"', key="f1")
+    assert svg.startswith('<svg role="img" aria-label="图 &quot;&lt;1&gt;&quot;"')
+    assert "合成数据" in svg
+    assert "万元" in svg or name == "placebo_distribution"
+    assert "<script" not in svg
+    assert "viewBox" in svg
+    assert "sans-serif" in svg  # a machine without the font still shows the text
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_figure_of_real_data_has_no_mark(name: str) -> None:
+    assert "合成数据" not in to_svg(CASES[name](""), label="图", key="f1")
+
+
+def test_two_drawings_on_a_page_share_no_id() -> None:
+    first, second = (
+        set(re.findall(r'id="([^"]+)"', to_svg(CASES["paths"](""), label="x", key=key)))
+        for key in ("f1", "f2")
+    )
+    assert not first & second
+
+
+def test_the_same_data_give_the_same_drawing() -> None:
+    drawn = {to_svg(CASES["event_study"]("m"), label="x", key="f1") for _ in range(2)}
+    assert len(drawn) == 1
+
+
+def test_a_name_that_could_not_be_estimated_keeps_its_line() -> None:
+    assert "乙（未完成）" in to_svg(CASES["forest"](""), label="x", key="f1")

@@ -1,0 +1,103 @@
+"""The overview: all initiatives on one figure, failures in sight, claims checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cps.demo import write_demo
+from cps.design.build import make_design, pool_initiatives
+from cps.design.initiatives import load_initiatives
+from cps.errors import Text
+from cps.estimators.registry import estimate
+from cps.facts import load_facts
+from cps.indicators.summary import summarise_panel
+from cps.ledger.read import read_ledgers
+from cps.panel.build import build_panel
+from cps.report.render import render_report, write_report
+from cps.runs import Run, make_run
+from cps.synthesis.overview import synthesise
+
+from .test_pages import visible
+
+
+@pytest.fixture(scope="module")
+def overview(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("data") / "raw" / "demo"
+    write_demo(folder)
+    panel = build_panel(read_ledgers(folder))
+    declared = load_initiatives()
+    runs = []
+    for one in declared:
+        if one.id != "bonsai":
+            design = make_design(panel, one, others=declared)
+            runs.append(
+                make_run(design, one, effects=[estimate(design, options={"weights": "did"})])
+            )
+    together = pool_initiatives(declared)
+    design = make_design(panel, together)
+    effects = [estimate(design, options={"weights": "did"})]
+    extra = synthesise(
+        panel,
+        declared,
+        runs,
+        failures={"bonsai": Text("缺少对照", "no comparison")},
+        pooled=effects[0],
+        facts=load_facts(),
+    )
+    indicators = summarise_panel(panel, area=extra["target_area"])
+    return make_run(
+        design, together, kind="overview", effects=effects, indicators=indicators, extra=extra
+    )
+
+
+def test_fifteen_initiatives_are_on_one_figure_and_in_one_table(overview: Run) -> None:
+    for language in ("zh", "en"):
+        page = render_report(overview, language=language)
+        drawing = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)[0]
+        names = [one.name.in_language(language) for one in load_initiatives()]
+        assert len(names) == 15
+        assert all(name in drawing for name in names)
+        links = set(re.findall(r'href="(\w+\.html)"', page))
+        assert links >= {f"{one.id}.html" for one in load_initiatives() if one.id != "bonsai"}
+        assert "bonsai.html" not in links  # it failed: there is no such page
+
+
+def test_a_failed_initiative_is_named_with_its_reason(overview: Run) -> None:
+    text = visible(render_report(overview, language="en"))
+    assert "1 initiative failed" in text
+    assert "no comparison" in text
+    assert "14 evaluated" in text
+
+
+def test_every_claim_is_stamped_as_a_demonstration_and_has_its_reading(overview: Run) -> None:
+    text = visible(render_report(overview, language="en"))
+    verdicts = re.findall(r"(supported|contradicted|not testable) \((\w+)\)", text)
+    assert len(verdicts) == len(overview.extra["claims"]) >= 8
+    assert {stamp for _, stamp in verdicts} == {"demonstration"}
+    assert {one["reading"] for one in overview.extra["claims"]} >= {"A", "B", "C"}
+
+
+def test_no_real_village_stands_on_a_page_of_synthetic_numbers(overview: Run) -> None:
+    for language in ("zh", "en"):
+        page = render_report(overview, language=language)
+        for real in ("城西", "Chengxi", "义乌", "流里塘", "石明堂", "分水塘", "何斯路"):
+            assert real not in page
+
+
+def test_the_overview_is_the_index(overview: Run, tmp_path: Path) -> None:
+    paths = write_report(overview, tmp_path)
+    assert [path.name for path in paths] == ["index.html", "index.html"]
+
+
+def test_an_overview_of_jobs_shows_persons_where_there_is_no_money(overview: Run) -> None:
+    import dataclasses
+
+    table = dict(overview.extra["comparison"])
+    for key in ("att_yuan", "ci_low_yuan", "ci_high_yuan", "att_log", "ci_low_log", "ci_high_log"):
+        table[key] = [None] * 15
+    table["measure"] = ["persons"] * 15
+    run = dataclasses.replace(overview, extra={**overview.extra, "comparison": table})
+    assert "persons" in visible(render_report(run, language="en"))
