@@ -214,7 +214,7 @@ def main() -> None:
     for study in studies:
         design, rows = study(given.folder)
         print(f"\n{study.__name__}: {study.__doc__}")
-        worst = max((abs(ours - published) for _, published, ours in rows), default=0.0)
+        worst = np.nanmax([0.0, *(abs(ours - published) for _, published, ours in rows)])
         print(f"{len(rows)} numbers, largest difference {worst:.2e}")
         for what, published, ours in rows if given.full or len(rows) < 40 else rows[-12:]:
             print(f"  {what:48} {published:14.8f} {ours:14.8f} {ours - published:10.1e}")

@@ -74,7 +74,7 @@ def render_report(
         css=_safe(_HERE / "page.css"),
         mark=mark,
         banner=words.say("page.synthetic_banner"),
-        index_href="" if name == "index.html" else "index.html",
+        index_href="index.html" if run.subject and name != "index.html" else "",
         index_word=words.say("page.index"),
         others=[
             {"href": f"../{one.language}/{name}", "tag": one.tag, "name": one.name}

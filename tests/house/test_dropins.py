@@ -140,7 +140,7 @@ def test_a_section_is_one_file(tmp_path: Path, design: Design) -> None:
 
 def test_a_language_is_one_file(tmp_path: Path, design: Design) -> None:
     (tmp_path / "fr.toml").write_text(
-        '[language]\ntag = "fr"\nname = "Français"\n\n[page]\nindex = "Sommaire"\n\n'
+        '[language]\ntag = "fr"\nname = "Français"\n\n[page]\ntitle = "Ce qui a changé"\n\n'
         '[sections.summary]\nheading = "1. Résultat"\n',
         encoding="utf-8",
     )
@@ -148,6 +148,6 @@ def test_a_language_is_one_file(tmp_path: Path, design: Design) -> None:
     page = render_report(run, language="fr", languages=("zh", "fr"), locales=tmp_path)
     assert '<html lang="fr">' in page
     assert "1. Résultat" in page
-    assert "Sommaire" in page
+    assert "Ce qui a changé" in page
     assert "2. The project" in page  # what it lacks is English
     assert languages(tmp_path) == ("en", "fr", "zh")

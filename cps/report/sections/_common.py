@@ -64,6 +64,11 @@ def direction(estimate: Estimate, level: float) -> str:
     return "up" if estimate.ci_low > 0 else "down"
 
 
+def host_word(effect: Effect) -> Term:
+    """Name whom the number is about: a logarithm's is the typical host, a level's the average."""
+    return Term("host", "average" if effect.natural is None else "typical")
+
+
 def period_label(run: Run, period: int) -> str:
     """Give a period's label, or its ordinal if the design has no such period."""
     labels = dict(zip(run.design["periods"], run.design["period_labels"], strict=True))

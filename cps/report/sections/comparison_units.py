@@ -17,7 +17,8 @@ _LISTED = 20
 TEXT = {
     "zh": {
         "heading": "三、谁与谁比较",
-        "treated": "纳入估计的承办单位：{units}。",
+        "treated": "纳入估计的承办单位（{count}）：{units}。",
+        "treated_more": "纳入估计的承办单位（{count}）：{units} 等。",
         "started": "{unit}（{start} 起）",
         "donors": "对照 {count}，均从未承办任何项目：{units}。",
         "donors_more": "对照 {count}，均从未承办任何项目：{units} 等。",
@@ -27,11 +28,13 @@ TEXT = {
         "reason": "类别",
         "why": "原因",
         "whole": "{area}（全部）",
+        "more": "…",
         "frozen": "谁处理、谁对照、谁排除，在估计之前已定并取哈希值：{hash}。",
     },
     "en": {
         "heading": "3. Who is compared with whom",
-        "treated": "Hosts in the estimate: {units}.",
+        "treated": "Hosts in the estimate ({count}): {units}.",
+        "treated_more": "Hosts in the estimate ({count}): {units} and others.",
         "started": "{unit} (from {start})",
         "donors": "Compared with {count} that never hosted any project: {units}.",
         "donors_more": "Compared with {count} that never hosted any project: {units} and others.",
@@ -41,6 +44,7 @@ TEXT = {
         "reason": "Kind",
         "why": "Why",
         "whole": "{area} (all of it)",
+        "more": "…",
         "frozen": "Who is treated, compared and left out was fixed and hashed before any estimate: {hash}.",
     },
 }
@@ -57,7 +61,15 @@ def build(run: Run) -> list[Block]:
     key = "donors_more" if len(donors) > _NAMED else "donors"
     blocks: list[Block] = [
         Heading(Message("comparison_units.heading")),
-        Paragraph(Message("comparison_units.treated", {"units": Listing(tuple(treated))})),
+        Paragraph(
+            Message(
+                f"comparison_units.treated{'_more' if len(design['treated']) > _NAMED else ''}",
+                {
+                    "count": counted(len(design["treated"]), str(design["unit_kind"])),
+                    "units": Listing(tuple(treated)),
+                },
+            )
+        ),
     ]
     if donors:
         said: dict[str, Content] = {
@@ -69,7 +81,12 @@ def build(run: Run) -> list[Block]:
         rows = tuple(
             (
                 Counted(len(names), "nouns.left_out"),
-                Listing(tuple(names[:_LISTED])),
+                Listing(
+                    (
+                        *names[:_LISTED],
+                        *([Message("comparison_units.more")] * (len(names) > _LISTED)),
+                    )
+                ),
                 Term("reason", reason),
                 why,
             )

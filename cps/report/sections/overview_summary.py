@@ -11,6 +11,7 @@ from cps.report.sections._common import (
     amount,
     counted,
     direction,
+    host_word,
     interval,
     level,
     outcome_name,
@@ -28,11 +29,11 @@ TEXT = {
         "chance": "即使都没有效应，按 95% 区间，每 20 个项目也会有约 1 个仅因偶然而不含零；单个结果不宜挑出来说。",
         "failed": "有 {n} 未完成，原因如下，未计入上述数字。",
         "failure": "{name}：{why}",
-        "pooled_up": "全部承办单位合计：典型承办单位的{outcome}{per}高出约 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
-        "pooled_down": "全部承办单位合计：典型承办单位的{outcome}{per}变化 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
-        "pooled_unclear": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 包含零（{treated}承办，{comparison}对照；{method}）。",
-        "pooled_mixed": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但 p 值没有达到同一水平，不算明确的效应（{treated}承办，{comparison}对照；{method}）。",
-        "pooled_no_interval": "全部承办单位合计：典型承办单位的{outcome}{per}的变化估计为 {amount}，没有区间（{treated}承办，{comparison}对照；{method}）。",
+        "pooled_up": "全部承办单位合计：{host}的{outcome}{per}高出约 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
+        "pooled_down": "全部承办单位合计：{host}的{outcome}{per}变化 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
+        "pooled_unclear": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 包含零（{treated}承办，{comparison}对照；{method}）。",
+        "pooled_mixed": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但 p 值没有达到同一水平，不算明确的效应（{treated}承办，{comparison}对照；{method}）。",
+        "pooled_no_interval": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}，没有区间（{treated}承办，{comparison}对照；{method}）。",
     },
     "en": {
         "heading": "1. In short",
@@ -40,11 +41,11 @@ TEXT = {
         "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out.",
         "failed": "{n} failed, for the reasons below, and are not counted above.",
         "failure": "{name}: {why}",
-        "pooled_up": "All hosts together: a typical host has about {amount} more {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
-        "pooled_down": "All hosts together: a typical host's {outcome} {per} changed by {amount} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
-        "pooled_unclear": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
-        "pooled_mixed": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but the p-value does not reach that level: no clear effect ({treated} treated, {comparison} compared; {method}).",
-        "pooled_no_interval": "All hosts together: a typical host's {outcome} {per} is estimated to have changed by {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
+        "pooled_up": "All hosts together: {host} has about {amount} more {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
+        "pooled_down": "All hosts together: for {host}, {outcome} {per} changed by {amount} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
+        "pooled_unclear": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
+        "pooled_mixed": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but the p-value does not reach that level: no clear effect ({treated} treated, {comparison} compared; {method}).",
+        "pooled_no_interval": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
     },
 }
 
@@ -112,6 +113,7 @@ def _pooled(run: Run) -> list[Block]:
     found = direction(effect.overall, effect.level)
     unit_kind = str(run.design["unit_kind"])
     said: dict[str, Content] = {
+        "host": host_word(effect),
         "outcome": outcome_name(run),
         "per": Term("per", str(run.design["frequency"])),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),

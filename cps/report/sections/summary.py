@@ -8,6 +8,7 @@ from cps.report.sections._common import (
     amount,
     counted,
     direction,
+    host_word,
     interval,
     level,
     outcome_name,
@@ -22,11 +23,11 @@ PAGE = "initiative"
 TEXT = {
     "zh": {
         "heading": "一、结论",
-        "up": "项目启动后，典型承办单位的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的正效应。",
-        "down": "项目启动后，典型承办单位的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
-        "unclear": "没有发现明确的效应。典型承办单位的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
-        "mixed": "没有发现明确的效应。典型承办单位的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 不含零，但 p 值没有达到同一水平：两种依据不一致。",
-        "no_interval": "典型承办单位的{outcome}{per}的变化估计为 {amount}；这些数据给不出区间，不能据此下结论。",
+        "up": "项目启动后，{host}的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的正效应。",
+        "down": "项目启动后，{host}的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
+        "unclear": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
+        "mixed": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 不含零，但 p 值没有达到同一水平：两种依据不一致。",
+        "no_interval": "{host}的{outcome}{per}的变化估计为 {amount}；这些数据给不出区间，不能据此下结论。",
         "relative": "折合 {amount}（{level}% 区间 {interval}）。",
         "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
         "p_value": "p 值 {p}（{inference}）。",
@@ -36,11 +37,11 @@ TEXT = {
     },
     "en": {
         "heading": "1. Result",
-        "up": "Since the start, a typical host has had about {amount} more {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
-        "down": "Since the start, a typical host has had {outcome} changed by {amount} {per}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
-        "unclear": "No clear effect was found. A typical host's {outcome} {per} is estimated to have changed by {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
-        "mixed": "No clear effect was found. A typical host's {outcome} {per} is estimated to have changed by {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
-        "no_interval": "A typical host's {outcome} {per} is estimated to have changed by {amount}; these data give no interval, and no conclusion should rest on it.",
+        "up": "Since the start, {host} has had about {amount} more {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
+        "down": "Since the start, for {host}, {outcome} {per} has changed by {amount}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
+        "unclear": "No clear effect was found. For {host}, {outcome} {per} is estimated to have changed by {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
+        "mixed": "No clear effect was found. For {host}, {outcome} {per} is estimated to have changed by {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
+        "no_interval": "For {host}, {outcome} {per} is estimated to have changed by {amount}; these data give no interval, and no conclusion should rest on it.",
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
         "p_value": "p-value {p} ({inference}).",
@@ -60,6 +61,7 @@ def build(run: Run) -> list[Block]:
     estimate, kind, unit = own_unit(effect)
     found = direction(effect.overall, effect.level)
     said: dict[str, Content] = {
+        "host": host_word(effect),
         "outcome": outcome_name(run),
         "per": Term("per", str(run.design["frequency"])),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
