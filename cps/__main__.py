@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 2 misuse; 3 some runs failed; 4 another run holds the folder; 5 input refused.
     """
     given = _parser().parse_args(arguments)
-    lang = given.lang or _own_language()
+    lang = getattr(given, "lang", None) or _own_language()
     try:
         return int(given.command(given, lang))
     except CpsError as error:
@@ -32,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--lang", choices=LANGUAGES, help="language of messages 消息语言")
+    common.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        default=argparse.SUPPRESS,  # before or after the command: neither resets the other
+        help="language of messages 消息语言",
+    )
     parser = argparse.ArgumentParser(
         prog="cps",
         description="What village common-prosperity projects changed 共富项目效果评估",

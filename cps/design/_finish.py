@@ -55,13 +55,13 @@ def finish_design(
         )
     left_out = list(exclusions)
     notes = list(findings)
-    kept, dropped = _complete_units(frame, cohorts, len(periods), form)
+    kept, dropped = _complete_units(frame, cohorts, periods, form=form, frequency=frequency)
     left_out += dropped
     notes += _missing_finding(dropped, cohorts)
     kept, cohort_of, more, timing = _usable_cohorts(kept, cohorts, periods, anticipation, frequency)
     left_out += more
     notes += timing
-    _require_both_sides(name, kept, cohort_of, left_out)
+    _require_both_sides(name, kept, cohort_of, left_out, cohorts)
     y_natural = _array(frame, kept, periods)
     y = np.log(y_natural) if form == "log" else y_natural.copy()
     for array in (y, y_natural):
@@ -150,33 +150,31 @@ def minimum_detectable_effect(
 
 
 def _complete_units(
-    frame: pl.DataFrame, cohorts: dict[str, int | None], n_periods: int, form: Form
+    frame: pl.DataFrame,
+    cohorts: dict[str, int | None],
+    periods: list[int],
+    *,
+    form: Form,
+    frequency: Frequency,
 ) -> tuple[list[str], list[Exclusion]]:
     usable = pl.col("outcome").is_not_null() & pl.col("outcome").is_finite()
     if form == "log":
         usable = usable & (pl.col("outcome") > 0)
-    counts = (
-        frame.with_columns(usable.fill_null(False).alias("usable"))
-        .group_by("unit", maintain_order=True)
-        .agg(pl.col("usable").sum().alias("n_usable"))
-    )
-    n_usable = dict(counts.iter_rows())
-    kept = [unit for unit in cohorts if n_usable.get(unit, 0) == n_periods]
+    found = frame.filter(usable.fill_null(False)).group_by("unit").agg("period")
+    has = {unit: set(periods) for unit, periods in found.iter_rows()}
+    lacks = {unit: [one for one in periods if one not in has.get(unit, ())] for unit in cohorts}
     word = ("为空或不为正", "missing or not positive") if form == "log" else ("为空", "missing")
-    dropped = [
-        Exclusion(
-            unit,
-            None,
-            "missing",
-            Text(
-                f"{n_periods} 期中有 {n_periods - n_usable.get(unit, 0)} 期{word[0]}",
-                f"{n_periods - n_usable.get(unit, 0)} of {n_periods} periods {word[1]}",
-            ),
-        )
-        for unit in cohorts
-        if n_usable.get(unit, 0) != n_periods
-    ]
-    return kept, dropped
+    dropped = []
+    for unit, gone in lacks.items():
+        if gone:
+            names = ", ".join(label(one, frequency) for one in gone[:_SHOWN])
+            names += " …" if len(gone) > _SHOWN else ""
+            why = Text(
+                f"{len(periods)} 期中有 {len(gone)} 期{word[0]}（{names}）",
+                f"{len(gone)} of {len(periods)} periods {word[1]} ({names})",
+            )
+            dropped.append(Exclusion(unit, None, "missing", why))
+    return [unit for unit, gone in lacks.items() if not gone], dropped
 
 
 def _missing_finding(dropped: list[Exclusion], cohorts: dict[str, int | None]) -> list[Finding]:
@@ -257,17 +255,29 @@ def _usable_cohorts(
 
 
 def _require_both_sides(
-    name: str, kept: list[str], cohort_of: dict[str, int | None], left_out: list[Exclusion]
+    name: str,
+    kept: list[str],
+    cohort_of: dict[str, int | None],
+    left_out: list[Exclusion],
+    cohorts: dict[str, int | None],
 ) -> None:
     n_treated = sum(cohort_of[unit] is not None for unit in kept)
     reasons = sorted({one.reason for one in left_out})
     if n_treated == 0:
+        treated = [one for one in left_out if one.unit and cohorts.get(one.unit) is not None]
+        shown = treated[:_SHOWN]
         raise DesignError(
-            Text("没有可估计的处理单位", "no treated unit is left to estimate from"),
+            Text(
+                "没有可用于估计的承办单位："
+                + "；".join(f"{one.unit} {one.explanation.zh}" for one in shown),
+                "no treated unit is left to estimate from: "
+                + "; ".join(f"{one.unit}, {one.explanation.en}" for one in shown),
+            ),
             where=f"{name}: {len(left_out)} left out ({', '.join(reasons) or 'none'})",
             mend=Text(
-                "需要启动前后都有完整数据的单位",
-                "give complete data before and after the start for at least one of them",
+                "补齐上列时期的台账；至少一个承办单位需要启动前后的完整数据",
+                "supply the ledgers of those periods; at least one host needs all periods, before "
+                "and after its start",
             ),
         )
     if n_treated == len(kept) and len({cohort_of[unit] for unit in kept}) < 2:

@@ -281,3 +281,11 @@ def test_a_unit_with_two_cohorts_and_a_key_that_occurs_twice_are_refused() -> No
     twice = frame.with_columns(year=1, first=0)
     with pytest.raises(DesignError):
         design_from_frame(twice, **names)
+
+
+def test_a_host_without_all_its_periods_is_refused_by_name_and_period() -> None:
+    gaps = (("村00", 2020), ("村00", 2022))
+    with pytest.raises(DesignError) as error:
+        make_design(village_panel(missing=gaps), initiative(("村00", "2021-05")))
+    assert "村00, 2 of 8 periods missing or not positive (2020, 2022)" in str(error.value)
+    assert "supply the ledgers of those periods" in str(error.value)
