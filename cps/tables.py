@@ -1,8 +1,9 @@
-"""Designs, effects, checks and overviews as frames that an analyst reads in a notebook."""
+"""Designs, effects, checks and overviews as tables that an analyst reads in a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -11,28 +12,75 @@ from cps.design.record import Design
 from cps.errors import Text, UsageError
 from cps.result import Check, Effect
 
-SYNTHETIC = "合成数据 synthetic data"
+SYNTHETIC = "合成数据 · Synthetic data"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A frame as a notebook shows it: whole sentences, no types, the synthetic mark on top.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        What is shown, to compute with.
+    mark : str
+        The synthetic mark, or empty.
+    """
+
+    frame: pl.DataFrame
+    mark: str = ""
+
+    def _repr_html_(self) -> str:
+        with _display():
+            table = self.frame._repr_html_()
+        return f"<strong>{self.mark}</strong>{table}" if self.mark else table
+
+    def __repr__(self) -> str:
+        with _display():
+            return f"{self.mark}\n{self.frame}".strip()
 
 
 def show(
     thing: Design | Effect | Check | Sequence[Effect] | Sequence[Check] | Mapping[str, Any],
-) -> pl.DataFrame:
-    """Give a display frame of a design, of effects, of checks, or of an overview.
+    design: Design | None = None,
+) -> Shown:
+    """Show a design, effects, checks or an overview as a table.
 
     Parameters
     ----------
     thing : Design, Effect, Check, a sequence of either, or what ``synthesise`` gives
+    design : Design or None
+        The design that it comes from: if that is synthetic, the table is marked.
 
     Returns
     -------
-    polars.DataFrame
-        Column heads in Chinese and English; money in 元, log points as they are.
+    Shown
+        Column heads in Chinese and English; money in 元, log points as they are; ``.frame`` holds
+        the values.
 
     Raises
     ------
     UsageError
         If it is something else.
     """
+    source = thing if isinstance(thing, Design) else design
+    mark = SYNTHETIC if source is not None and source.is_synthetic else ""
+    return Shown(_frame(thing), mark)
+
+
+def _display() -> pl.Config:
+    return pl.Config(
+        fmt_str_lengths=600,
+        tbl_rows=200,
+        tbl_cols=-1,
+        tbl_width_chars=400,
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        float_precision=4,
+    )
+
+
+def _frame(thing: Any) -> pl.DataFrame:
     if isinstance(thing, Design):
         return _design(thing)
     if isinstance(thing, Mapping) and "comparison" in thing:
@@ -74,8 +122,6 @@ def _design(design: Design) -> pl.DataFrame:
         rows["启动 start"].append(None)
         rows["原因 reason"].append(f"{one.explanation.zh} {one.explanation.en}")
     frame = pl.DataFrame(rows, schema=dict.fromkeys(rows, pl.String))
-    if design.is_synthetic:
-        frame = frame.with_columns(pl.lit(SYNTHETIC).alias("数据 data"))
     return frame.sort("角色 role", "单位 unit")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import polars as pl
 import pytest
 
@@ -28,13 +30,32 @@ def test_designs_effects_checks_and_overviews_are_shown_as_frames() -> None:
     )
     design = design_from_frame(frame, unit="unit", period="year", outcome="y", cohort="cohort")
     effects = estimate_all(design)
-    shown = show(design)
+    shown = show(design).frame
     assert shown.height == 9
-    assert show(effects)["效应 att"][0] == effects[0].overall.att
-    assert show(effects).height == len(effects)
+    assert show(effects).frame["效应 att"][0] == effects[0].overall.att
+    assert show(effects).frame.height == len(effects)
     checks = check_robustness(design, effects[0])
-    assert show(checks).height == len(checks) == 5
-    assert show({"comparison": {"initiative": ["a"], "att_yuan": [None]}}).height == 1
+    assert show(checks).frame.height == len(checks) == 5
+    assert show({"comparison": {"initiative": ["a"], "att_yuan": [None]}}).frame.height == 1
+
+
+def test_a_synthetic_design_marks_every_table_and_a_real_one_none() -> None:
+    frame = pl.DataFrame(
+        {
+            "unit": ["a", "a", "b", "b"],
+            "year": [1, 2, 1, 2],
+            "y": [1.0, 2, 3, 5],
+            "c": [2, 2, None, None],
+        }
+    )
+    real = design_from_frame(frame, unit="unit", period="year", outcome="y", cohort="c")
+    made_up = dataclasses.replace(real, is_synthetic=True)
+    overview = {"comparison": {"initiative": ["<b>一个很长的名字" * 5]}}
+    assert "合成数据" in show(overview, made_up)._repr_html_()
+    assert "合成数据" in repr(show(made_up))
+    assert "合成数据" not in show(overview, real)._repr_html_()
+    assert "&lt;b&gt;" + "一个很长的名字" in show(overview, real)._repr_html_()
+    assert "…" not in show(overview, real)._repr_html_()  # sentences are not cut
 
 
 def test_anything_else_is_refused() -> None:
