@@ -265,6 +265,16 @@ def _require_both_sides(
     reasons = sorted({one.reason for one in left_out})
     if n_treated == 0:
         treated = [one for one in left_out if one.unit and cohorts.get(one.unit) is not None]
+        if not treated:
+            raise DesignError(
+                Text(
+                    "没有单位在面板所含时期内启动", "no unit starts within the periods of the panel"
+                ),
+                where=name,
+                mend=Text(
+                    "核对启动时间，或补充更晚的台账", "check the starts, or add later ledgers"
+                ),
+            )
         shown = treated[:_SHOWN]
         raise DesignError(
             Text(

@@ -33,7 +33,10 @@ def rank_estimate(att: float, placebos: NDArray[np.float64], level: float) -> Es
     draws = placebos[np.isfinite(placebos)]
     if len(draws) < 2:
         return Estimate(float(att))
-    normal = normal_estimate(att, float(draws.std()), level)
+    deviation = float(draws.std())
+    # Placebo effects that differ by rounding alone are no measure of anything.
+    is_noise = deviation > 1e-9 * max(abs(att), float(np.abs(draws).max()))
+    normal = normal_estimate(att, deviation if is_noise else None, level)
     p_value = (1 + int((np.abs(draws) >= abs(att)).sum())) / (1 + len(draws))
     return Estimate(normal.att, normal.se, normal.ci_low, normal.ci_high, p_value)
 

@@ -289,3 +289,8 @@ def test_a_host_without_all_its_periods_is_refused_by_name_and_period() -> None:
         make_design(village_panel(missing=gaps), initiative(("村00", "2021-05")))
     assert "村00, 2 of 8 periods missing or not positive (2020, 2022)" in str(error.value)
     assert "supply the ledgers of those periods" in str(error.value)
+
+
+def test_a_start_after_the_panel_is_refused_in_words() -> None:
+    with pytest.raises(DesignError, match="no unit starts within the periods"):
+        make_design(village_panel(), initiative(("村00", "2030-01")))

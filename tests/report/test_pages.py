@@ -116,6 +116,17 @@ def test_an_interval_without_zero_whose_p_value_is_large_is_no_clear_effect(
     assert "clear gain" not in text
 
 
+def test_an_analytic_interval_from_a_handful_of_units_draws_no_conclusion(run_of: MakeRun) -> None:
+    run = run_of(effect=0.5)
+    few = next(one for one in run.effects if one.inference == "analytic")
+    assert few.n_treated == 2
+    assert few.overall.p_value is not None
+    assert few.overall.p_value < 0.05
+    text = visible(render_report(dataclasses.replace(run, effects=(few,)), language="en"))
+    assert "fewer than five units on a side" in text
+    assert "clear gain" not in text
+
+
 def test_an_estimate_without_interval_draws_no_conclusion(run_of: MakeRun) -> None:
     run = run_of()
     bare = dataclasses.replace(run.effects[0], overall=Estimate(0.1), natural=None)

@@ -10,6 +10,7 @@ from cps.result import Effect, Estimate
 from cps.runs import Run
 
 _COUNTED = ("village",)
+FEW = 5
 
 
 def counted(n: int, unit_kind: str) -> Counted:
@@ -49,19 +50,35 @@ def level(effect: Effect) -> Quantity:
     return Quantity(round(100 * effect.level, 6), "number", "")
 
 
-def direction(estimate: Estimate, level: float) -> str:
-    """Say what an estimate shows: ``up``, ``down``, ``unclear``, ``mixed`` or ``no_interval``.
+def direction(
+    estimate: Estimate, *, level: float, n_treated: int, n_comparison: int, is_placebo: bool
+) -> str:
+    """Say what an estimate shows: ``up, down, unclear, mixed, too_few`` or ``no_interval``.
 
     Mixed is an interval without zero whose p-value does not reach its level, as with placebos too
-    few for a small one.
+    few for a small one. Too few is an analytic error where either side has under five units: it is
+    far too small there, and nothing should be concluded from it.
     """
     if estimate.ci_low is None or estimate.ci_high is None:
         return "no_interval"
+    if not is_placebo and min(n_treated, n_comparison) < FEW:
+        return "too_few"
     if estimate.ci_low <= 0 <= estimate.ci_high:
         return "unclear"
     if estimate.p_value is not None and estimate.p_value > 1 - level + 1e-12:
         return "mixed"
     return "up" if estimate.ci_low > 0 else "down"
+
+
+def headline_direction(effect: Effect) -> str:
+    """Say what a headline effect shows."""
+    return direction(
+        effect.overall,
+        level=effect.level,
+        n_treated=effect.n_treated,
+        n_comparison=effect.n_comparison,
+        is_placebo=effect.p_value_floor is not None,
+    )
 
 
 def host_word(effect: Effect) -> Term:

@@ -11,6 +11,7 @@ from cps.report.sections._common import (
     amount,
     counted,
     direction,
+    headline_direction,
     host_word,
     interval,
     level,
@@ -33,6 +34,7 @@ TEXT = {
         "pooled_down": "全部承办单位合计：{host}的{outcome}{per}变化 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
         "pooled_unclear": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 包含零（{treated}承办，{comparison}对照；{method}）。",
         "pooled_mixed": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但 p 值没有达到同一水平，不算明确的效应（{treated}承办，{comparison}对照；{method}）。",
+        "pooled_too_few": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但承办或对照不足五个，不能据此下结论（{treated}承办，{comparison}对照；{method}）。",
         "pooled_no_interval": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}，没有区间（{treated}承办，{comparison}对照；{method}）。",
     },
     "en": {
@@ -45,6 +47,7 @@ TEXT = {
         "pooled_down": "All hosts together: for {host}, {outcome} {per} changed by {amount} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
         "pooled_unclear": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
         "pooled_mixed": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but the p-value does not reach that level: no clear effect ({treated} treated, {comparison} compared; {method}).",
+        "pooled_too_few": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but with fewer than five units on a side no conclusion should rest on it ({treated} treated, {comparison} compared; {method}).",
         "pooled_no_interval": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
     },
 }
@@ -73,13 +76,17 @@ def build(run: Run) -> list[Block]:
 
 def _directions(table: dict[str, Any]) -> list[str]:
     """Say of each finished initiative what its interval and p-value show."""
-    keys = ("att", "ci_low", "ci_high", "p_value", "level", "status")
+    rows = [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
     return [
-        direction(Estimate(att, None, low, high, p_value), level)
-        for att, low, high, p_value, level, status in zip(
-            *(table.get(key, []) for key in keys), strict=True
+        direction(
+            Estimate(row["att"], None, row["ci_low"], row["ci_high"], row["p_value"]),
+            level=row["level"],
+            n_treated=row["n_treated"],
+            n_comparison=row["n_comparison"],
+            is_placebo=row["p_value_floor"] is not None,
         )
-        if status == "ok"
+        for row in rows
+        if row["status"] == "ok"
     ]
 
 
@@ -110,7 +117,7 @@ def _pooled(run: Run) -> list[Block]:
         return []
     effect = run.effects[0]
     estimate, kind, unit = own_unit(effect)
-    found = direction(effect.overall, effect.level)
+    found = headline_direction(effect)
     unit_kind = str(run.design["unit_kind"])
     said: dict[str, Content] = {
         "host": host_word(effect),

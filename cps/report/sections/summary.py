@@ -7,7 +7,7 @@ from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections._common import (
     amount,
     counted,
-    direction,
+    headline_direction,
     host_word,
     interval,
     level,
@@ -27,6 +27,7 @@ TEXT = {
         "down": "项目启动后，{host}的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
         "unclear": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
         "mixed": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 不含零，但 p 值没有达到同一水平：两种依据不一致。",
+        "too_few": "{host}的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但承办或对照不足五个，这一区间偏窄，不能据此下结论。",
         "no_interval": "{host}的{outcome}{per}的变化估计为 {amount}；这些数据给不出区间，不能据此下结论。",
         "relative": "折合 {amount}（{level}% 区间 {interval}）。",
         "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
@@ -41,6 +42,7 @@ TEXT = {
         "down": "Since the start, for {host}, {outcome} {per} has changed by {amount}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
         "unclear": "No clear effect was found. For {host}, {outcome} {per} is estimated to have changed by {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
         "mixed": "No clear effect was found. For {host}, {outcome} {per} is estimated to have changed by {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
+        "too_few": "For {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but with fewer than five units on a side the interval is too narrow: no conclusion should rest on it.",
         "no_interval": "For {host}, {outcome} {per} is estimated to have changed by {amount}; these data give no interval, and no conclusion should rest on it.",
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
@@ -59,7 +61,7 @@ def build(run: Run) -> list[Block]:
         return [*blocks, Paragraph(Message("summary.nothing"), "lead")]
     effect = run.effects[0]
     estimate, kind, unit = own_unit(effect)
-    found = direction(effect.overall, effect.level)
+    found = headline_direction(effect)
     said: dict[str, Content] = {
         "host": host_word(effect),
         "outcome": outcome_name(run),
