@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := data/raw/demo
+TRUTH := data/truth/demo.json
 DATA ?= $(DEMO)
 OUT ?= reports
 RUN = $(if $(INITIATIVES),--initiatives "$(INITIATIVES)") $(if $(UNITS),--units "$(UNITS)")
 
 .PHONY: report test lint lab clean
 
-report: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(DEMO))
+report: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(TRUTH))
 	$(BIN)/cps run --data "$(DATA)" --out "$(OUT)" $(RUN)
 
 test: $(VENV)/ready-test
@@ -26,7 +27,8 @@ lint: $(VENV)/ready-test
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-$(DEMO): | $(VENV)/ready
+# Written last; ledgers of an older generator, or of other initiatives, are written anew.
+$(TRUTH): $(wildcard cps/demo/*.py) $(wildcard data/initiatives/*.toml) | $(VENV)/ready
 	$(BIN)/cps demo --out $(DEMO)
 
 $(VENV)/ready: constraints.txt pyproject.toml

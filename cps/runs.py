@@ -95,7 +95,7 @@ def make_run(
         The headline first.
     inputs : mapping of file name to sha256
     started : datetime or None
-        When the evaluation began; now if None.
+        When the evaluation began; when the process (a notebook's kernel) started if None.
     """
     now = datetime.datetime.now(datetime.UTC)
     plain_parameters = dict(parameters or {})
@@ -127,7 +127,7 @@ def make_run(
     run_hash = sha256_json(encode({**body, **made_by, "parameters": hashed}))
     manifest = Manifest(
         **made_by,  # type: ignore[arg-type]
-        started=(started or now).isoformat(timespec="seconds"),
+        started=(started or _process_start()).isoformat(timespec="seconds"),
         finished=now.isoformat(timespec="seconds"),
         run_hash=run_hash,
     )
@@ -317,6 +317,12 @@ def _design_frame(design: Design) -> Any:
 
 def _each_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(dict.fromkeys(findings))
+
+
+def _process_start() -> datetime.datetime:
+    import psutil
+
+    return datetime.datetime.fromtimestamp(psutil.Process().create_time(), datetime.UTC)
 
 
 def _version() -> str:

@@ -56,14 +56,14 @@ def write_demo(
 
         truth = write_ledgers(work, initiatives, is_spurious=mode == MODES[1], seed=seed)
         files = {path.name: sha256_file(path) for path in sorted(work.iterdir())}
-        write_json(
-            truth_path(target),
-            {"synthetic": True, "mode": mode, "seed": seed, **truth, "files": files},
-        )
         if target.exists():
             shutil.rmtree(target)
         work.chmod(0o755)
         work.rename(target)
+        write_json(
+            truth_path(target),
+            {"synthetic": True, "mode": mode, "seed": seed, **truth, "files": files},
+        )
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return tuple(sorted(target.iterdir()))

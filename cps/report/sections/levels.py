@@ -130,7 +130,7 @@ def _threshold_table(run: Run, thresholds: Rows, area: str | None) -> Table:
     def cell(row: dict[str, Any] | None) -> Content:
         if row is None or row["share_above_pct"] is None:
             return Message("grammar.absent")
-        share = Quantity(row["share_above_pct"], "number", "%")
+        share = Quantity(row["share_above_pct"] / 100, "share")
         return Message("levels.of", {"n": Quantity(row["n_above"], "count"), "share": share})
 
     heads = [
