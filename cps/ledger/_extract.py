@@ -370,7 +370,7 @@ class Reading:
         *,
         header: str,
     ) -> None:
-        if stated is None or ours is None or abs(stated - ours) <= _TOLERANCE:
+        if stated is None or ours is None or abs(stated - ours) < _TOLERANCE:
             return
         self._add(
             "W-LEDGER-TOTAL",

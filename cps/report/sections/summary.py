@@ -32,7 +32,7 @@ TEXT = {
         "relative": "折合 {amount}（{level}% 区间 {interval}）。",
         "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
         "p_value": "p 值 {p}（{inference}）。",
-        "p_floor": "p 值 {p}（{inference}；对照单位有限，p 值最小只能到 {floor}）。",
+        "p_floor": "p 值 {p}（{inference}，安慰剂 {n} 次，p 值最小只能到 {floor}）。",
         "detectable": "这一设计以八成把握能发现的最小效应约为 {amount}；更小的效应，“没有发现”不等于“没有”。",
         "nothing": "没有可以报告的估计。",
     },
@@ -47,7 +47,7 @@ TEXT = {
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
         "p_value": "p-value {p} ({inference}).",
-        "p_floor": "p-value {p} ({inference}; with so few comparison units it can't go below {floor}).",
+        "p_floor": "p-value {p} ({inference} from {n} assignments, so that it can't go below {floor}).",
         "detectable": "The smallest effect that this design would find four times in five is about {amount}; of anything smaller, not found does not mean not there.",
         "nothing": "There is no estimate to report.",
     },
@@ -101,7 +101,10 @@ def _basis(run: Run, effect: Effect) -> list[Block]:
             "inference": Term("inference", effect.inference),
         }
         if effect.p_value_floor is not None:
-            floor: dict[str, Content] = {"floor": Quantity(effect.p_value_floor, "p_value")}
+            floor: dict[str, Content] = {
+                "floor": Quantity(effect.p_value_floor, "p_value"),
+                "n": Quantity(len(effect.placebos), "count"),
+            }
             blocks.append(Paragraph(Message("summary.p_floor", {**p_value, **floor})))
         else:
             blocks.append(Paragraph(Message("summary.p_value", p_value)))
