@@ -103,8 +103,9 @@ def compare_initiatives(
 def _row(
     initiative: Initiative, run: HasEffects | None, failure: Text | None
 ) -> dict[str, float | int | str | bool | None]:
+    status = "failed"
     if failure is None and run is None:
-        failure = NO_RUN
+        failure, status = NO_RUN, "not_run"
     elif failure is None and run is not None and not run.effects:
         failure = NO_EFFECT
     row: dict[str, float | int | str | bool | None] = dict.fromkeys(COLUMNS)
@@ -114,7 +115,7 @@ def _row(
         "name_en": initiative.name.en,
         "provenance": initiative.provenance,
         "format": initiative.format,
-        "status": "failed" if failure else "ok",
+        "status": status if failure else "ok",
         "message_zh": failure.zh if failure else "",
         "message_en": failure.en if failure else "",
         "page": f"{initiative.id}.html",

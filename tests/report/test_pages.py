@@ -38,7 +38,7 @@ def test_both_languages_carry_the_same_headline_in_their_own_units(pages: dict[s
         r"高出约 ([\d.]+)万元。95% 区间为 \+([\d.]+) 至 \+([\d.]+)万元", visible(pages["zh"])
     )
     en = re.search(
-        r"about ([\d,]+) thousand yuan more .*?interval, \+([\d,]+) to \+([\d,]+) thousand",
+        r"about ([\d,]+) thousand yuan more in .*?interval, \+([\d,]+) to \+([\d,]+) thousand",
         visible(pages["en"]),
     )
     assert zh is not None

@@ -81,10 +81,11 @@ def test_a_failed_initiative_keeps_its_row_and_message_but_no_number(initiatives
     assert all(row[name] is None for name in [*numbers, "level", "method", "covers_zero"])
 
 
-def test_an_initiative_without_a_run_or_an_effect_is_failed_too(initiatives):
+def test_an_initiative_without_an_effect_failed_and_one_without_a_run_was_not_run(initiatives):
     table = compare_initiatives([OneRun("bonsai", ())], initiatives, {})["comparison"]
-    assert set(table["status"]) == {"failed"}
+    assert row_of(table, "bonsai")["status"] == "failed"
     assert row_of(table, "bonsai")["message_en"] == "the run holds no effect"
+    assert row_of(table, "flowers")["status"] == "not_run"
     assert row_of(table, "flowers")["message_en"] == "there is no saved run"
 
 

@@ -70,6 +70,12 @@ def direction(
     return "up" if estimate.ci_low > 0 else "down"
 
 
+def per_period(run: Run) -> Term:
+    """Say by what period a flow is counted; people are a stock, at its end."""
+    is_stock = run.design["measure"] == "persons"
+    return Term("per", f"{run.design['frequency']}{'_end' if is_stock else ''}")
+
+
 def headline_direction(effect: Effect) -> str:
     """Say what a headline effect shows."""
     return direction(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cps.errors import Text
-from cps.locale import Content, Counted, Message, Quantity, Term
+from cps.locale import Content, Counted, Message, Quantity
 from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections._common import (
     amount,
@@ -17,6 +17,7 @@ from cps.report.sections._common import (
     level,
     outcome_name,
     own_unit,
+    per_period,
 )
 from cps.result import Estimate
 from cps.runs import Run
@@ -43,12 +44,12 @@ TEXT = {
         "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out.",
         "failed": "{n} failed, for the reasons below, and are not counted above.",
         "failure": "{name}: {why}",
-        "pooled_up": "All hosts together: {host} has about {amount} more {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
-        "pooled_down": "All hosts together: for {host}, {outcome} {per} changed by {amount} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
-        "pooled_unclear": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
-        "pooled_mixed": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but the p-value does not reach that level: no clear effect ({treated} treated, {comparison} compared; {method}).",
-        "pooled_too_few": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but with fewer than five units on a side no conclusion should rest on it ({treated} treated, {comparison} compared; {method}).",
-        "pooled_no_interval": "All hosts together: for {host}, {outcome} {per} is estimated to have changed by {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
+        "pooled_up": "All hosts together: for {host}, about {amount} more in {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
+        "pooled_down": "All hosts together: for {host}, {amount} in {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
+        "pooled_unclear": "All hosts together: for {host}, the change in {outcome} {per} is estimated at {amount}, and the {level}% interval, {interval}, holds zero ({treated} treated, {comparison} compared; {method}).",
+        "pooled_mixed": "All hosts together: for {host}, the change in {outcome} {per} is estimated at {amount} ({level}% interval {interval}), but the p-value does not reach that level: no clear effect ({treated} treated, {comparison} compared; {method}).",
+        "pooled_too_few": "All hosts together: for {host}, the change in {outcome} {per} is estimated at {amount} ({level}% interval {interval}), but with fewer than five units on a side no conclusion should rest on it ({treated} treated, {comparison} compared; {method}).",
+        "pooled_no_interval": "All hosts together: for {host}, the change in {outcome} {per} is estimated at {amount}, without an interval ({treated} treated, {comparison} compared; {method}).",
     },
 }
 
@@ -122,7 +123,7 @@ def _pooled(run: Run) -> list[Block]:
     said: dict[str, Content] = {
         "host": host_word(effect),
         "outcome": outcome_name(run),
-        "per": Term("per", str(run.design["frequency"])),
+        "per": per_period(run),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
         "treated": counted(effect.n_treated, unit_kind),
         "comparison": counted(effect.n_comparison, unit_kind),

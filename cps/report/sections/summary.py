@@ -13,6 +13,7 @@ from cps.report.sections._common import (
     level,
     outcome_name,
     own_unit,
+    per_period,
     period_label,
 )
 from cps.result import Effect
@@ -38,12 +39,12 @@ TEXT = {
     },
     "en": {
         "heading": "1. Result",
-        "up": "Since the start, {host} has had about {amount} more {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
-        "down": "Since the start, for {host}, {outcome} {per} has changed by {amount}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
-        "unclear": "No clear effect was found. For {host}, {outcome} {per} is estimated to have changed by {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
-        "mixed": "No clear effect was found. For {host}, {outcome} {per} is estimated to have changed by {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
-        "too_few": "For {host}, {outcome} {per} is estimated to have changed by {amount} ({level}% interval {interval}), but with fewer than five units on a side the interval is too narrow: no conclusion should rest on it.",
-        "no_interval": "For {host}, {outcome} {per} is estimated to have changed by {amount}; these data give no interval, and no conclusion should rest on it.",
+        "up": "Since the start, for {host}: about {amount} more in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
+        "down": "Since the start, for {host}: {amount} in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
+        "unclear": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
+        "mixed": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
+        "too_few": "For {host}, the change in {outcome} {per} is estimated at {amount} ({level}% interval {interval}), but with fewer than five units on a side the interval is too narrow: no conclusion should rest on it.",
+        "no_interval": "For {host}, the change in {outcome} {per} is estimated at {amount}; these data give no interval, and no conclusion should rest on it.",
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
         "p_value": "p-value {p} ({inference}).",
@@ -65,7 +66,7 @@ def build(run: Run) -> list[Block]:
     said: dict[str, Content] = {
         "host": host_word(effect),
         "outcome": outcome_name(run),
-        "per": Term("per", str(run.design["frequency"])),
+        "per": per_period(run),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
     }
     if found != "no_interval":
