@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
-from cps.errors import Finding, Text
+from cps.errors import DesignError, Finding, Text
 from cps.estimators._scale import effect_measure, natural_scale, normal_estimate, path_points
 from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
 
@@ -66,6 +66,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     treatment (``"universal"``), as R ``did`` does. ``seed`` is not used: nothing is drawn.
     """
     cells = group_time_cells(design, options["control"], options["base"])
+    if not (cells.cohort <= cells.period).any():
+        raise _nothing_after(design, options["control"])
     cohort = _cohort_codes(design)
     anticipation = design.anticipation
     shares = {int(g): float((cohort == g).mean()) for g in np.unique(cells.cohort)}
@@ -140,6 +142,18 @@ def group_time_cells(design: Design, control: str, base: str) -> _Cells:
         np.array([row[1] for row in rows], dtype=np.int64),
         np.array([row[2] for row in rows]),
         np.array([row[3] for row in rows]).T.reshape(len(cohort), len(rows)),
+    )
+
+
+def _nothing_after(design: Design, control: str) -> DesignError:
+    return DesignError(
+        Text(
+            "启动以后没有任何一期有可比较的单位", "no period after a start has a unit to compare with"
+        ),
+        where=f"{design.name} › control={control}",
+        mend=Text(
+            "加入从未处理或更晚处理的单位", "add units that are never treated, or treated later"
+        ),
     )
 
 

@@ -126,3 +126,12 @@ def test_the_counterfactual_path_is_observed_less_the_effect() -> None:
     assert gaps[2016] == pytest.approx(0, abs=1e-9)
     assert gaps[2017] == pytest.approx(2.0 * 3 / 9)
     assert gaps[2022] == pytest.approx((3 * 12 + 4 * 8 + 2 * 4) / 9)
+
+
+def test_one_common_start_without_never_treated_units_is_refused_in_words() -> None:
+    import dataclasses
+
+    staggered = design(panel([2018] * 3 + [2020] * 3, 1.0))
+    together = dataclasses.replace(staggered, cohort=(2018,) * 6)
+    with pytest.raises(DesignError, match="no period after a start"):
+        estimate(together, "group_time_att", options={"control": "not_yet"})
