@@ -148,7 +148,8 @@ def group_time_cells(design: Design, control: str, base: str) -> _Cells:
 def _nothing_after(design: Design, control: str) -> DesignError:
     return DesignError(
         Text(
-            "启动以后没有任何一期有可比较的单位", "no period after a start has a unit to compare with"
+            "启动以后没有任何一期有可比较的单位",
+            "no period after a start has a unit to compare with",
         ),
         where=f"{design.name} › control={control}",
         mend=Text(

@@ -77,7 +77,7 @@ def _candidates(design: Design, effect: Effect) -> list[str]:
         if one.unit is not None:
             weight[one.unit] = max(weight.get(one.unit, 0.0), one.weight)
     heaviest = sorted(weight, key=lambda unit: -weight[unit])[:MOST]
-    if not heaviest:
+    if not heaviest and design.n_donors:
         means = design.y[design.is_donor].mean(axis=1)
         donors = [u for u, is_one in zip(design.units, design.is_donor, strict=True) if is_one]
         heaviest = [donors[i] for i in np.argsort(-np.abs(means - np.median(means)))[:MOST]]

@@ -111,3 +111,24 @@ def test_checks_say_the_same_numbers_in_both_languages() -> None:
             for text in (check.explanation.zh, check.explanation.en)
         ]
         assert numbers[0] == numbers[1], check.name
+
+
+def test_staggered_units_without_a_never_treated_one_are_checked_as_far_as_they_can_be() -> None:
+    rng = np.random.default_rng(4)
+    rows = [
+        {
+            "unit": f"u{i:02d}",
+            "year": year,
+            "y": 10.0 + rng.normal() + 2.0 * (year >= 2017 + i % 5),
+            "cohort": 2017 + i % 5,
+        }
+        for i in range(20)
+        for year in YEARS
+    ]
+    one = design_from_frame(
+        pl.DataFrame(rows), unit="unit", period="year", outcome="y", cohort="cohort"
+    )
+    effect = estimate(one, "group_time_att", options={"control": "not_yet", "base": "universal"})
+    found = {check.name: check for check in check_robustness(one, effect)}
+    assert found["placebo_in_time"].verdict is None  # all would start at once
+    assert found["leave_one_out"].verdict is True
