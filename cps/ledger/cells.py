@@ -32,6 +32,7 @@ _BELOW_ONE_UNIT = {"…", "...", "……", "⋯"}
 _NOT_APPLICABLE = {"-", "--", "—", "——", "–", "/", "\\", "*", "不适用"}
 _ERRORS = {"#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"}
 
+_BEYOND = Decimal(10) ** 15  # 元 or persons: no ledger's figure, and near what a row can hold
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?$")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
 _RANGE = re.compile(r"\d\s*(?:-|~|至|到|—|–)\s*\d")
@@ -107,6 +108,9 @@ def in_base_unit(cell: Cell, measure: str, unit: str) -> Cell:
     """
     if cell.value is None:
         return cell
+    scale = YUAN_PER_UNIT.get(cell.unit or unit, Decimal(1)) if measure == "yuan" else Decimal(1)
+    if abs(cell.value) >= _BEYOND / scale:
+        return Cell(problem=Text(f"{cell.value} 大得不可能", f"{cell.value} is beyond any ledger"))
     given = cell.unit or unit
     if measure == "yuan":
         if given not in YUAN_PER_UNIT:

@@ -93,6 +93,9 @@ def test_units_are_converted_exactly_and_a_unit_in_the_cell_goes_first() -> None
     ("text", "measure", "unit", "said"),
     [
         ("0.0000001", "yuan", "万元", "finer than a cent"),
+        ("1e20", "yuan", "元", "beyond any ledger"),
+        ("1e8", "yuan", "亿元", "beyond any ledger"),
+        ("1e40", "persons", "人", "beyond any ledger"),
         ("5人", "yuan", "元", "no unit of money"),
         ("2.5", "persons", "人", "people are whole"),
         ("-3", "persons", "人", "people are whole"),
