@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from cps.estimators.registry import estimate
     from cps.facts import load_facts
     from cps.indicators.summary import summarise_panel
+    from cps.ledger.preview import preview
     from cps.ledger.read import read_ledgers
     from cps.panel.build import build_panel
     from cps.panel.store import load_panel, save_panel
-    from cps.report.render import render_report, write_report
+    from cps.report.render import write_report
     from cps.robustness.registry import check_robustness
     from cps.runner.batch import run_batch
     from cps.runner.parameters import check_parameters
@@ -41,8 +42,8 @@ _HOMES: dict[str, str] = {
     "make_design": "cps.design.build",
     "make_run": "cps.runs",
     "pool_initiatives": "cps.design.build",
+    "preview": "cps.ledger.preview",
     "read_ledgers": "cps.ledger.read",
-    "render_report": "cps.report.render",
     "run_batch": "cps.runner.batch",
     "save_panel": "cps.panel.store",
     "save_run": "cps.runs",
@@ -69,8 +70,8 @@ __all__ = [
     "make_design",
     "make_run",
     "pool_initiatives",
+    "preview",
     "read_ledgers",
-    "render_report",
     "run_batch",
     "save_panel",
     "save_run",

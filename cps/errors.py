@@ -40,6 +40,8 @@ class Finding:
         The value as it stands in the source.
     count : int
         How many times the same thing was found; ``where`` then names the first.
+    file, sheet, cell, line, column : str, str, str, int, str or None
+        The parts of ``where``, as far as it has them; ``line`` counts from 1.
     """
 
     code: str
@@ -49,6 +51,11 @@ class Finding:
     mend: Text
     value: str | None = None
     count: int = 1
+    file: str | None = None
+    sheet: str | None = None
+    cell: str | None = None
+    line: int | None = None
+    column: str | None = None
 
 
 class CpsError(Exception):

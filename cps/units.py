@@ -6,8 +6,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 YUAN_PER_UNIT: dict[str, Decimal] = {
     "元": Decimal(1),
+    "百元": Decimal(100),
     "千元": Decimal(1_000),
     "万元": Decimal(10_000),
+    "百万元": Decimal(1_000_000),
     "亿元": Decimal(100_000_000),
 }
 PERSON_UNITS: frozenset[str] = frozenset({"人"})

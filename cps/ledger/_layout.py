@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +12,22 @@ from typing import Any
 
 from cps.dropin import read_toml
 from cps.errors import Text, UsageError, unknown_choice
-from cps.ledger.cells import header_name, parse_month
+from cps.ledger.cells import header_name, normal, read_month
 from cps.ledger.rows import ITEMS
 from cps.ledger.workbook import Sheet
 
 FOLDER = Path(__file__).parent / "formats"
 _SEARCHED = 20
-_OPTIONAL = ("area", "code")
-_UNIT_IN_HEADER = re.compile(r"\((元|千元|万元|亿元|人)\)$")
+_OPTIONAL = ("area", "code", "measure_unit")
+_UNIT_IN_HEADER = re.compile(r"\(((?:人民币)?(?:元|百元|千元|万元|百万元|亿元|人|个|名))\)$")
+_UNIT_BARE = re.compile(r"[,、](元|千元|万元|亿元|人)$")
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}年?$")
+KINDS = ("wide", "long", "tidy", "report", "transposed", "voucher")
 _KEYS = {
     *("name", "kind", "title", "item", "frequency", "money_unit", "header_rows", "skip", "ignore"),
     *("closing", "columns", "values", "accounts", "amount", "cumulative", "unit_endings"),
-    *("total", "example"),
+    *("total", "example", "items", "item_from", "period_from", "negative", "expects", "debit"),
+    "excludes",
 }
 
 
@@ -31,7 +37,9 @@ class Layout:
 
     id: str
     name: Text
-    kind: str  # wide: a column a month; long: a row a unit and period
+    # wide: a column a month; long: a row a unit and period; tidy: a row a unit, period and item;
+    # report: a sheet a period; transposed: a row an item, a sheet a unit; voucher: a row an entry.
+    kind: str
     header_rows: int
     title: tuple[str, ...]  # one of these stands above the header; empty: anything
     item: str  # of a wide layout
@@ -47,12 +55,20 @@ class Layout:
     cumulative: str | None
     unit_endings: tuple[str, ...]
     total: tuple[str, str] | None  # header and item of the row's own sum
+    items: Mapping[str, str]  # name of an item, as a cell or a sheet has it -> item
+    item_from: str  # of a wide layout: "" (its item) or "sheet" (the sheet's name or title)
+    period_from: str  # "" (columns) or "title" (the title, which must agree with the sheet's name)
+    negative: str  # income below zero: "refuse" or "allow"
+    expects: tuple[str, ...]  # items of which each should have a sheet
+    debit: str | None  # of vouchers: the column that is taken off
+    excludes: tuple[str, ...]  # vouchers whose remarks hold these are closings, not income
     example: Mapping[str, Any]
 
     def required(self) -> list[tuple[str, ...]]:
         """Give the headers that must stand in the header row; any of each group will do."""
         groups = [names for role, names in self.columns.items() if role not in _OPTIONAL]
         groups += [(name,) for name in self.values]
+        groups += [(self.debit,)] if self.debit else []
         return groups + ([(self.amount,)] if self.amount else [])
 
 
@@ -62,7 +78,7 @@ class Header:
 
     first_row: int
     n_rows: int
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # without the units that they carry
     units: tuple[str | None, ...]  # a unit in the header itself
     title: str  # everything above
 
@@ -85,57 +101,123 @@ def load_layouts(folder: Path | None = None) -> dict[str, Layout]:
 
 def find_header(sheet: Sheet, layout: Layout) -> Header | None:
     """Find the header row that holds all that the layout requires, or None."""
-    for row in range(min(_SEARCHED, len(sheet.grid))):
+    for row in range(min(_SEARCHED, sheet.n_rows)):
         header = header_at(sheet, row, layout.header_rows)
-        if not missing(header, layout) and _title_fits(header, layout):
+        if not missing(header, layout, sheet) and _title_fits(header, layout):
             return header
     return None
 
 
-def nearest_header(sheet: Sheet, layouts: Mapping[str, Layout]) -> tuple[Layout, list[str]]:
-    """Give the layout that a sheet comes nearest to, and what it lacks of it."""
-    best: tuple[float, Layout, list[str]] | None = None
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A layout that a sheet does not fit, and what it lacks of it."""
+
+    layout: Layout
+    lacks: tuple[str, ...]
+    n_found: int
+    row: int
+
+
+def nearest_header(sheet: Sheet, layouts: Mapping[str, Layout]) -> list[Near]:
+    """Give the layouts by how near a sheet comes to them, nearest first."""
+    found: list[Near] = []
     for layout in layouts.values():
-        for row in range(min(_SEARCHED, len(sheet.grid))):
+        best: Near | None = None
+        for row in range(min(_SEARCHED, sheet.n_rows)):
             header = header_at(sheet, row, layout.header_rows)
-            lacks = missing(header, layout)
+            lacks = missing(header, layout, sheet)
+            n_found = len(layout.required()) + (layout.kind == "wide") - len(lacks)
             if not _title_fits(header, layout):
-                lacks = [*lacks, f"“{'/'.join(layout.title)}”"]
-            found = 1 - len(lacks) / (len(layout.required()) + 2)
-            if best is None or found > best[0]:
-                best = (found, layout, lacks)
-    if best is None:
-        raise ValueError("no layouts, or an empty sheet")
-    return best[1], best[2]
+                lacks = [*lacks, f"标题 title “{'/'.join(layout.title)}”"]
+            if best is None or (n_found, -len(lacks)) > (best.n_found, -len(best.lacks)):
+                best = Near(layout, tuple(lacks), n_found, row)
+        if best is not None:
+            found.append(best)
+    return sorted(found, key=lambda one: (len(one.lacks) - one.n_found, len(one.lacks)))
 
 
-def missing(header: Header, layout: Layout) -> list[str]:
+def missing(header: Header, layout: Layout, sheet: Sheet) -> list[str]:
     """List the required headers that are absent."""
-    lacks = [names[0] for names in layout.required() if header.column(names) is None]
-    if layout.kind == "wide" and not any(parse_month(name) for name in header.names):
+    lacks = [
+        names[0] if names[0].isascii() or names[-1] == names[0] else f"{names[0]}（{names[-1]}）"
+        for names in layout.required()
+        if header.column(names) is None
+    ]
+    if layout.kind == "wide" and not any(map(month_of_header, header.names)):
         lacks.append("2023年1月 …")
+    if layout.item_from and item_of_sheet(sheet, header, layout) is None:
+        lacks.append(f"工作表名 sheet name “{'/'.join(list(layout.items)[:3])}…”")
+    if layout.period_from and period_of_title(header) is None and sheet_month(sheet) is None:
+        lacks.append("标题中的月份 month in the title")
     return lacks
+
+
+def month_of_header(name: str) -> datetime.date | None:
+    """Give the month that a header names, or None; a bare serial is no header of a month."""
+    read = read_month(name)
+    return None if read.is_serial else read.date
+
+
+def item_of_sheet(sheet: Sheet, header: Header, layout: Layout) -> str | None:
+    """Give the item that a sheet's name, or else its title, is."""
+    for text in (sheet.name, header.title):
+        name = header_name(text)
+        unit = _UNIT_IN_HEADER.search(name)
+        name = name[: unit.start()] if unit else name
+        if name in layout.items:
+            return layout.items[name]
+    return None
+
+
+_MONTH_IN_TITLE = re.compile(
+    r"((?:19|20)[0-9]{2})年([0-9]{1,2})月(?!\s*[0-9]{1,2}日)(?!至|-|—|～|~)"
+)
+_CUMULATIVE = re.compile(r"累计|[0-9]{1,2}\s*(?:-|—|至|~)\s*[0-9]{1,2}月")
+
+
+def period_of_title(header: Header) -> datetime.date | None:
+    """Give the one month that stands in the title, or None."""
+    found = set(_MONTH_IN_TITLE.findall(normal(header.title)))
+    if len(found) != 1 or _CUMULATIVE.search(normal(header.title)):
+        return None
+    year, month = next(iter(found))
+    return datetime.date(int(year), int(month), 1) if 1 <= int(month) <= 12 else None
+
+
+def sheet_month(sheet: Sheet) -> datetime.date | None:
+    """Give the month that a sheet is named for, or None."""
+    return None if sheet.is_text else month_of_header(sheet.name)
 
 
 def header_at(sheet: Sheet, row: int, n_rows: int) -> Header:
     """Read ``n_rows`` rows as a header; stacked names are joined with ``/``."""
-    lines = [list(sheet.grid[i]) if i < len(sheet.grid) else [] for i in range(row, row + n_rows)]
+    grid = sheet.head(row + n_rows)
+    lines = [list(grid[i]) if i < len(grid) else [] for i in range(row, row + n_rows)]
     width = max(map(len, lines), default=0)
     lines = [line + [""] * (width - len(line)) for line in lines]
     for top, left, bottom, right in sheet.merged:
         if row <= top and bottom < row + n_rows and right < width:
             for i in range(top, bottom + 1):
                 for j in range(left, right + 1):
-                    lines[i - row][j] = sheet.grid[top][left]
+                    lines[i - row][j] = grid[top][left] if left < len(grid[top]) else ""
+    for upper, lower in itertools.pairwise(lines):
+        # A group's name that was not merged stands over its first column only.
+        for column in range(1, width):
+            if not upper[column].strip() and lower[column].strip():
+                upper[column] = upper[column - 1]
     names: list[str] = []
     units: list[str | None] = []
     for column in range(width):
-        parts = list(dict.fromkeys(header_name(line[column]) for line in lines))
-        name = "/".join(part for part in parts if part)
-        unit = _UNIT_IN_HEADER.search(name)
-        names.append(name[: unit.start()] if unit else name)
-        units.append(unit[1] if unit else None)
-    title = " ".join(one for line in sheet.grid[:row] for one in line if one)
+        parts = [header_name(line[column]) for line in lines]
+        unit = None
+        bare = []
+        for part in parts:
+            match = _UNIT_IN_HEADER.search(part) or _UNIT_BARE.search(part)
+            unit = match[1] if match else unit
+            bare.append(part[: match.start()] if match else part)
+        names.append("/".join(part for part in dict.fromkeys(bare) if part))
+        units.append(unit)
+    title = " ".join(one for line in grid[:row] for one in line if one)
     return Header(row, n_rows, tuple(names), tuple(units), title)
 
 
@@ -165,6 +247,9 @@ def _layout(path: Path) -> Layout:
     total = file.get("total")
     items = [*values.values(), *(item for chart in accounts.values() for _, item in chart.values())]
     items += [file["item"]] if "item" in file else []
+    items += [*file.get("items", {}).values()]
+    if file["kind"] not in KINDS:
+        raise unknown_choice(Text("kind", "kind"), file["kind"], KINDS, where=str(path))
     for item in items:
         if item and item not in ITEMS:
             raise unknown_choice(Text("科目", "item"), item, ITEMS, where=str(path))
@@ -188,5 +273,12 @@ def _layout(path: Path) -> Layout:
         cumulative=header_name(file["cumulative"]) if "cumulative" in file else None,
         unit_endings=tuple(file.get("unit_endings", ())),
         total=(header_name(total["header"]), total["item"]) if total else None,
+        items={header_name(name): item for name, item in file.get("items", {}).items()},
+        item_from=file.get("item_from", ""),
+        period_from=file.get("period_from", ""),
+        negative=file.get("negative", "allow"),
+        expects=tuple(file.get("expects", ())),
+        debit=header_name(file["debit"]) if "debit" in file else None,
+        excludes=tuple(file.get("excludes", ())),
         example=file["example"],
     )

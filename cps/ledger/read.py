@@ -1,38 +1,81 @@
-"""Read ledger files into rows that know their file, sheet and cell."""
+"""Read ledger files into rows that know their file, sheet and cell, and say what is wrong."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from cps.errors import LedgerError, Text
-from cps.ledger._extract import Reading
-from cps.ledger._layout import Layout, find_header, load_layouts, nearest_header
-from cps.ledger._log import Log, refuse_rejected
-from cps.ledger.rows import ROWS_SCHEMA, Ledgers, SourceFile
-from cps.ledger.workbook import SUFFIXES, Sheet, read_sheets
-from cps.provenance import sha256_file
+from cps.errors import Finding, Severity, Text
+from cps.ledger import _compare, sources
+from cps.ledger._given import Given
+from cps.ledger._kinds import (
+    read_accounts,
+    read_long,
+    read_transposed,
+    read_vouchers,
+    read_wide,
+)
+from cps.ledger._layout import Header, Layout, Near, find_header, load_layouts, nearest_header
+from cps.ledger._log import Log, Source, refuse_rejected
+from cps.ledger._reading import Reading
+from cps.ledger._sheet import note_columns, settle_unit
+from cps.ledger._tidy import read_tidy
+from cps.ledger._torows import plain, to_rows
+from cps.ledger.corrections import Corrections, load_corrections
+from cps.ledger.delivery import check_sidecar
+from cps.ledger.names import Registry, load_registry
+from cps.ledger.rows import (
+    ENTRIES_SCHEMA,
+    ITEM_NAMES,
+    ITEMS,
+    STOCKS,
+    Ledgers,
+    SourceFile,
+)
+from cps.ledger.rules import apply_rules
+from cps.ledger.workbook import Opened, Opener, Sheet
 
 SYNTHETIC = "合成"
+_CELL = ["unit", "period_start", "frequency", "item"]
+Paths = Path | str | Sequence[Path | str]
 
 
 def read_ledgers(
-    paths: Path | str | Sequence[Path | str], *, formats: Path | None = None
+    paths: Paths,
+    *,
+    formats: Path | None = None,
+    units: Path | None = None,
+    previous: Paths | None = None,
+    corrections: Path | None = None,
+    as_of: datetime.date | None = None,
+    strict: bool = True,
 ) -> Ledgers:
-    """Read ledger files of any known layout.
+    """Read, normalise and check ledgers of any known layout, from files or databases.
 
-    Every sheet must fit exactly one layout. Cells that can't be read without guessing are
-    collected and refused together; what was normalised or passed over is a finding.
+    Every sheet must fit exactly one layout. Nothing is guessed: what can't be read is collected
+    and refused together; what was normalised, passed over or looks wrong is a finding.
 
     Parameters
     ----------
-    paths : path or sequence of paths
-        Files, or folders whose ``.csv`` and ``.xlsx`` files are all read.
+    paths : path, URL, or sequence of them
+        Files; folders, all of whose ledgers are read; ``sqlite:///file#table`` or
+        ``postgresql://…#table``.
     formats : Path or None
         Folder with further layouts.
+    units : Path or None
+        Registry of villages; without it names are settled by ``build_panel`` alone.
+    previous : path or sequence of paths, or None
+        An earlier delivery: what was revised or is gone is said.
+    corrections : Path or None
+        File or folder of corrections, applied to what is read; the files are never touched.
+    as_of : date or None
+        Later periods are refused; today if None.
+    strict : bool
+        If false, what can't be read is left out and said in ``findings``, and nothing is raised.
 
     Raises
     ------
@@ -40,138 +83,339 @@ def read_ledgers(
         If a file is missing or damaged, a sheet fits no layout, or a cell can't be read; names
         file › sheet › cell.
     """
-    layouts = load_layouts(formats)
-    log = Log()
-    columns: dict[str, list[Any]] = {name: [] for name in ROWS_SCHEMA}
-    sources: list[SourceFile] = []
-    for name, path in _files(paths, log):
-        before = len(columns["unit"])
-        layout_ids = []
-        for sheet in read_sheets(path):
-            layout = _read_sheet(name, sheet, layouts, log, columns)
-            layout_ids += [layout] if layout else []
-        source = SourceFile(
-            name,
-            sha256_file(path),
-            ", ".join(dict.fromkeys(layout_ids)),
-            len(columns["unit"]) - before,
+    found = inspect_ledgers(
+        paths,
+        formats=formats,
+        units=units,
+        previous=previous,
+        corrections=corrections,
+        as_of=as_of,
+    )
+    if strict:
+        refuse_rejected(found.findings)
+    return Ledgers(found.rows(), found.findings, found.files)
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What was read of a set of ledgers, lean, and everything found in it.
+
+    Parameters
+    ----------
+    entries : polars.DataFrame, columns as ``ENTRIES_SCHEMA``, ``unit`` as the ledger has it
+    series : polars.DataFrame
+        The entries that have a period, ``unit`` settled by the registry.
+    """
+
+    entries: pl.DataFrame
+    series: pl.DataFrame
+    parts: list[Source]
+    files: tuple[SourceFile, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether any finding rejects."""
+        return any(one.severity == "reject" for one in self.findings)
+
+    def rows(self) -> pl.DataFrame:
+        """Give the entries as rows, columns as ``ROWS_SCHEMA``."""
+        return to_rows(self.entries, self.parts)
+
+    def table(self) -> pl.DataFrame:
+        """Give the canonical table: ``village, month, item, value, unit``, in 元 and 人."""
+        names = {item: ITEM_NAMES.get(item, item) for item in ITEMS}
+        once = self.series.unique([*_CELL, "item_name"], keep="first", maintain_order=True)
+        period = (
+            pl.when(pl.col("frequency") == "year")
+            .then(pl.col("period_start").dt.strftime("%Y"))
+            .when(pl.col("frequency") == "quarter")
+            .then(
+                pl.col("period_start").dt.strftime("%Y")
+                + "Q"
+                + pl.col("period_start").dt.quarter().cast(pl.String)
+            )
+            .otherwise(pl.col("period_start").dt.strftime("%Y-%m"))
         )
-        twin = next((one for one in sources if one.sha256 == source.sha256), None)
+        return once.select(
+            pl.col("unit").alias("village"),
+            period.alias("month"),
+            pl.col("item").replace(names).alias("item"),
+            plain(pl.col("cents")).alias("value"),
+            pl.when(pl.col("item").is_in(list(STOCKS)))
+            .then(pl.lit("人"))
+            .otherwise(pl.lit("元"))
+            .alias("unit"),
+        )
+
+
+def inspect_ledgers(
+    paths: Paths,
+    *,
+    formats: Path | None = None,
+    units: Path | None = None,
+    initiatives: Path | None = None,
+    previous: Paths | None = None,
+    corrections: Path | None = None,
+    as_of: datetime.date | None = None,
+) -> Inspection:
+    """Read and check ledgers as ``read_ledgers`` does, raising for nothing that they hold.
+
+    Raises
+    ------
+    LedgerError, UsageError
+        If a path, a registry, a correction or a layout file is itself at fault.
+    """
+    layouts = load_layouts(formats)
+    registry = load_registry(units) if units is not None else None
+    log = Log()
+    reader = _Reader(layouts, log, load_corrections(corrections))
+    with Opener() as opener:
+        reader.read(paths, opener)
+        earlier = None
+        if previous is not None:
+            quiet = _Reader(layouts, Log(), Corrections())
+            quiet.read(previous, opener)
+            earlier = _settled(quiet.entries(), registry)
+    entries = reader.entries()
+    series = _settled(entries, registry)
+    given = Given(series, reader.parts, log, registry, as_of or datetime.date.today())
+    if not series.is_empty():
+        apply_rules(given)
+    if earlier is not None:
+        _compare.revisions(given, earlier)
+    if initiatives is not None:
+        _compare.check_schedule(given, initiatives)
+    if entries.is_empty() and not any(one.severity == "reject" for one in log.found):
+        reader.say_nothing_read()
+    return Inspection(entries, series, reader.parts, tuple(reader.files), log.findings())
+
+
+class _Reader:
+    """Reads files to entries, one after another."""
+
+    def __init__(self, layouts: dict[str, Layout], log: Log, corrections: Corrections) -> None:
+        self.layouts, self.log, self.corrections = layouts, log, corrections
+        self.parts: list[Source] = []
+        self.files: list[SourceFile] = []
+        self._frames: list[pl.DataFrame] = []
+
+    def entries(self) -> pl.DataFrame:
+        return pl.concat([pl.DataFrame(schema=ENTRIES_SCHEMA), *self._frames])
+
+    def read(self, paths: Paths, opener: Opener) -> None:
+        for name, place in sources.find(paths, self.log):
+            if isinstance(place, str):
+                self._file(name, sources.open_database(place), None)
+                continue
+            refusal = sources.refuse_link(place, name)
+            if refusal is not None:
+                self.log.remark(refusal, name)
+                continue
+            opened = opener.open(place)
+            self._file(name, opened, place)
+
+    def _file(self, name: str, opened: Opened, path: Path | None) -> None:
+        for remark in opened.remarks:
+            self.log.remark(remark, name)
+        if not opened.sheets:
+            return
+        if path is not None:
+            check_sidecar(path, opened.sha256, name, self.log)
+        self.corrections.apply(name, opened.sheets, self.log)
+        before = sum(one.height for one in self._frames)
+        shown = [one for one in opened.sheets if not one.is_hidden]
+        fits = [(sheet, self._fitting(sheet)) for sheet in shown if not _is_empty(sheet)]
+        for sheet in opened.sheets:
+            if sheet.is_hidden and not _is_empty(sheet):
+                self._say(
+                    (name, sheet),
+                    "W-LEDGER-HIDDEN",
+                    "warn",
+                    Text(
+                        f"隐藏的工作表“{sheet.name}”未读取", f"hidden sheet {sheet.name}: not read"
+                    ),
+                    Text(
+                        "如应读取，请取消隐藏；否则删除",
+                        "unhide it if it should be, else delete it",
+                    ),
+                )
+            elif _is_empty(sheet):
+                self._say(
+                    (name, sheet),
+                    "N-LEDGER-EMPTY-SHEET",
+                    "note",
+                    Text("工作表为空，已略过", "an empty sheet: passed over"),
+                    Text("无需处理", "nothing to do"),
+                )
+        is_known = any(len(fitting) == 1 for _, fitting in fits)
+        read = [
+            one
+            for sheet, fitting in fits
+            if (one := self._sheet(name, sheet, fitting, is_known=is_known)) is not None
+        ]
+        if not fits:
+            self._say(
+                (name, opened.sheets[0]),
+                "E-LEDGER-NO-DATA",
+                "reject",
+                Text("文件里没有任何内容", "the file holds nothing"),
+                Text("补齐数据行", "supply the rows"),
+            )
+        self._missing_sheets(name, read)
+        n_rows = sum(one.height for one in self._frames) - before
+        layouts = ", ".join(dict.fromkeys(one.layout.id for one in read))
+        source = SourceFile(name, opened.sha256, layouts, n_rows)
+        twin = next((one for one in self.files if one.sha256 == source.sha256 != ""), None)
         if twin:
-            log.add(
-                "E-LEDGER-TWICE",
+            self.log.add(
+                "E-FILE-TWICE",
                 "reject",
                 Text(f"与 {twin.name} 内容完全相同", f"the same file as {twin.name}"),
-                sheet=name,
+                source=Source(name, ""),
                 mend=Text("删去其中一份", "remove one of them"),
             )
-        sources.append(source)
-    findings = log.collapsed()
-    refuse_rejected(findings)
-    return Ledgers(pl.DataFrame(columns, schema=ROWS_SCHEMA), findings, tuple(sources))
+        self.files.append(source)
 
+    def _fitting(self, sheet: Sheet) -> list[tuple[Layout, Header]]:
+        return [
+            (layout, header)
+            for layout in self.layouts.values()
+            if (header := find_header(sheet, layout))
+        ]
 
-def _read_sheet(
-    file: str,
-    sheet: Sheet,
-    layouts: dict[str, Layout],
-    log: Log,
-    columns: dict[str, list[Any]],
-) -> str | None:
-    where = f"{file} › {sheet.name}"
-    if not any(cell.strip() for row in sheet.grid for cell in row):
-        log.add(
-            "N-LEDGER-EMPTY-SHEET",
-            "note",
-            Text("工作表为空，已略过", "an empty sheet: passed over"),
-            sheet=where,
-            mend=Text("无需处理", "nothing to do"),
-        )
-        return None
-    fitting = [
-        (layout, header) for layout in layouts.values() if (header := find_header(sheet, layout))
-    ]
-    if len(fitting) != 1:
-        _add_layout_finding(sheet, layouts, [one.id for one, _ in fitting], where, log)
-        return None
-    layout, header = fitting[0]
-    if sheet.is_hidden:
-        log.add(
-            "W-LEDGER-HIDDEN",
-            "warn",
-            Text("隐藏的工作表也已读取", "a hidden sheet was read too"),
-            sheet=where,
-            mend=Text("如不应读取，请删除该工作表", "delete it if it should not be"),
-        )
-    is_synthetic = SYNTHETIC in file or SYNTHETIC in header.title
-    read = Reading(file, sheet, layout, header, log, is_synthetic).run()
-    for name, values in read.items():
-        columns[name] += values
-    return layout.id
+    def _sheet(
+        self, file: str, sheet: Sheet, fitting: list[tuple[Layout, Header]], *, is_known: bool
+    ) -> Reading | None:
+        if len(fitting) != 1:
+            self._no_layout(file, sheet, [one.id for one, _ in fitting], is_known=is_known)
+            return None
+        layout, header = fitting[0]
+        synthetic = SYNTHETIC in file or SYNTHETIC in header.title
+        source = Source(file, sheet.name, sheet.is_text, layout.id, synthetic, sheet.lines)
+        self.parts.append(source)
+        reading = Reading(source, len(self.parts) - 1, sheet, layout, header, self.log)
+        self._frames.append(read_sheet(reading))
+        return reading
 
-
-def _add_layout_finding(
-    sheet: Sheet, layouts: dict[str, Layout], fitting: list[str], where: str, log: Log
-) -> None:
-    if fitting:
-        names = ", ".join(fitting)
-        log.add(
-            "E-LEDGER-AMBIGUOUS",
+    def _no_layout(self, file: str, sheet: Sheet, fitting: list[str], *, is_known: bool) -> None:
+        if fitting:
+            names = ", ".join(fitting)
+            self._say(
+                (file, sheet),
+                "E-LEDGER-AMBIGUOUS",
+                "reject",
+                Text(f"同时符合多个版式：{names}", f"fits several layouts: {names}"),
+                Text("在标题中写明内容，或删去多余的版式", "say in the title what it is"),
+            )
+            return
+        near = nearest_header(sheet, self.layouts)
+        if is_known and near[0].n_found <= 1:
+            self._say(
+                (file, sheet),
+                "W-LEDGER-SHEET-NOT-READ",
+                "warn",
+                Text(f"工作表“{sheet.name}”不是台账，未读取", "no ledger: the sheet was not read"),
+                Text("如是台账，请按版式写表头", "give it a ledger's header if it is one"),
+            )
+            return
+        first = near[0]
+        zh, en = _lacks(near[:3])
+        self._say(
+            (file, sheet),
+            "E-LEDGER-LAYOUT",
             "reject",
-            Text(f"同时符合多个版式：{names}", f"fits several layouts: {names}"),
-            sheet=where,
-            mend=Text("在标题中写明内容，或删去多余的版式", "say in the title what it is"),
+            Text(
+                f"没有与该表相符的版式；最接近“{first.layout.name.zh}”（{first.layout.id}），"
+                f"缺少：{'、'.join(first.lacks)}",
+                f"the sheet fits no known layout; the nearest is {first.layout.id}, "
+                f"it lacks: {', '.join(first.lacks)}",
+            ),
+            Text(
+                f"补上缺少的表头；或用 cps new layout 为它登记版式。{zh}",
+                f"add the header that is missing, or draft a layout: cps new layout. {en}",
+            ),
         )
-        return
-    layout, lacks = nearest_header(sheet, layouts)
-    log.add(
-        "E-LEDGER-LAYOUT",
-        "reject",
-        Text("没有与该表相符的版式", "the sheet fits no known layout"),
-        sheet=where,
-        mend=Text(
-            f"最接近“{layout.name.zh}”（{layout.id}），缺少：{'、'.join(lacks)}",
-            f"the nearest is {layout.id} ({layout.name.en}); it lacks: {', '.join(lacks)}",
-        ),
+
+    def _missing_sheets(self, file: str, read: list[Reading]) -> None:
+        expected = {item: one for one in read for item in one.layout.expects}
+        there = {one.layout.item for one in read if one.layout.expects}
+        if len(there & set(expected)) < 2:
+            return
+        for item, reading in expected.items():
+            if item not in there:
+                self.log.add(
+                    "W-LEDGER-SHEET-MISSING",
+                    "warn",
+                    Text(
+                        f"没有“{ITEM_NAMES[item]}”工作表", f"there is no sheet {ITEM_NAMES[item]}"
+                    ),
+                    source=Source(file, "", layout=reading.layout.id),
+                    mend=Text("补上该工作表；确无数据请说明", "add it, or say why it is not there"),
+                    value=ITEM_NAMES[item],
+                )
+
+    def _say(
+        self, where: tuple[str, Sheet], code: str, severity: Severity, what: Text, mend: Text
+    ) -> None:
+        file, sheet = where
+        source = Source(file, sheet.name, sheet.is_text)
+        self.log.add(code, severity, what, source=source, mend=mend)
+
+    def say_nothing_read(self) -> None:
+        """Refuse ledgers that hold no row of data."""
+        source = (
+            self.parts[0] if self.parts else Source(self.files[0].name if self.files else "", "")
+        )
+        self.log.add(
+            "E-LEDGER-NO-DATA",
+            "reject",
+            Text("只有表头，没有数据行", "a header and no row of data"),
+            source=source,
+            mend=Text("补齐数据行", "supply the rows"),
+        )
+
+
+def read_sheet(reading: Reading) -> pl.DataFrame:
+    """Read one sheet to entries, columns as ``ENTRIES_SCHEMA``."""
+    settle_unit(reading)
+    kind = reading.layout.kind
+    if kind == "tidy":
+        note_columns(reading)
+        return read_tidy(reading)
+    if kind == "wide":
+        read_wide(reading)
+    elif kind == "transposed":
+        read_transposed(reading)
+    elif kind == "voucher":
+        read_vouchers(reading)
+    elif reading.layout.accounts:
+        read_accounts(reading)
+    else:
+        read_long(reading)
+    note_columns(reading)
+    return pl.DataFrame(reading.columns, schema=ENTRIES_SCHEMA)
+
+
+def _lacks(near: list[Near]) -> tuple[str, str]:
+    said = "；".join(f"{one.layout.id}：{'、'.join(one.lacks[:3])}" for one in near)
+    said_en = "; ".join(f"{one.layout.id}: {', '.join(one.lacks[:3])}" for one in near)
+    return f"各版式所缺：{said}", f"what each lacks: {said_en}"
+
+
+def _is_empty(sheet: Sheet) -> bool:
+    return not any(cell.strip() for row in sheet.head(2_000) for cell in row) and (
+        sheet.n_rows < 2_000 or not any(cell.strip() for row in sheet.grid for cell in row)
     )
 
 
-def _files(paths: Path | str | Sequence[Path | str], log: Log) -> list[tuple[str, Path]]:
-    """Give each file with the name that messages and manifests call it by."""
-    given = [paths] if isinstance(paths, Path | str) else list(paths)
-    found: list[tuple[str, Path]] = []
-    for path in map(Path, given):
-        if not path.exists():
-            raise LedgerError(
-                Text("找不到台账", "there is no such ledger"),
-                where=str(path),
-                mend=Text(
-                    "检查路径；示例台账用 cps demo 生成", "check the path; cps demo writes examples"
-                ),
-            )
-        if path.is_file():
-            found.append((path.name, path))
-            continue
-        inside = [one for one in sorted(path.rglob("*")) if one.is_file()]
-        shown = [one for one in inside if not one.name.startswith((".", "~$"))]
-        for one in shown:
-            if one.suffix.lower() in SUFFIXES:
-                found.append((one.relative_to(path).as_posix(), one))
-            else:
-                log.add(
-                    "W-LEDGER-NOT-READ",
-                    "warn",
-                    Text("不是 csv 或 xlsx，未读取", "neither csv nor xlsx: not read"),
-                    sheet=one.relative_to(path).as_posix(),
-                    mend=Text("另存为 .xlsx 或 .csv", "save it as .xlsx or .csv"),
-                )
-    if not found:
-        raise LedgerError(
-            Text("文件夹里没有台账（.csv 或 .xlsx）", "no ledgers (.csv or .xlsx) in the folder"),
-            where=", ".join(map(str, given)),
-            mend=Text(
-                "放入台账，或用 cps demo 生成示例",
-                "put ledgers there, or write examples with cps demo",
-            ),
-        )
-    return found
+def _settled(entries: pl.DataFrame, registry: Registry | None) -> pl.DataFrame:
+    series = entries.filter(pl.col("period_start").is_not_null()).with_columns(
+        pl.col("unit").alias("name")
+    )
+    if registry is None:
+        return series
+    names = series["name"].unique().to_list()
+    settled = {one: registry.unit(one) or one for one in names}
+    changed = {one: unit for one, unit in settled.items() if one != unit}
+    return series.with_columns(pl.col("unit").replace(changed)) if changed else series

@@ -1,268 +1,251 @@
-"""Open raw files: CSV and xlsx to grids of text whose places are the spreadsheet's own."""
+"""The only opener of raw files: each is read to sheets of text in a limited process of its own."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import json
+import marshal
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from xml.parsers import expat
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from cps.errors import LedgerError, Text
+from cps.errors import Text
+from cps.ledger.containers.record import Remark, cell_name
 
-SUFFIXES = (".csv", ".xlsx")
-MAX_ROWS, MAX_COLUMNS = 200_000, 1_000
-_MAX_UNPACKED = 256 * 1024 * 1024
-_REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
-_FLOAT = re.compile(r"-?\d+\.\d+$")
+if TYPE_CHECKING:
+    import polars as pl
 
+__all__ = ["SUFFIXES", "Opened", "Opener", "Sheet", "cell_name"]
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """One sheet as text.
-
-    Parameters
-    ----------
-    name : str
-        ``csv`` for a CSV file.
-    grid : list of rows of str
-        From A1 on; an empty cell is an empty string.
-    merged : tuple of (first row, first column, last row, last column), from 0
-    is_hidden : bool
-    """
-
-    name: str
-    grid: list[list[str]]
-    merged: tuple[tuple[int, int, int, int], ...] = ()
-    is_hidden: bool = False
-
-
-def read_sheets(path: Path) -> tuple[Sheet, ...]:
-    """Read every sheet of a CSV or xlsx file.
-
-    Raises
-    ------
-    LedgerError
-        If the file is of another kind, damaged, in no known encoding, or larger than any ledger.
-    """
-    if path.suffix.lower() == ".csv":
-        return (_read_csv(path),)
-    if path.suffix.lower() == ".xlsx":
-        return _read_xlsx(path)
-    raise _refuse(
-        path.name,
-        Text(
-            f"不支持 {path.suffix or '无扩展名'} 文件", f"{path.suffix or 'no suffix'} is not read"
-        ),
-        Text("另存为 .xlsx 或 .csv", "save it as .xlsx or .csv"),
-    )
-
-
-def cell_name(row: int, column: int) -> str:
-    """Give a cell's name as a spreadsheet shows it.
-
-    Examples
-    --------
-    >>> cell_name(0, 0), cell_name(16, 27)
-    ('A1', 'AB17')
-    """
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"{letters}{row + 1}"
-
-
-def _refuse(where: str, what: Text, mend: Text) -> LedgerError:
-    return LedgerError(what, where=where, mend=mend)
-
-
-def _read_csv(path: Path) -> Sheet:
-    text = _decode(path)
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise _refuse(
-            f"{path.name} › line {line}",
-            Text("含有空字符，文件可能损坏", "the file holds NUL characters: it may be damaged"),
-            Text("从原系统重新导出", "export it again"),
-        )
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    grid: list[list[str]] = []
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), strict=True):
-            grid.append(row)
-    except csv.Error as error:
-        raise _refuse(
-            f"{path.name} › line {len(grid) + 1}",
-            Text(f"不是有效的 CSV：{error}", f"not valid CSV: {error}"),
-            Text("检查引号和分隔符，或重新导出", "check quotes and commas, or export it again"),
-        ) from error
-    return Sheet("csv", grid)
-
-
-def _decode(path: Path) -> str:
-    raw = path.read_bytes()
-    # Encodings are tried, never guessed: short GBK text passes for other encodings in statistics.
-    is_utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-    encodings: tuple[str, ...] = ("utf-16",) if is_utf16 else ("utf-8-sig", "gb18030")
-    for encoding in encodings:
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError as error:
-            line = raw[: error.start].count(b"\n") + 1
-    raise _refuse(
-        f"{path.name} › line {line}",
-        Text("编码既不是 UTF-8 也不是 GB18030", "neither UTF-8 nor GB18030"),
-        Text("另存为 UTF-8 编码的 CSV", "save it as CSV in UTF-8"),
-    )
+SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".et")
+_MEMORY = 3 << 30  # bytes of address space for an ordinary file
+_MEMORY_A_BYTE = 24  # more for a large one
+_SECONDS, _SECONDS_A_MEGABYTE = 20.0, 0.5
 
 
 @dataclass(slots=True)
-class _Extent:
-    """What a scan of a sheet's own XML finds before anything else opens it."""
+class Sheet:
+    """One sheet as text, from A1 on; an empty cell is an empty string.
 
-    first_row: int = MAX_ROWS
-    first_column: int = MAX_COLUMNS
-    last_row: int = -1
-    last_column: int = -1
-    merged: tuple[tuple[int, int, int, int], ...] = ()
+    ``marks`` says of a cell what its text does not: ``error``, ``boolean``, ``date``, ``percent``,
+    ``uncached``, ``struck``, ``scaled``, ``formula``; ``lines`` the line of each row of a text
+    file whose rows span lines; ``ragged`` the rows of a large sheet whose width is not the first's.
+    """
+
+    name: str
+    is_text: bool
+    is_hidden: bool
+    merged: list[tuple[int, int, int, int]]
+    marks: dict[tuple[int, int], str]
+    hidden_rows: frozenset[int]
+    hidden_columns: frozenset[int]
+    lines: list[int] | None
+    ragged: list[tuple[int, int]] = field(default_factory=list)
+    rows: list[list[str]] | None = None
+    wide: pl.DataFrame | None = None
+
+    @property
+    def grid(self) -> list[list[str]]:
+        """Give every row as a list of text."""
+        if self.rows is None:
+            self.rows = [] if self.wide is None else [list(row) for row in self.wide.iter_rows()]
+        return self.rows
+
+    @property
+    def n_rows(self) -> int:
+        """Count the rows."""
+        return len(self.rows or ()) if self.wide is None else self.wide.height
+
+    def head(self, n: int) -> list[list[str]]:
+        """Give the first rows."""
+        if self.rows is None and self.wide is not None:
+            return [list(row) for row in self.wide.head(n).iter_rows()]
+        return (self.rows or [])[:n]
+
+    def frame(self, first_row: int, width: int) -> pl.DataFrame:
+        """Give the rows from ``first_row`` on as columns ``c0 …`` of text."""
+        import polars as pl
+
+        if self.wide is not None:
+            extra = [pl.lit("").alias(f"c{c}") for c in range(self.wide.width, width)]
+            return self.wide.slice(first_row).with_columns(extra)
+        rows = self.grid[first_row:]
+        return pl.DataFrame(
+            {
+                f"c{c}": pl.Series(
+                    [row[c] if c < len(row) else "" for row in rows], dtype=pl.String
+                )
+                for c in range(max(width, max(map(len, rows), default=0)))
+            }
+        )
+
+    def line(self, row: int) -> int:
+        """Give the line or row number, from 1, as a person would look for it."""
+        return self.lines[row] if self.lines is not None else row + 1
 
 
-def _read_xlsx(path: Path) -> tuple[Sheet, ...]:
-    import fastexcel
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a file holds; no sheets if it was refused, and ``remarks`` then says why."""
 
-    extents = _scan(path)
-    sheets: list[Sheet] = []
-    try:
-        book = fastexcel.read_excel(path)
-        for name in book.sheet_names:
-            # Text only: with types inferred, words in a column of numbers are lost.
-            loaded = book.load_sheet(name, header_row=None, dtypes="string")
-            extent = extents.get(name, _Extent())
-            columns = [one.to_list() for one in loaded.to_polars().get_columns()]
-            grid = [[""] * 0 for _ in range(extent.first_row if columns else 0)]
-            for row in zip(*columns, strict=True):
-                grid.append([""] * extent.first_column + [_shortest(one) for one in row])
-            sheets.append(Sheet(name, grid, extent.merged, loaded.visible != "visible"))
-    except BaseException as error:
-        # polars and the reader's own panics are BaseExceptions, not Exceptions.
-        if isinstance(error, KeyboardInterrupt | SystemExit | LedgerError):
-            raise
-        raise _damaged(path, str(error).splitlines()[0] if str(error) else "") from error
-    return tuple(sheets)
+    sheets: tuple[Sheet, ...]
+    remarks: tuple[Remark, ...]
+    sha256: str
+    kind: str
+    size: int
 
 
-def _shortest(text: str | None) -> str:
-    """Give the shortest number that is the same double: 0.1 and not 0.1000000000000000055."""
-    if text is None:
-        return ""
-    if len(text) > 16 and _FLOAT.match(text):
-        return repr(float(text))
-    return text
+class Opener:
+    """Opens files one after another; use it as a context.
+
+    One process reads many files; it is limited in memory and replaced when a file kills it or
+    takes longer than its size allows.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._limit = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="cps-")
+        self._n = 0
+
+    def __enter__(self) -> Opener:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+        self._folder.cleanup()
+
+    def open(self, path: Path) -> Opened:
+        """Read a file's sheets, whatever it holds and whatever it is called."""
+        size = path.stat().st_size if path.is_file() else 0
+        limit = max(_MEMORY, size * _MEMORY_A_BYTE)
+        if self._child is None or self._limit < limit:
+            self._stop()
+            self._start(limit)
+        self._n += 1
+        folder = os.path.join(self._folder.name, str(self._n))
+        os.mkdir(folder)
+        request = {"path": os.fsencode(path.absolute()).hex(), "folder": folder}
+        began = time.monotonic()
+        seconds = _SECONDS + size / 1e6 * _SECONDS_A_MEGABYTE
+        answer = self._ask(request, seconds)
+        if answer is None:
+            is_late = time.monotonic() - began >= seconds
+            self._stop()
+            return Opened((), (_died(is_late, seconds),), "", "", size)
+        remarks = [answer["refused"]] if "refused" in answer else answer["remarks"]
+        return Opened(
+            tuple(_sheet(one) for one in answer.get("sheets", ())),
+            tuple(map(Remark.unpacked, remarks)),
+            answer["sha256"],
+            answer.get("kind", ""),
+            answer["size"],
+        )
+
+    def _start(self, limit: int) -> None:
+        environment = {**os.environ, "PYTHONUTF8": "1", "POLARS_MAX_THREADS": "2"}
+        self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "cps.ledger.containers.child", str(limit)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        self._limit = limit
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+    def _ask(self, request: dict[str, str], seconds: float) -> dict[str, Any] | None:
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None:
+            raise ValueError("no reader")
+        try:
+            child.stdin.write(json.dumps(request).encode() + b"\n")
+            child.stdin.flush()
+        except OSError:
+            return None
+        until = time.monotonic() + seconds
+        length = b"".join(self._pieces(8, until))
+        if len(length) < 8:
+            return None
+        size = int.from_bytes(length, "little")
+        answer = b"".join(self._pieces(size, until))
+        return dict(marshal.loads(answer)) if len(answer) == size else None  # noqa: S302 - ours
+
+    def _pieces(self, size: int, until: float) -> Iterator[bytes]:
+        """Give up to ``size`` bytes of the answer; fewer if the process ends or time is up."""
+        child = self._child
+        if child is None or child.stdout is None:
+            return
+        descriptor = child.stdout.fileno()
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while size > 0:
+                if not selector.select(max(until - time.monotonic(), 0)):
+                    return
+                piece = os.read(descriptor, min(size, 1 << 20))
+                if not piece:
+                    return
+                size -= len(piece)
+                yield piece
 
 
-def _damaged(path: Path, detail: str) -> LedgerError:
-    return _refuse(
-        path.name,
-        Text(f"不是完好的 xlsx 工作簿：{detail}", f"not a sound xlsx workbook: {detail}"),
-        Text(
-            "用 Excel 或 WPS 打开后另存，再试", "open it in a spreadsheet program and save it anew"
-        ),
+def _sheet(packed: dict[str, Any]) -> Sheet:
+    wide = None
+    if "frame" in packed:
+        import polars as pl
+
+        wide = pl.read_ipc(packed["frame"])
+    return Sheet(
+        name=packed["name"],
+        is_text=packed["is_text"],
+        is_hidden=packed["is_hidden"],
+        merged=packed["merged"],
+        marks=packed["marks"],
+        hidden_rows=frozenset(packed["hidden_rows"]),
+        hidden_columns=frozenset(packed["hidden_columns"]),
+        lines=packed["lines"],
+        ragged=packed.get("ragged", []),
+        rows=packed.get("grid"),
+        wide=wide,
     )
 
 
-def _scan(path: Path) -> dict[str, _Extent]:
-    """Check a workbook before it is read: whole, of sensible size, and where its cells lie."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(one.file_size for one in archive.infolist())
-            if size > _MAX_UNPACKED:
-                raise _refuse(
-                    path.name,
-                    Text(f"解压后 {size / 1e6:,.0f} MB，过大", f"unpacks to {size / 1e6:,.0f} MB"),
-                    Text("只保留台账所在的工作表", "keep only the sheets of the ledger"),
-                )
-            broken = archive.testzip()
-            if broken is not None:
-                raise _damaged(path, f"CRC of {broken}")
-            return {
-                name: _extent(archive.read(part), f"{path.name} › {name}")
-                for name, part in _parts(archive).items()
-            }
-    except (zipfile.BadZipFile, KeyError, expat.ExpatError, EOFError, NotImplementedError) as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _parts(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Give the archive member of each sheet, by name."""
-    targets: dict[str, str] = {}
-    names: dict[str, str] = {}
-
-    def relation(tag: str, attributes: dict[str, str]) -> None:
-        if tag.endswith("Relationship"):
-            targets[attributes["Id"]] = attributes["Target"]
-
-    def sheet(tag: str, attributes: dict[str, str]) -> None:
-        if tag.rpartition(":")[2] == "sheet":
-            key = next(value for name, value in attributes.items() if name.endswith(":id"))
-            names[attributes["name"]] = key
-
-    _parse(archive.read("xl/_rels/workbook.xml.rels"), relation)
-    _parse(archive.read("xl/workbook.xml"), sheet)
-    members = set(archive.namelist())
-    found = {name: targets[key] for name, key in names.items()}
-    paths = {
-        name: target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-        for name, target in found.items()
-    }
-    return {name: one for name, one in paths.items() if one in members}
-
-
-def _extent(raw: bytes, where: str) -> _Extent:
-    extent = _Extent()
-    merged: list[tuple[int, int, int, int]] = []
-
-    def element(tag: str, attributes: dict[str, str]) -> None:
-        tag = tag.rpartition(":")[2]
-        if tag == "c" and "r" in attributes:
-            row, column = _place(attributes["r"], where)
-            extent.first_row = min(extent.first_row, row)
-            extent.first_column = min(extent.first_column, column)
-            extent.last_row = max(extent.last_row, row)
-            extent.last_column = max(extent.last_column, column)
-        elif tag == "mergeCell":
-            ends = [_place(one, where) for one in attributes["ref"].split(":")]
-            merged.append((*ends[0], *ends[-1]))
-
-    _parse(raw, element)
-    extent.merged = tuple(merged)
-    return extent
-
-
-def _place(reference: str, where: str) -> tuple[int, int]:
-    match = _REFERENCE.match(reference)
-    row, column = -1, -1
-    if match:
-        for letter in match[1]:
-            column = (column + 1) * 26 + ord(letter) - 65
-        row = int(match[2]) - 1
-    if not match or row >= MAX_ROWS or column >= MAX_COLUMNS:
-        raise _refuse(
-            f"{where} › {reference}",
-            Text(
-                f"单元格超出台账范围（{MAX_ROWS:,} 行、{MAX_COLUMNS:,} 列）",
-                f"a cell beyond any ledger ({MAX_ROWS:,} rows, {MAX_COLUMNS:,} columns)",
-            ),
-            Text("删除该处多余内容", "delete what stands there"),
+def _died(is_late: bool, seconds: float) -> Remark:
+    what = (
+        Text(f"读取超过 {seconds:.0f} 秒，已停止", f"reading took over {seconds:.0f} s: stopped")
+        if is_late
+        else Text(
+            "读取时出错退出，文件已损坏或过大", "reading it crashed: it is damaged or too large"
         )
-    return row, column
-
-
-def _parse(raw: bytes, element: Callable[[str, dict[str, str]], None]) -> None:
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = element
-    parser.Parse(raw, True)
+    )
+    return Remark(
+        "E-FILE-DAMAGED",
+        "reject",
+        what,
+        Text(
+            "用 Excel 或 WPS 打开，只保留台账，另存为 .xlsx",
+            "open it in a spreadsheet program, keep only the ledger, save it as .xlsx",
+        ),
+    )

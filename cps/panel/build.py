@@ -69,7 +69,7 @@ def build_panel(
         frame=frame,
         frequency=frequency,
         unit_kind=unit_kind,
-        findings=(*ledgers.findings, *findings),
+        findings=(*ledgers.brief(), *findings),
         sources=ledgers.sources,
         is_synthetic=bool(frame["is_synthetic"].any()),
     )

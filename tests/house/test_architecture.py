@@ -53,7 +53,10 @@ BLIND: dict[str, set[str]] = {
 NOBODY_BUT_MAIN = {"demo"}
 # Outside library -> the places that may import it.
 DOORS: dict[str, tuple[str, ...]] = {
-    "fastexcel": ("ledger/workbook",),
+    "python_calamine": ("ledger/containers/binary",),
+    "fastexcel": (),
+    "psycopg": ("ledger/sources",),
+    "sqlite3": ("ledger/sources",),
     "openpyxl": (),
     "pandas": (),
     "statsmodels": ("estimators/", "forecast"),
@@ -77,7 +80,8 @@ HEAVY = (
     "scipy",
     "statsmodels",
     "pandas",
-    "fastexcel",
+    "python_calamine",
+    "psycopg",
     "jinja2",
     "papermill",
     "xlsxwriter",

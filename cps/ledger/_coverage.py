@@ -1,0 +1,217 @@
+"""Rules of time: gaps, villages that stop, months copied, running totals, too little data."""
+
+from __future__ import annotations
+
+import datetime
+
+import polars as pl
+
+from cps.errors import Text
+from cps.ledger._given import FLOWS, Given
+from cps.ledger._log import KEPT
+from cps.ledger.rows import ITEM_NAMES
+
+_FEW_PERIODS = 3
+
+
+def coverage(given: Given) -> None:
+    """Gaps inside a series, villages that stop reporting, too few periods, too few villages."""
+    monthly = given.series.filter(pl.col("frequency") == "month")
+    if given.series.is_empty():
+        return
+    if monthly.height:
+        months = monthly["period_start"].unique().sort().to_list()
+        if len(months) < _FEW_PERIODS and monthly.height == given.series.height:
+            first = monthly.row(0, named=True)
+            given.say(
+                "W-LEDGER-FEW-PERIODS",
+                "warn",
+                Text(
+                    f"只有 {len(months)} 个月的数据，无法估计任何影响",
+                    f"{len(months)} months of data: no effect can be estimated from them",
+                ),
+                first,
+                mend=Text("与其他月份的台账一起读", "read it together with other months"),
+                value="",
+                said="",
+            )
+        _gaps(given, monthly)
+    units = given.series["unit"].unique()
+    if len(units) == 1 and given.registry is not None and len(given.registry.units) > 1:
+        given.say(
+            "W-LEDGER-ONE-VILLAGE",
+            "warn",
+            Text("只有一个村，没有可比的村", "one village only: nothing to compare it with"),
+            given.series.row(0, named=True),
+            mend=Text("加入其他村的台账", "add other villages' ledgers"),
+            value=units[0],
+            said="",
+        )
+
+
+def _gaps(given: Given, monthly: pl.DataFrame) -> None:
+    last = max(monthly["period_start"].to_list())
+    spans = monthly.group_by("item").agg(pl.col("period_start").unique().sort().alias("months"))
+    all_months = {one["item"]: one["months"] for one in spans.to_dicts()}
+    counts = monthly.group_by("unit", "item").agg(
+        pl.col("period_start").min().alias("low"),
+        pl.col("period_start").max().alias("high"),
+        pl.col("period_start").n_unique().alias("n"),
+    )
+    expected = pl.DataFrame(
+        [
+            {"item": item, "last": months[-1], "total": len(months)}
+            for item, months in all_months.items()
+        ],
+        schema={"item": pl.String, "last": pl.Date, "total": pl.UInt32},
+    )
+    odd = counts.join(expected, on="item").filter(
+        (pl.col("high") < pl.col("last")) | (pl.col("n") < pl.col("total"))
+    )
+    stopped: dict[tuple[str, datetime.date], list[str]] = {}
+    holes: dict[tuple[str, datetime.date], list[str]] = {}
+    for one in odd.sort("unit", "item").head(50 * KEPT).to_dicts():
+        months = [m for m in all_months[one["item"]] if one["low"] <= m]
+        after = [m for m in months if m > one["high"]]
+        if after:
+            stopped.setdefault((one["unit"], after[0]), []).append(one["item"])
+        if one["n"] < len(months) - len(after):
+            have = set(
+                monthly.filter((pl.col("unit") == one["unit"]) & (pl.col("item") == one["item"]))[
+                    "period_start"
+                ].to_list()
+            )
+            inside = [m for m in months if m < one["high"] and m not in have]
+            if inside:
+                holes.setdefault((one["unit"], inside[0]), []).append(one["item"])
+    for found, code, what in (
+        (
+            stopped,
+            "W-LEDGER-ATTRITION",
+            lambda u, m, names: Text(
+                f"“{u}”自 {m:%Y-%m} 起没有数据（{names}），其他村报到 {last:%Y-%m}",
+                f"{u} has nothing from {m:%Y-%m} on; others report to {last:%Y-%m}",
+            ),
+        ),
+        (
+            holes,
+            "W-LEDGER-GAP",
+            lambda u, m, names: Text(
+                f"“{u}”缺 {m:%Y-%m} 等月的数据（{names}）", f"{u} lacks {m:%Y-%m} and maybe more"
+            ),
+        ),
+    ):
+        for (unit, month), items in found.items():
+            names = "、".join(ITEM_NAMES.get(item, item) for item in items[:3])
+            names += " 等" if len(items) > 3 else ""
+            entry = (
+                monthly.filter((pl.col("unit") == unit) & (pl.col("item") == items[0]))
+                .sort("period_start")
+                .row(-1, named=True)
+            )
+            given.say(
+                code,
+                "warn",
+                what(unit, month, names),
+                entry,
+                mend=Text(
+                    "补齐缺月；确无数据请说明", "supply the months, or say why there are none"
+                ),
+                value="",
+            )
+
+
+def copied_months(given: Given) -> None:
+    """A month whose every figure is that of the month before."""
+    flows = given.series.filter(
+        (pl.col("frequency") == "month") & pl.col("item").is_in(FLOWS) & (pl.col("cents") != 0)
+    ).select(
+        "unit", "item", "period_start", "cents", "source", "row", "column", "name", "frequency"
+    )
+    if flows.is_empty():
+        return
+    before = flows.select(
+        "unit",
+        "item",
+        pl.col("period_start").dt.offset_by("1mo"),
+        pl.col("cents").alias("before"),
+    )
+    pairs = flows.join(before, on=["unit", "item", "period_start"], how="inner")
+    by_month = pairs.group_by("period_start").agg(
+        pl.len().alias("n"), (pl.col("cents") == pl.col("before")).sum().alias("same")
+    )
+    for one in (
+        by_month.filter((pl.col("n") >= 6) & (pl.col("same") * 100 >= pl.col("n") * 95))
+        .sort("period_start")
+        .to_dicts()
+    ):
+        month = one["period_start"]
+        earlier = (month.replace(day=1) - datetime.timedelta(days=1)).replace(day=1)
+        given.say(
+            "W-LEDGER-MONTH-COPIED",
+            "warn",
+            Text(
+                f"{month:%Y-%m} 的 {one['same']} 个数与 {earlier:%Y-%m} 完全相同，疑为复制",
+                f"{one['same']} figures of {month:%Y-%m} are those of {earlier:%Y-%m}: copied?",
+            ),
+            pairs.filter(pl.col("period_start") == month).row(0, named=True),
+            mend=Text("核对该月台账", "check that month's ledger"),
+        )
+
+
+def all_zero(given: Given) -> None:
+    """Flows that are zero throughout."""
+    flows = given.series.filter(pl.col("item").is_in(FLOWS) & pl.col("cents").is_not_null())
+    if flows.height > 1 and (flows["cents"] == 0).all():
+        given.say(
+            "W-LEDGER-ALL-ZERO",
+            "warn",
+            Text("全部收入都是 0", "every income is zero"),
+            flows.row(0, named=True),
+            mend=Text("确认是否漏填；缺数请留空", "were they left out? leave unknowns empty"),
+            said="",
+        )
+
+
+def running_totals(given: Given) -> None:
+    """Figures that grow from January to December and fall back: year to date, not a month's."""
+    monthly = given.series.filter(
+        (pl.col("frequency") == "month")
+        & pl.col("item").is_in(FLOWS)
+        & pl.col("cents").is_not_null()
+    )
+    years = (
+        monthly.sort("period_start")
+        .group_by(
+            "unit", "item", pl.col("period_start").dt.year().alias("year"), maintain_order=True
+        )
+        .agg(
+            pl.len().alias("n"),
+            (pl.col("cents").diff().drop_nulls() >= 0).all().alias("grows"),
+            pl.col("cents").first().alias("first"),
+            pl.col("cents").last().alias("last"),
+        )
+        .filter((pl.col("n") >= 6) & (pl.col("last") > 0))
+    )
+    if years.is_empty():
+        return
+    running = years.filter(pl.col("grows") & (pl.col("last") >= pl.col("first") * 4))
+    if running.height * 2 <= years.height or running.height < 2:
+        return
+    one = running.row(0, named=True)
+    entry = monthly.filter(
+        (pl.col("unit") == one["unit"])
+        & (pl.col("item") == one["item"])
+        & (pl.col("period_start").dt.year() == one["year"])
+    ).row(-1, named=True)
+    given.say(
+        "W-LEDGER-CUMULATIVE",
+        "warn",
+        Text(
+            "多数村的数从 1 月到年末只增不减，疑为“本年累计”而非当月数",
+            "most series only grow from January on: year to date, it seems, not the month's",
+        ),
+        entry,
+        mend=Text("改填当月发生数", "give each month's own figure"),
+        count=running.height,
+    )

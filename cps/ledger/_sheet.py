@@ -1,0 +1,149 @@
+"""What is settled or said of a whole sheet: its unit, totals that do not add up, columns that were not read."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from cps.errors import Text
+from cps.ledger._figures import read_figure
+from cps.ledger._layout import month_of_header
+from cps.ledger._log import personal
+from cps.ledger._reading import Reading, Row
+from cps.ledger.cells import is_people_unit, money_unit, normal
+from cps.ledger.rows import ITEMS
+
+_UNIT_LINE = re.compile(r"单位[:：]?\s*(?:人民币)?(亿元|百万元|万元|千元|百元|元|人)")
+
+
+def check_totals(reading: Reading, places: dict[int, str]) -> None:
+    """Check the rows of totals against the rows above them; ``places``: column to item."""
+    ours: dict[int, list[tuple[int, int | None]]] = {at: [] for at in places}
+    for column, row, cents in zip(
+        reading.columns["column"], reading.columns["row"], reading.columns["cents"], strict=True
+    ):
+        if column in ours:
+            ours[column].append((row, cents))
+    last = -1
+    for r, label, cells in reading.totals:
+        is_sub = label == "小计"
+        for at, item in places.items():
+            if at >= len(cells) or ITEMS[item] not in ("yuan", "persons"):
+                continue
+            mark = reading.sheet.marks.get((r, at), "")
+            stated = read_figure(
+                cells[at], mark, item, reading.header.units[at] or reading.money
+            ).value
+            parts = [cents for row, cents in ours[at] if (last if is_sub else -1) < row < r]
+            if stated is None or not parts or None in parts:
+                continue
+            total = Decimal(sum(one for one in parts if one is not None)) / 100
+            reading.compare(
+                Row(r, cells, label), at, stated, total, header=reading.header.names[at]
+            )
+        last = r
+
+
+def note_columns(reading: Reading) -> None:
+    """Say which columns were not read, and drop personal data before anything is kept."""
+    layout = reading.layout
+    known = {name for names in layout.columns.values() for name in names}
+    known |= {*layout.values, *layout.ignore, layout.amount or "", layout.debit or "", ""}
+    known |= {layout.cumulative or "", *(one[0] for one in (layout.closing, layout.total) if one)}
+    for at, name in enumerate(reading.header.names):
+        is_month = layout.kind == "wide" and month_of_header(name)
+        if name not in known and not is_month:
+            reading.add(
+                "W-LEDGER-COLUMN",
+                "warn",
+                Text(f"不认识“{name[:40]}”列，未读取", f"unknown column {name[:40]}: not read"),
+                reading.header.first_row + reading.header.n_rows - 1,
+                at,
+                mend=Text("如需读取，请登记到版式文件", "add it to the layout if it matters"),
+                value=name,
+            )
+        if at in reading.sheet.hidden_columns and (is_month or name in layout.values):
+            reading.add(
+                "W-LEDGER-HIDDEN-COLUMN",
+                "warn",
+                Text(f"隐藏的“{name}”列也已读取", f"hidden column {name} was read too"),
+                reading.header.first_row,
+                at,
+                mend=Text("如不应读取，请删除该列", "delete it if it should not be"),
+            )
+    _note_personal(reading)
+
+
+def _note_personal(reading: Reading) -> None:
+    if reading.sheet.wide is not None and reading.sheet.rows is None:
+        return  # the large reader looks at its text columns itself
+    for r, line in enumerate(reading.sheet.grid):
+        for at, text in enumerate(line):
+            if len(text) >= 11 and personal(text) and not _plain_figure(text):
+                reading.add(
+                    "N-LEDGER-PERSONAL",
+                    "note",
+                    Text(
+                        "有电话或身份证号，已隐去，不保存",
+                        "a telephone or identity number: removed, and not kept",
+                    ),
+                    r,
+                    at,
+                )
+
+
+def _plain_figure(text: str) -> bool:
+    return "." in text and text.replace(".", "", 1).isdigit()
+
+
+def settle_unit(reading: Reading) -> None:
+    """Find the sheet's unit of money: its title, or its name, or the layout's own."""
+    line = _UNIT_LINE.search(normal(reading.header.title))
+    named = re.search(r"[(（]([^()（）]+)[)）]\s*$", reading.sheet.name)
+    in_name = money_unit(named[1]) if named and not reading.sheet.is_text else None
+    in_title = money_unit(line[1]) if line else None
+    if in_title and in_name and in_title != in_name:
+        _conflict(reading, in_title, in_name, Text("工作表名", "the sheet's name"))
+    heads = {
+        unit
+        for i, unit in enumerate(reading.header.units)
+        if unit and money_unit(unit) and not is_people_unit(unit)
+    }
+    plain = [
+        i
+        for i, name in enumerate(reading.header.names)
+        if _measure_of(reading, name) == "yuan" and not reading.header.units[i]
+    ]
+    if in_title and heads and not plain and {money_unit(one) for one in heads} != {in_title}:
+        _conflict(reading, in_title, "、".join(sorted(heads)), Text("表头", "the header"))
+    reading.money = in_title or in_name or reading.layout.money_unit
+
+
+def _measure_of(reading: Reading, name: str) -> str | None:
+    if reading.layout.kind == "wide" and month_of_header(name):
+        return ITEMS.get(reading.layout.item)
+    item = reading.layout.values.get(name)
+    return ITEMS[item] if item else None
+
+
+def _conflict(reading: Reading, title: str, other: str, where: Text) -> None:
+    row = next(
+        (
+            i
+            for i, line in enumerate(reading.sheet.head(reading.header.first_row))
+            if any(_UNIT_LINE.search(normal(one)) for one in line)
+        ),
+        0,
+    )
+    reading.add(
+        "E-LEDGER-UNIT-CONFLICT",
+        "reject",
+        Text(
+            f"单位行写“{title}”，{where.zh}写“{other}”",
+            f"the unit line says {title}, {where.en} says {other}",
+        ),
+        row,
+        0,
+        mend=Text("核对后只写一个单位", "check, and state one unit"),
+        value=title,
+    )

@@ -1,0 +1,157 @@
+"""The keys of a tidy table: villages, months and items, each distinct text read once."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from cps.errors import Severity, Text
+from cps.ledger._figures import CORRECT
+from cps.ledger._log import KEPT, personal, without_personal
+from cps.ledger._reading import Reading
+from cps.ledger.cells import header_name, normal, read_month
+from cps.ledger.names import ALLOWED, nearest_name, read_name
+
+TOTAL = "\0total"
+
+
+@dataclass(slots=True)
+class Table:
+    """The roles of a sheet's columns and its rows of data."""
+
+    reading: Reading
+    frame: pl.DataFrame  # row, and c<n> as text
+    roles: dict[str, int]
+
+    def text(self, role: str) -> pl.Series:
+        return self.frame[f"c{self.roles[role]}"]
+
+    def cells(self, row: int) -> list[str]:
+        """Give one row as a person sees it."""
+        found = self.frame.row(int(self.frame["row"].search_sorted(row)))
+        return ["" if one is None else str(one) for one in found[1:]]
+
+    def said(self, row: int) -> str:
+        cells = self.cells(row)
+        return ", ".join(
+            visible for role in ("unit", "month", "item") if (visible := cells[self.roles[role]])
+        )
+
+    def report(
+        self,
+        code: str,
+        severity: Severity,
+        what: Text,
+        mask: pl.Series,
+        role: str,
+        *,
+        mend: Text = CORRECT,
+    ) -> None:
+        """Say one finding at every row of ``mask``, the first hundred with their places."""
+        rows = self.frame.filter(mask)["row"]
+        log, at = self.reading.log, self.roles[role]
+        for row in rows.head(KEPT).to_list():
+            log.add(
+                code,
+                severity,
+                what,
+                source=self.reading.source,
+                at=(row, at),
+                said=self.said(row),
+                mend=mend,
+                value=self.cells(row)[at],
+            )
+        log.totals[code] += max(len(rows) - KEPT, 0)
+
+
+def mapped(texts: pl.Series, found: dict[str, Any], dtype: Any) -> pl.Series:
+    return texts.replace_strict(list(found), list(found.values()), default=None, return_dtype=dtype)
+
+
+def distinct(texts: pl.Series) -> list[str]:
+    return [one for one in texts.unique(maintain_order=True).to_list() if one is not None]
+
+
+def names_of(table: Table) -> pl.Series:
+    texts = table.text("unit")
+    found: dict[str, str | None] = {}
+    skip = table.reading.layout.skip
+    for text in distinct(texts):
+        if header_name(text).lower() in skip:
+            found[text] = TOTAL
+            continue
+        kind = personal(text)
+        read = read_name(without_personal(text).replace("〔已隐去 removed〕", "") if kind else text)
+        found[text] = read.name or None
+        if read.problem is not None and not text.strip():
+            what = Text("该行有数据但没有村名（village）", "a row with values and no village")
+            mend = Text("补上村名，或删除该行", "name the village, or delete the row")
+            table.report("E-LEDGER-NO-UNIT", "reject", what, texts == text, "unit", mend=mend)
+        elif read.problem is not None:
+            mask = texts == text
+            table.report("E-LEDGER-NAME", "reject", read.problem, mask, "unit", mend=ALLOWED)
+        elif kind:
+            what = Text("村名中有电话或身份证号，已隐去", "the name holds personal data: removed")
+            table.report("N-LEDGER-PERSONAL", "note", what, texts == text, "unit")
+        elif read.was_tidied:
+            what = Text(
+                f"村名中的换行、空格或看不见的字符已去掉，读作“{read.name}”",
+                f"breaks, blanks or unseen characters were taken out: {read.name}",
+            )
+            table.report("W-LEDGER-NAME-TIDIED", "warn", what, texts == text, "unit")
+    return mapped(texts, found, pl.String)
+
+
+def areas_of(table: Table) -> pl.Series:
+    if "area" not in table.roles:
+        return pl.Series([None], dtype=pl.String).extend_constant(None, table.frame.height - 1)
+    texts = table.text("area")
+    return mapped(
+        texts, {one: normal(without_personal(one)) or None for one in distinct(texts)}, pl.String
+    )
+
+
+def months_of(table: Table) -> pl.Series:
+    texts = table.text("month")
+    found: dict[str, datetime.date | None] = {}
+    for text in distinct(texts):
+        read = read_month(text)
+        found[text] = read.date
+        if read.problem is not None:
+            mend = Text("用 2023-05 的写法", "write months as 2023-05")
+            mask = texts == text
+            table.report("E-LEDGER-PERIOD", "reject", read.problem, mask, "month", mend=mend)
+        elif read.is_serial:
+            what = Text(
+                f"“{text}”是 Excel 的日期序号，读作 {read.date:%Y-%m}",
+                f"{text!r} is a spreadsheet's serial date: read as {read.date:%Y-%m}",
+            )
+            mend = Text("用 2023-05 的写法", "write months as 2023-05")
+            table.report("W-LEDGER-DATE-SERIAL", "warn", what, texts == text, "month", mend=mend)
+    return mapped(texts, found, pl.Date)
+
+
+def items_of(table: Table) -> pl.Series:
+    texts, items = table.text("item"), table.reading.layout.items
+    found: dict[str, str | None] = {}
+    for text in distinct(texts):
+        name = header_name(text)
+        found[text] = items.get(name)
+        if name in items:
+            continue
+        near = nearest_name(name, items)
+        hint = Text(f"是否为“{near}”？", f"is it {near}? ") if near else Text("", "")
+        table.report(
+            "E-LEDGER-ITEM" if near or not name else "W-LEDGER-ITEM",
+            "reject" if near or not name else "warn",
+            Text(f"不认识项目“{name[:30]}”，未读取", f"unknown item {name[:30]}: not read"),
+            texts == text,
+            "item",
+            mend=Text(
+                f"{hint.zh}改正，或登记到版式文件", f"{hint.en}correct it, or add it to the layout"
+            ),
+        )
+    return mapped(texts, found, pl.String)
