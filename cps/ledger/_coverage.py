@@ -215,3 +215,37 @@ def running_totals(given: Given) -> None:
         mend=Text("改填当月发生数", "give each month's own figure"),
         count=running.height,
     )
+
+
+_SPIKE, _BACK = 0.5, 0.1
+
+
+def spikes(given: Given) -> None:
+    """A count of people that jumps for one period and comes back."""
+    counts = given.series.filter(
+        pl.col("item").is_in(["population", "employed_persons"]) & (pl.col("cents") > 0)
+    )
+    if counts.height < 3:
+        return
+    key = ["unit", "item", "frequency"]
+    beside = counts.sort(*key, "period_start").with_columns(
+        pl.col("cents").shift(1).over(key).alias("before"),
+        pl.col("cents").shift(-1).over(key).alias("after"),
+    )
+    near = ((pl.col("before") - pl.col("after")).abs() / pl.col("before")) <= _BACK
+    jump = ((pl.col("cents") - pl.col("before")).abs() / pl.col("before")) >= _SPIKE
+    found = beside.filter((near & jump).fill_null(False))
+    for entry in found.head(KEPT).to_dicts():
+        given.say(
+            "W-LEDGER-SPIKE",
+            "warn",
+            Text(
+                f"人数突变为 {entry['cents'] // 100}，前后两期为 {entry['before'] // 100} 和 "
+                f"{entry['after'] // 100}",
+                f"{entry['cents'] // 100} people between {entry['before'] // 100} and "
+                f"{entry['after'] // 100}",
+            ),
+            entry,
+            mend=Text("核对该期人数", "check that period's count"),
+        )
+    given.log.totals["W-LEDGER-SPIKE"] += max(found.height - KEPT, 0)

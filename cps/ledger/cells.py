@@ -96,8 +96,8 @@ def normal(text: str) -> str:
 
 
 def header_name(text: str) -> str:
-    """Fold a header for comparison: full-width forms and all white space gone."""
-    return "".join(normal(text).split())
+    """Fold a header for comparison: full-width forms, case and all white space gone."""
+    return "".join(normal(text).split()).lower()
 
 
 @lru_cache(maxsize=65_536)

@@ -41,6 +41,7 @@ from cps.ledger.workbook import Opened, Opener, Sheet
 
 SYNTHETIC = "合成"
 _CELL = ["unit", "period_start", "frequency", "item"]
+_Where = tuple[str, Sheet] | tuple[str, Sheet, tuple[int, int]]
 Paths = Path | str | Sequence[Path | str]
 
 
@@ -320,9 +321,10 @@ class _Reader:
             )
             return
         first = near[0]
+        at = (first.row, 0)
         zh, en = _lacks(near[:3])
         self._say(
-            (file, sheet),
+            (file, sheet, at),
             "E-LEDGER-LAYOUT",
             "reject",
             Text(
@@ -355,12 +357,11 @@ class _Reader:
                     value=ITEM_NAMES[item],
                 )
 
-    def _say(
-        self, where: tuple[str, Sheet], code: str, severity: Severity, what: Text, mend: Text
-    ) -> None:
-        file, sheet = where
-        source = Source(file, sheet.name, sheet.is_text)
-        self.log.add(code, severity, what, source=source, mend=mend)
+    def _say(self, where: _Where, code: str, severity: Severity, what: Text, mend: Text) -> None:
+        file, sheet, *at = where
+        source = Source(file, sheet.name, sheet.is_text, lines=sheet.lines)
+        place = at[0] if at else None
+        self.log.add(code, severity, what, source=source, at=place, mend=mend)
 
     def say_nothing_read(self) -> None:
         """Refuse ledgers that hold no row of data."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from cps.errors import Text
-from cps.ledger._coverage import all_zero, copied_months, coverage, running_totals
+from cps.ledger._coverage import all_zero, copied_months, coverage, running_totals, spikes
 from cps.ledger._given import FLOWS, PARTS, Given, period_text, shown
 from cps.ledger._log import KEPT
 from cps.ledger._slips import unit_slips
@@ -298,6 +298,7 @@ RULES: tuple[Callable[[Given], None], ...] = (
     copied_months,
     running_totals,
     all_zero,
+    spikes,
     coverage,
     lookalikes,
 )

@@ -78,12 +78,14 @@ def read_large_text(raw: bytes) -> Contents | None:
     frame = frame.rechunk()
     if frame.height != n_lines:
         return None
-    longest = frame.select(pl.all().str.len_bytes().max()).row(0)
-    if max(one or 0 for one in longest) > MAX_FIELD:
+    is_long = pl.any_horizontal(pl.all().str.len_bytes() > MAX_FIELD)
+    long = frame.select(is_long.arg_true()).to_series()
+    if len(long):
         raise Unreadable(
             "E-FILE-FIELD",
             Text("一个单元格的文字过长", "a field longer than any ledger's"),
-            Text("删去多余内容", "cut it"),
+            Text("检查该行的引号，或删去多余内容", "check the line's quotes, or cut it"),
+            line=int(long[0]) + 1,
         )
     frame.columns = [f"c{c}" for c in range(frame.width)]
     if delimiter != ",":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cps.errors import Text
 from cps.ledger.containers.numbers import date_text, format_kind, plain_number
@@ -216,7 +216,11 @@ def _whole(text: str | None) -> int:
 def _sheet(archive: Archive, book: _Book, name: str, part: str, is_hidden: bool) -> RawSheet:
     sheet = RawSheet(name, [], is_hidden=is_hidden)
     reading = _Reading(sheet, book)
-    archive.parse(part, reading.start, reading.end, reading.text)
+    try:
+        archive.parse(part, reading.start, reading.end, reading.text)
+    except Unreadable as error:
+        error.remark = replace(error.remark, sheet=error.remark.sheet or name)
+        raise
     return sheet
 
 
