@@ -149,7 +149,8 @@ def fuzz_files(n: int, draw: random.Random) -> Counter[str]:
                 else:
                     opened = opener.open(path)
                     died = any("crashed" in one.what.en for one in opened.remarks)
-                    ends["opened" if opened.sheets else "reader died" if died else "refused"] += 1
+                    code = opened.remarks[-1].code if opened.remarks else ""
+                    ends["opened" if opened.sheets else "reader died" if died else code] += 1
             except CpsError:
                 ends["refused"] += 1
             except Exception as error:  # what this benchmark looks for

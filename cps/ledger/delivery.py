@@ -45,12 +45,26 @@ def seal(path: Path, *, licence: str, supplier: str, received: datetime.date) ->
     return target
 
 
-def check_sidecar(path: Path, sha256: str, name: str, log: Log) -> None:
-    """Refuse a file whose bytes are not those that its sidecar states; note its licence."""
+def check_sidecar(path: Path, sha256: str, name: str, log: Log, *, is_needed: bool = False) -> None:
+    """Refuse a file whose bytes are not those that its sidecar states; note its licence.
+
+    ``is_needed`` warns if there is none: of a format whose readers notice no damage.
+    """
     beside = sidecar(path)
     source = Source(name, "")
     try:
         if not beside.is_file():
+            if is_needed:
+                log.add(
+                    "W-FILE-NO-HASH",
+                    "warn",
+                    Text(
+                        "该格式的读取程序发现不了损坏，且没有报送登记可供核对",
+                        "readers of this format notice no damage, and no hash is registered",
+                    ),
+                    source=source,
+                    mend=Text("用 cps seal 登记", "register it with cps seal"),
+                )
             return
     except OSError:  # the ledger's own name leaves no room for the ending
         return

@@ -222,7 +222,7 @@ class _Reader:
         if not opened.sheets:
             return
         if path is not None:
-            check_sidecar(path, opened.sha256, name, self.log)
+            check_sidecar(path, opened.sha256, name, self.log, is_needed=opened.kind == "parquet")
         self.corrections.apply(name, opened.sheets, self.log)
         before = sum(one.height for one in self._frames)
         shown = [one for one in opened.sheets if not one.is_hidden]

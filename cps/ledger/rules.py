@@ -142,6 +142,7 @@ def duplicates(given: Given) -> None:
             mend=Text("只保留正确的一处", "keep the right one"),
         )
     given.log.totals["E-LEDGER-TWICE"] += max(groups.height - 4 * KEPT, 0)
+    given.series = given.series.unique(_KEY, keep="first", maintain_order=True)
 
 
 def identities(given: Given) -> None:

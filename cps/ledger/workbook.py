@@ -131,17 +131,16 @@ class Opener:
     def open(self, path: Path) -> Opened:
         """Read a file's sheets, whatever it holds and whatever it is called."""
         size = path.stat().st_size if path.is_file() else 0
-        limit = max(_MEMORY, size * _MEMORY_A_BYTE)
-        if self._child is None or self._limit < limit:
-            self._stop()
-            self._start(limit)
-        self._n += 1
-        folder = os.path.join(self._folder.name, str(self._n))
-        os.mkdir(folder)
-        request = {"path": os.fsencode(path.absolute()).hex(), "folder": folder}
-        began = time.monotonic()
         seconds = _SECONDS + size / 1e6 * _SECONDS_A_MEGABYTE
-        answer = self._ask(request, seconds)
+        is_fresh = self._ready(max(_MEMORY, size * _MEMORY_A_BYTE))
+        began = time.monotonic()
+        answer = self._ask(path, seconds)
+        if answer is not None and answer.get("spent"):
+            # What an earlier file left behind may have cost this one its memory.
+            self._stop()
+            if not is_fresh:
+                self._ready(max(_MEMORY, size * _MEMORY_A_BYTE))
+                answer = self._ask(path, seconds)
         if answer is None:
             is_late = time.monotonic() - began >= seconds
             self._stop()
@@ -154,6 +153,14 @@ class Opener:
             answer.get("kind", ""),
             answer["size"],
         )
+
+    def _ready(self, limit: int) -> bool:
+        """Have a process with at least this much memory; tell whether it is a new one."""
+        if self._child is not None and self._limit >= limit:
+            return False
+        self._stop()
+        self._start(limit)
+        return True
 
     def _start(self, limit: int) -> None:
         environment = {**os.environ, "PYTHONUTF8": "1", "POLARS_MAX_THREADS": "2"}
@@ -176,7 +183,11 @@ class Opener:
                     with contextlib.suppress(OSError):
                         pipe.close()
 
-    def _ask(self, request: dict[str, str], seconds: float) -> dict[str, Any] | None:
+    def _ask(self, path: Path, seconds: float) -> dict[str, Any] | None:
+        self._n += 1
+        folder = os.path.join(self._folder.name, str(self._n))
+        os.mkdir(folder)
+        request = {"path": os.fsencode(path.absolute()).hex(), "folder": folder}
         child = self._child
         if child is None or child.stdin is None or child.stdout is None:
             raise ValueError("no reader")

@@ -63,7 +63,11 @@ def open_bytes(raw: bytes, name: str) -> Contents:
                 Text(f"是 {kind} 文件，不是台账", f"a {kind} file, not a ledger"),
                 _MEND_KIND,
             )
-    if raw.startswith(_OLE):
+    if raw.startswith(b"PAR1"):
+        from cps.ledger.containers.frames import read_parquet
+
+        contents = read_parquet(raw)
+    elif raw.startswith(_OLE):
         contents = binary.read_ole(raw)
     elif raw.startswith(_ZIP):
         contents = _open_zip(raw)
@@ -121,6 +125,7 @@ _NAMES = {
     "xls": (".xls", ".et"),
     "xlsb": (".xlsb",),
     "ods": (".ods",),
+    "parquet": (".parquet",),
 }
 
 
@@ -153,7 +158,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"refused": refused.remark.packed(), "sha256": sha256, "size": size}
     except MemoryError:
         large = too_large("读取所需内存超出上限", "reading it takes more memory than allowed")
-        return {"refused": large.remark.packed(), "sha256": sha256, "size": size}
+        return {"refused": large.remark.packed(), "sha256": sha256, "size": size, "spent": True}
     except Exception as error:  # a reader's own fault on bytes that no writer made
         broken = damaged(os.path.basename(path)[-40:], type(error).__name__)
         return {"refused": broken.remark.packed(), "sha256": sha256, "size": size}

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from cps.errors import Text
-from cps.ledger.containers.record import MAX_FIELD, Contents, RawSheet, Unreadable
+from cps.ledger.containers.numbers import plain_number
+from cps.ledger.containers.record import MAX_FIELD, Contents, RawSheet, Unreadable, damaged
 from cps.ledger.containers.text import check_text, decode, find_delimiter
 
 _STEP = 64 << 20
@@ -91,6 +92,35 @@ def read_large_text(raw: bytes) -> Contents | None:
     if delimiter != ",":
         remarks += _small(delimiter)
     return Contents("csv", [RawSheet("csv", [], is_text=True, frame=frame)], remarks)
+
+
+def read_parquet(raw: bytes) -> Contents:
+    """Read a Parquet table as text under a header row, so that the same rules apply.
+
+    Raises
+    ------
+    Unreadable
+        If it can't be decoded; flipped bits that still decode only a sidecar's hash can tell.
+    """
+    try:
+        table = pl.read_parquet(io.BytesIO(raw))
+        texts = table.select(_as_text(name, kind) for name, kind in table.schema.items())
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise damaged("Parquet", type(error).__name__) from error
+    texts.columns = [f"c{c}" for c in range(texts.width)]
+    head = pl.DataFrame({f"c{c}": [name] for c, name in enumerate(table.columns)})
+    return Contents("parquet", [RawSheet("table", [], frame=pl.concat([head, texts]))])
+
+
+def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if kind.is_float():
+        text = column.map_elements(lambda one: plain_number(repr(one)), return_dtype=pl.String)
+    elif kind == pl.Boolean:
+        text = pl.when(column).then(pl.lit("TRUE")).when(~column).then(pl.lit("FALSE"))
+    else:
+        text = column.cast(pl.String)
+    return text.fill_null("").alias(name)
 
 
 def _small(delimiter: str) -> list[Any]:
