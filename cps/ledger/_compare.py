@@ -173,6 +173,7 @@ _HEADERS = {
     "initiative": ("initiative", "项目", "项目名称"),
     "village": ("village", "村名", "村"),
     "start": ("start", "启动", "启动月份", "开始"),
+    "end": ("end", "结束", "结束月份"),
 }
 
 
@@ -193,7 +194,7 @@ def _starts(path: Path, source: Source, log: Log, registry: Registry | None) -> 
         role: next((header.index(one) for one in names if one in header), None)
         for role, names in _HEADERS.items()
     }
-    lacks = [role for role, at in places.items() if at is None]
+    lacks = [role for role, at in places.items() if at is None and role != "end"]
     if lacks:
         raise LedgerError(
             Text(f"项目表缺少列：{'、'.join(lacks)}", f"the table lacks {', '.join(lacks)}"),
@@ -249,6 +250,37 @@ def _starts(path: Path, source: Source, log: Log, registry: Registry | None) -> 
                 at=(line - 1, places["start"] or 0),
                 mend=Text("用 2024-01 的写法", "write it as 2024-01"),
                 value=cells["start"],
+            )
+        elif (end := read_month(cells["end"]).date) and end < start.date:
+            log.add(
+                "E-INITIATIVE-END",
+                "reject",
+                Text(f"结束 {end:%Y-%m} 早于启动", f"it ends {end:%Y-%m}, before its start"),
+                source=source,
+                at=(line - 1, places["end"] or 0),
+                mend=Text("核对起止月份", "check both months"),
+                value=cells["end"],
+            )
+        elif cells["end"].strip() and end is None:
+            log.add(
+                "E-INITIATIVE-END",
+                "reject",
+                read_month(cells["end"]).problem or Text("不是月份", "no month"),
+                source=source,
+                at=(line - 1, places["end"] or 0),
+                mend=Text("用 2024-01 的写法，或留空", "write it as 2024-01, or leave it empty"),
+                value=cells["end"],
+            )
+        elif known is not None and any(
+            one[1:] == (names["initiative"].name, known, start.date) for one in starts
+        ):
+            log.add(
+                "W-INITIATIVE-TWICE",
+                "warn",
+                Text("与前面一行相同，只计一次", "the same as a row above: counted once"),
+                source=source,
+                at=(line - 1, 0),
+                mend=Text("删去重复的一行", "remove one of them"),
             )
         elif known is not None:
             starts.append((line, names["initiative"].name, known, start.date))

@@ -159,6 +159,31 @@ def copied_months(given: Given) -> None:
         )
 
 
+def constant_villages(given: Given) -> None:
+    """A village whose every income stays the same for half a year: copied forward, perhaps."""
+    flows = given.series.filter(
+        (pl.col("frequency") == "month") & pl.col("item").is_in(FLOWS) & (pl.col("cents") > 0)
+    )
+    spans = flows.group_by("unit", "item", maintain_order=True).agg(
+        pl.col("cents").n_unique().alias("n_values"), pl.len().alias("n")
+    )
+    still = spans.group_by("unit", maintain_order=True).agg(
+        (pl.col("n_values") == 1).all().alias("same"), pl.col("n").min(), pl.len().alias("n_items")
+    )
+    found = still.filter(pl.col("same") & (pl.col("n") >= 6))
+    if found.height * 2 > still.height and still.height > 1:
+        return  # a month copied for all villages is said by another rule
+    for unit in found["unit"].head(KEPT).to_list():
+        entry = flows.filter(pl.col("unit") == unit).row(0, named=True)
+        given.say(
+            "W-LEDGER-CONSTANT",
+            "warn",
+            Text(f"“{unit}”各月收入完全相同，疑为照抄", f"{unit} has the same income every month"),
+            entry,
+            mend=Text("核对各月台账", "check each month"),
+        )
+
+
 def all_zero(given: Given) -> None:
     """Flows that are zero throughout."""
     flows = given.series.filter(pl.col("item").is_in(FLOWS) & pl.col("cents").is_not_null())

@@ -21,7 +21,8 @@ _SEARCHED = 20
 _OPTIONAL = ("area", "code", "measure_unit")
 _UNIT_IN_HEADER = re.compile(r"\(((?:人民币)?(?:元|百元|千元|万元|百万元|亿元|人|个|名))\)$")
 _UNIT_BARE = re.compile(r"[,、](元|千元|万元|亿元|人)$")
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}年?$")
+_BARE_MONTH = re.compile(r"(?:1[0-2]|0?[1-9])月(?:份)?$")
+_YEAR_IN_TITLE = re.compile(r"((?:19|20)[0-9]{2})\s*年")
 KINDS = ("wide", "long", "tidy", "report", "transposed", "voucher")
 _KEYS = {
     *("name", "kind", "title", "item", "frequency", "money_unit", "header_rows", "skip", "ignore"),
@@ -218,7 +219,17 @@ def header_at(sheet: Sheet, row: int, n_rows: int) -> Header:
         names.append("/".join(part for part in dict.fromkeys(bare) if part))
         units.append(unit)
     title = " ".join(one for line in grid[:row] for one in line if one)
-    return Header(row, n_rows, tuple(names), tuple(units), title)
+    return Header(row, n_rows, tuple(_with_year(names, title)), tuple(units), title)
+
+
+def _with_year(names: list[str], title: str) -> list[str]:
+    """Complete headers 1月 … 12月 by the one year that the title states."""
+    bare = [one for one in names if _BARE_MONTH.match(one)]
+    years = set(_YEAR_IN_TITLE.findall(normal(title)))
+    if len(bare) < 2 or len(set(bare)) < len(bare) or len(years) != 1:
+        return names
+    year = next(iter(years))
+    return [f"{year}年{one}" if _BARE_MONTH.match(one) else one for one in names]
 
 
 def _title_fits(header: Header, layout: Layout) -> bool:

@@ -74,6 +74,8 @@ class Reading:
             full = [one for one in cells if one.strip()]
             if not full:
                 continue
+            if self._is_other_header(r, cells, unit_at):
+                return
             if self._is_header_again(r, cells, unit_at):
                 what = Text("表头重复，已略过", "the header again: passed over")
                 self.add("N-LEDGER-HEADER-AGAIN", "note", what, r, 0)
@@ -219,12 +221,28 @@ class Reading:
             return True
         return not unit and bool(_NOTE.match(first) or _SENTENCE.search(first))
 
+    def _is_other_header(self, r: int, cells: list[str], unit_at: int) -> bool:
+        """Refuse a second table with other columns below the first: it can't be read by these."""
+        here = header_name(cells[unit_at]) if unit_at < len(cells) else ""
+        if here not in self.layout.columns["unit"]:
+            return False
+        names = header_at(self.sheet, r, self.header.n_rows).names
+        if names == self.header.names:
+            return False
+        self.add(
+            "E-LEDGER-SECOND-TABLE",
+            "reject",
+            Text("下面还有一张表头不同的表", "another table, with another header, stands below"),
+            r,
+            unit_at,
+            mend=Text("分成两张工作表", "put it on a sheet of its own"),
+        )
+        return True
+
     def _is_header_again(self, r: int, cells: list[str], unit_at: int) -> bool:
         if unit_at >= len(cells) or header_name(cells[unit_at]) not in self.layout.columns["unit"]:
             return False
-        return self.layout.kind == "tidy" or (
-            header_at(self.sheet, r, self.header.n_rows).names == self.header.names
-        )
+        return header_at(self.sheet, r, self.header.n_rows).names == self.header.names
 
     def _filled(self, columns: list[int]) -> list[list[str]]:
         """Repeat the text of merged key cells in every row that they span, and in no other."""

@@ -10,7 +10,7 @@ from cps.ledger._figures import read_figure
 from cps.ledger._layout import month_of_header
 from cps.ledger._log import personal
 from cps.ledger._reading import Reading, Row
-from cps.ledger.cells import is_people_unit, money_unit, normal
+from cps.ledger.cells import is_people_unit, money_unit, normal, parse_number
 from cps.ledger.rows import ITEMS
 
 _UNIT_LINE = re.compile(r"单位[:：]?\s*(?:人民币)?(亿元|百万元|万元|千元|百元|元|人)")
@@ -62,6 +62,15 @@ def note_columns(reading: Reading) -> None:
                 mend=Text("如需读取，请登记到版式文件", "add it to the layout if it matters"),
                 value=name,
             )
+        if not name and _has_data(reading, at):
+            reading.add(
+                "W-LEDGER-COLUMN",
+                "warn",
+                Text("没有表头的列里有数据，未读取", "a column with data and no header: not read"),
+                reading.header.first_row,
+                at,
+                mend=Text("补上表头，或删去该列", "give it a header, or delete it"),
+            )
         if at in reading.sheet.hidden_columns and (is_month or name in layout.values):
             reading.add(
                 "W-LEDGER-HIDDEN-COLUMN",
@@ -71,7 +80,69 @@ def note_columns(reading: Reading) -> None:
                 at,
                 mend=Text("如不应读取，请删除该列", "delete it if it should not be"),
             )
+    _refuse_twice(reading)
+    _note_merged(reading)
     _note_personal(reading)
+
+
+def _has_data(reading: Reading, at: int) -> bool:
+    first = reading.header.first_row + reading.header.n_rows
+    sheet = reading.sheet
+    if sheet.wide is not None and sheet.rows is None:
+        return False
+    return any(at < len(row) and row[at].strip() for row in sheet.grid[first:])
+
+
+def _refuse_twice(reading: Reading) -> None:
+    """Refuse a header that stands twice: which of the two is meant, no one can tell."""
+    layout, names = reading.layout, reading.header.names
+    if layout.kind == "transposed":
+        return
+    roles = {role: set(options) for role, options in layout.columns.items()}
+    roles |= {name: {name} for name in (*layout.values, layout.amount, layout.debit) if name}
+    for options in roles.values():
+        places = [at for at, name in enumerate(names) if name in options]
+        if len(places) > 1 and len({names[at] for at in places}) < len(places):
+            reading.add(
+                "E-LEDGER-HEADER-TWICE",
+                "reject",
+                Text(
+                    f"表头“{names[places[1]]}”出现 {len(places)} 次",
+                    f"the header {names[places[1]]} is there {len(places)} times",
+                ),
+                reading.header.first_row,
+                places[1],
+                mend=Text("只保留一列，或改名", "keep one column, or rename it"),
+                value=names[places[1]],
+            )
+
+
+def _note_merged(reading: Reading) -> None:
+    """Warn of a number whose cell is merged over others: whose number is it?"""
+    first = reading.header.first_row + reading.header.n_rows
+    keys = {
+        at
+        for names in reading.layout.columns.values()
+        if (at := reading.header.column(names)) is not None
+    }
+    for top, left, bottom, right in reading.sheet.merged:
+        if top < first or (left == right and left in keys) or top >= reading.sheet.n_rows:
+            continue
+        line = reading.sheet.grid[top]
+        text = line[left] if left < len(line) else ""
+        if parse_number(text).value is not None and (bottom > top or right > left):
+            reading.add(
+                "W-LEDGER-MERGED",
+                "warn",
+                Text(
+                    "合并单元格中的数，只按左上角一格读取",
+                    "a number in merged cells: read for the first of them alone",
+                ),
+                top,
+                left,
+                mend=Text("取消合并，分别填数", "unmerge them and give each its number"),
+                value=text,
+            )
 
 
 def _note_personal(reading: Reading) -> None:

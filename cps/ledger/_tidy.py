@@ -131,6 +131,17 @@ def _rows_of_data(reading: Reading) -> Table:
         )
     again = heads["row"].to_list()
     for row in again[:KEPT]:
+        names = [header_name(one) for one in table.cells(row)[:width]]
+        if any(names[at] not in layout.columns[role] for role, at in roles.items()):
+            reading.add(
+                "E-LEDGER-SECOND-TABLE",
+                "reject",
+                Text("下面的表头与上面不同", "a header below, other than the one above"),
+                row,
+                0,
+                mend=Text("按同一列序排列，或分成两个文件", "use one order of columns"),
+            )
+    for row in again[:KEPT]:
         reading.skipped.append((row, "header again"))
         what = Text("表头重复，已略过", "the header again: passed over")
         reading.add("N-LEDGER-HEADER-AGAIN", "note", what, row, 0)

@@ -7,7 +7,14 @@ from collections.abc import Callable
 import polars as pl
 
 from cps.errors import Text
-from cps.ledger._coverage import all_zero, copied_months, coverage, running_totals, spikes
+from cps.ledger._coverage import (
+    all_zero,
+    constant_villages,
+    copied_months,
+    coverage,
+    running_totals,
+    spikes,
+)
 from cps.ledger._given import FLOWS, PARTS, Given, period_text, shown
 from cps.ledger._log import KEPT
 from cps.ledger._slips import unit_slips
@@ -31,10 +38,15 @@ def unknown_names(given: Given) -> None:
     if registry is None:
         return
     names = given.series["name"].unique(maintain_order=True).to_list()
-    for name in names:
+    odd = [one for one in names if registry.unit(one) != one or one in registry.successors]
+    strange = [one for one in odd if registry.unit(one) is None]
+    if len(strange) > KEPT:  # the hundred that are shown are enough to find the rest
+        extra = strange[KEPT:]
+        n_more = given.series.filter(pl.col("name").is_in(extra)).height
+        given.log.totals["E-LEDGER-VILLAGE"] += n_more
+        odd = [one for one in odd if one not in set(extra)]
+    for name in odd:
         unit = registry.unit(name)
-        if unit == name and name not in registry.successors:
-            continue
         rows = given.series.filter(pl.col("name") == name)
         first = rows.row(0, named=True)
         if unit is None:
@@ -297,6 +309,7 @@ RULES: tuple[Callable[[Given], None], ...] = (
     people,
     unit_slips,
     copied_months,
+    constant_villages,
     running_totals,
     all_zero,
     spikes,

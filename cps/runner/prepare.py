@@ -16,6 +16,8 @@ from cps.panel.record import Panel
 from cps.panel.store import save_panel
 from cps.provenance import atomic_path
 
+CORRECTIONS = Path(__file__).parents[2] / "data" / "corrections"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
@@ -60,7 +62,8 @@ def read_inputs(
             raise unknown_choice(
                 Text("共富项目", "initiative"), name, ids, where=str(initiatives or INITIATIVES)
             )
-    panel = build_panel(read_ledgers(data), units=units)
+    corrections = CORRECTIONS if CORRECTIONS.is_dir() else None
+    panel = build_panel(read_ledgers(data, corrections=corrections), units=units)
     return Inputs(panel, declared, tuple(only) or tuple(ids))
 
 

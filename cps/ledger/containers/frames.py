@@ -11,7 +11,14 @@ import polars as pl
 
 from cps.errors import Text
 from cps.ledger.containers.numbers import plain_number
-from cps.ledger.containers.record import MAX_FIELD, Contents, RawSheet, Unreadable, damaged
+from cps.ledger.containers.record import (
+    MAX_COLUMNS,
+    MAX_FIELD,
+    Contents,
+    RawSheet,
+    Unreadable,
+    damaged,
+)
 from cps.ledger.containers.text import check_text, decode, find_delimiter
 
 _STEP = 64 << 20
@@ -144,7 +151,7 @@ def _is_utf8(raw: bytes) -> bool:
 def _n_lines_of_one_width(raw: bytes, delimiter: int) -> int | None:
     """Count the lines if each holds as many delimiters as the first; else None."""
     width = raw[: raw.index(b"\n")].count(delimiter)
-    if width == 0:
+    if not 0 < width < MAX_COLUMNS:
         return None
     whole = np.frombuffer(raw, dtype=np.uint8)
     total, at = 0, 0

@@ -9,6 +9,7 @@ import io
 from cps.errors import Text
 from cps.ledger.containers.record import (
     MAX_CELLS,
+    MAX_COLUMNS,
     MAX_FIELD,
     Contents,
     RawSheet,
@@ -274,6 +275,8 @@ def _records(text: str, delimiter: str) -> tuple[list[list[str]], list[int] | No
                     Text("检查该行的引号，或删去多余内容", "check the line's quotes, or cut it"),
                     line=line,
                 )
+            if len(record) > MAX_COLUMNS:
+                raise too_large(f"一行有 {len(record):,} 列", f"a line of {len(record):,} fields")
             if n_cells > MAX_CELLS:
                 raise too_large(f"超过 {MAX_CELLS:,} 个单元格", f"more than {MAX_CELLS:,} cells")
             line = reader.line_num + 1
