@@ -24,10 +24,12 @@ from cps.ledger.workbook import Sheet
 
 NEW_SYSTEM = datetime.date(2024, 1, 1)  # the collectives' accounting system in force from then on
 _GROUP = re.compile(r"等\s*\d+\s*(个)?村")
-_NOTE = re.compile(
-    r"[(（]?(注|说明|备注|填报|填表|制表|审核|负责人|联系|单位|数据来源|来源|续|接上)"
+NOTE_START = (
+    r"^\s*[(（]?(注|说明|备注|填报|填表|制表|审核|负责人|联系|单位|数据来源|来源|续|接上|附)"
 )
-_SENTENCE = re.compile(r"[:：。；！!]|（续）|\(续\)")
+NOTE_LIKE = rf"{NOTE_START}|[:：。；！]|（续）|\(续\)|^.{{17,}}$"
+_NOTE = re.compile(NOTE_START)
+_SENTENCE = re.compile(r"[:：。；！]|（续）|\(续\)")
 _ORDINAL = re.compile(r"[0-9]{1,4}$")
 
 
@@ -214,6 +216,8 @@ class Reading:
     def _is_note(self, cells: list[str], full: list[str], unit: str, unit_at: int) -> bool:
         """Tell footnotes, signatures and titles of continued sheets from rows of villages."""
         first = normal(full[0])
+        if len(full) == 1 and self.sheet.is_text and len(cells) == 1 and unit_at == 0:
+            return bool(_NOTE.match(first) or _SENTENCE.search(first) or len(first) > 16)
         if len(full) == 1:
             is_name = bool(unit) and not _SENTENCE.search(unit) and not _NOTE.match(unit)
             return not (is_name and len(unit) <= 16 and unit_at < len(cells))

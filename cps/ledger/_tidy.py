@@ -9,7 +9,7 @@ import polars as pl
 from cps.errors import Text
 from cps.ledger._figures import CORRECT
 from cps.ledger._log import KEPT, personal
-from cps.ledger._reading import Reading, Row
+from cps.ledger._reading import NOTE_LIKE, NOTE_START, Reading, Row
 from cps.ledger._tidy_keys import (
     TOTAL,
     Table,
@@ -100,9 +100,16 @@ def _rows_of_data(reading: Reading) -> Table:
     )
     frame = frame.with_columns(n_full.alias("n_full")).filter(pl.col("n_full") > 0)
     key = pl.col(f"c{roles['unit']}")
-    is_note = (pl.col("n_full") == 1) | (
+    lone = pl.coalesce(
+        pl.when(pl.col(one).str.strip_chars() != "").then(pl.col(one)) for one in named
+    )
+    is_note = (
+        (pl.col("n_full") == 1)
+        & lone.str.contains(NOTE_LIKE)
+        & ~lone.str.contains(r"[;|\t].*[;|\t]")
+    ) | (
         pl.col(f"c{roles['value']}").str.strip_chars().eq("")
-        & key.str.contains(r"^\s*[(（]?(注|说明|备注|填报|填表|制表|审核|数据来源|来源)")
+        & key.str.contains(NOTE_START)
         & key.str.contains(r"[:：、]")
     )
     ragged = _ragged(reading, first, width)

@@ -44,7 +44,8 @@ def unknown_names(given: Given) -> None:
         extra = strange[KEPT:]
         n_more = given.series.filter(pl.col("name").is_in(extra)).height
         given.log.totals["E-LEDGER-VILLAGE"] += n_more
-        odd = [one for one in odd if one not in set(extra)]
+        hidden = set(extra)
+        odd = [one for one in odd if one not in hidden]
     for name in odd:
         unit = registry.unit(name)
         rows = given.series.filter(pl.col("name") == name)

@@ -36,6 +36,7 @@ class _Book:
     is_1904: bool = False
     strings: list[str] = field(default_factory=list)
     styles: list[tuple[str, bool]] = field(default_factory=list)  # kind, is struck
+    has_odd_default: bool = False
 
 
 def read_xlsx(raw: bytes) -> Contents:
@@ -126,6 +127,7 @@ def _book(archive: Archive) -> _Book:
         book.strings = _strings(archive, strings)
     if styles in names:
         book.styles = _styles(archive, styles)
+        book.has_odd_default = bool(book.styles) and book.styles[0] != ("", False)
     return book
 
 
@@ -229,7 +231,7 @@ class _Reading:
 
     __slots__ = (
         *("sheet", "book", "row", "column", "kind", "style", "pieces", "is_taken", "has_formula"),
-        *("phonetic", "n_cells", "names", "line", "is_inside", "is_cell_hidden"),
+        *("phonetic", "n_cells", "names", "is_inside", "letters", "digits"),
     )
 
     def __init__(self, sheet: RawSheet, book: _Book) -> None:
@@ -240,7 +242,8 @@ class _Reading:
         self.is_taken = self.has_formula = self.is_inside = False
         self.phonetic = self.n_cells = 0
         self.names: dict[str, str] = {}
-        self.line: list[str] = []
+        self.letters: dict[str, int] = {}  # column letters -> column
+        self.digits = ""  # the row's number as cells write it
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = self.names.get(tag)
@@ -251,9 +254,15 @@ class _Reading:
             if given is None:
                 self.column += 1
             else:
-                row, self.column = place(given, self.sheet.name)
-                if row != self.row:
-                    self._to_row(row)
+                letters = given.rstrip("0123456789")
+                column = self.letters.get(letters)
+                if column is not None and given[len(letters) :] == self.digits:
+                    self.column = column
+                else:
+                    row, self.column = place(given, self.sheet.name)
+                    self.letters[letters] = self.column
+                    if row != self.row:
+                        self._to_row(row)
             self.kind = attributes.get("t", "n")
             self.style = int(attributes.get("s", 0))
             self.has_formula = False
@@ -297,7 +306,7 @@ class _Reading:
     def _to_row(self, row: int) -> None:
         if row < self.row or row >= MAX_ROWS:
             raise damaged(_KIND, f"{self.sheet.name}: row {row + 1} after row {self.row + 1}")
-        self.row = row
+        self.row, self.digits = row, str(row + 1)
 
     def _cell(self) -> None:
         pieces = self.pieces
@@ -305,10 +314,13 @@ class _Reading:
         if not raw and not self.has_formula:
             return
         grid, row, column = self.sheet.grid, self.row, self.column
-        style, is_struck = (
-            self.book.styles[self.style] if self.style < len(self.book.styles) else ("", False)
-        )
-        text, mark = self._value(raw, style)
+        is_struck, mark = False, ""
+        if self.style or self.book.has_odd_default or self.kind != "n" or not raw:
+            styles = self.book.styles
+            style, is_struck = styles[self.style] if self.style < len(styles) else ("", False)
+            text, mark = self._value(raw, style)
+        else:
+            text = plain_number(raw)
         if len(grid) <= row:
             if row - len(grid) > MAX_GAP:
                 raise _stray(self.sheet.name, cell_name(row, column))
