@@ -56,14 +56,14 @@ def _gaps(given: Given, monthly: pl.DataFrame) -> None:
     counts = monthly.group_by("unit", "item").agg(
         pl.col("period_start").min().alias("low"),
         pl.col("period_start").max().alias("high"),
-        pl.col("period_start").n_unique().alias("n"),
+        pl.len().alias("n"),  # one a period: what was given twice is counted once by now
     )
     expected = pl.DataFrame(
         [
             {"item": item, "last": months[-1], "total": len(months)}
             for item, months in all_months.items()
         ],
-        schema={"item": pl.String, "last": pl.Date, "total": pl.UInt32},
+        schema={"item": pl.Categorical, "last": pl.Date, "total": pl.UInt32},
     )
     odd = counts.join(expected, on="item").filter(
         (pl.col("high") < pl.col("last")) | (pl.col("n") < pl.col("total"))
@@ -205,18 +205,36 @@ def running_totals(given: Given) -> None:
         & pl.col("item").is_in(FLOWS)
         & pl.col("cents").is_not_null()
     )
-    years = (
-        monthly.sort("period_start")
-        .group_by(
-            "unit", "item", pl.col("period_start").dt.year().alias("year"), maintain_order=True
-        )
+    key = ["unit", "item", pl.col("period_start").dt.year().alias("year")]
+    cents, start = pl.col("cents"), pl.col("period_start")
+    ends = (
+        monthly.group_by(key)
         .agg(
             pl.len().alias("n"),
-            (pl.col("cents").diff().drop_nulls() >= 0).all().alias("grows"),
-            pl.col("cents").first().alias("first"),
-            pl.col("cents").last().alias("last"),
+            cents.get(start.arg_min()).alias("first"),
+            cents.get(start.arg_max()).alias("last"),
+            cents.min().alias("low"),
+            cents.max().alias("high"),
         )
         .filter((pl.col("n") >= 6) & (pl.col("last") > 0))
+    )
+    may_run = (
+        (pl.col("first") == pl.col("low"))
+        & (pl.col("last") == pl.col("high"))
+        & (pl.col("last") >= pl.col("first") * 4)
+    )
+    candidates = ends.filter(may_run)
+    if candidates.height * 2 <= ends.height or candidates.height < 2:
+        return
+    years = (
+        monthly.sort("period_start")
+        .group_by(key, maintain_order=True)
+        .agg(
+            (cents.diff().drop_nulls() >= 0).all().alias("grows"),
+            cents.first().alias("first"),
+            cents.last().alias("last"),
+        )
+        .join(ends.select("unit", "item", "year"), on=["unit", "item", "year"], how="semi")
     )
     if years.is_empty():
         return

@@ -65,7 +65,7 @@ def read_tidy(reading: Reading) -> pl.DataFrame:
     return valued.select(
         "unit",
         "area",
-        pl.lit(None, dtype=pl.String).alias("project"),
+        pl.lit(None).alias("project"),
         "period_start",
         pl.lit(reading.layout.frequency).alias("frequency"),
         "item",
@@ -73,10 +73,10 @@ def read_tidy(reading: Reading) -> pl.DataFrame:
         "cents",
         pl.lit(None, dtype=pl.String).alias("text"),
         "emptiness",
-        pl.col("row").cast(pl.UInt32),
-        pl.lit(table.roles["value"], dtype=pl.UInt16).alias("column"),
-        pl.lit(reading.number, dtype=pl.UInt16).alias("source"),
-    )
+        "row",
+        pl.lit(table.roles["value"]).alias("column"),
+        pl.lit(reading.number).alias("source"),
+    ).cast(ENTRIES_SCHEMA)  # type: ignore[arg-type]
 
 
 # -- rows

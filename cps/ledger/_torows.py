@@ -44,7 +44,7 @@ def to_rows(entries: pl.DataFrame, parts: list[Source]) -> pl.DataFrame:
     if not frames:
         return pl.DataFrame(schema=ROWS_SCHEMA)
     whole = pl.concat(frames).join(about, on="source", how="left", maintain_order="left")
-    measure = pl.col("item").replace_strict(ITEMS, return_dtype=pl.String)
+    measure = pl.col("item").cast(pl.String).replace_strict(ITEMS, return_dtype=pl.String)
     new_system = pl.col("period_start") >= pl.date(2024, 1, 1)
     return whole.select(
         "unit",

@@ -139,9 +139,9 @@ class Inspection:
             .otherwise(pl.col("period_start").dt.strftime("%Y-%m"))
         )
         return once.select(
-            pl.col("unit").alias("village"),
+            pl.col("unit").cast(pl.String).alias("village"),
             period.alias("month"),
-            pl.col("item").replace(names).alias("item"),
+            pl.col("item").cast(pl.String).replace(names).alias("item"),
             plain(pl.col("cents")).alias("value"),
             pl.when(pl.col("item").is_in(list(STOCKS)))
             .then(pl.lit("人"))
@@ -419,4 +419,8 @@ def _settled(entries: pl.DataFrame, registry: Registry | None) -> pl.DataFrame:
     names = series["name"].unique().to_list()
     settled = {one: registry.unit(one) or one for one in names}
     changed = {one: unit for one, unit in settled.items() if one != unit}
-    return series.with_columns(pl.col("unit").replace(changed)) if changed else series
+    return (
+        series.with_columns(pl.col("unit").cast(pl.String).replace(changed).cast(pl.Categorical))
+        if changed
+        else series
+    )

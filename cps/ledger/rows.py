@@ -92,16 +92,16 @@ SERIES = tuple(ITEM_NAMES)
 
 # One entry a cell read, lean: what is constant for a sheet is held once, in its ``Source``.
 ENTRIES_SCHEMA: dict[str, pl.DataType] = {
-    "unit": pl.String(),
-    "area": pl.String(),
-    "project": pl.String(),
+    "unit": pl.Categorical(),
+    "area": pl.Categorical(),
+    "project": pl.Categorical(),
     "period_start": pl.Date(),
-    "frequency": pl.String(),
-    "item": pl.String(),
-    "item_name": pl.String(),
+    "frequency": pl.Categorical(),
+    "item": pl.Categorical(),
+    "item_name": pl.Categorical(),
     "cents": pl.Int64(),  # hundredths of 元, persons or percent
     "text": pl.String(),
-    "emptiness": pl.String(),
+    "emptiness": pl.Categorical(),
     "row": pl.UInt32(),  # from 0
     "column": pl.UInt16(),
     "source": pl.UInt16(),  # index of the sheet's Source

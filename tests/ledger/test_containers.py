@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cps.ledger.containers import xlsx as xlsx_reader
 from cps.ledger.containers.child import open_bytes
 from cps.ledger.containers.frames import read_large_text
 from cps.ledger.containers.numbers import date_text, format_kind, plain_number
@@ -230,6 +231,50 @@ def test_the_fast_reader_of_large_text_gives_what_the_slow_one_gives(
 )
 def test_the_fast_reader_leaves_all_that_is_not_plain_to_the_slow_one(odd: str) -> None:
     assert read_large_text((as_csv(LONG) + odd).encode()) is None
+
+
+def pages_of(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[list[list[str]], bool]:
+    """Read with the fast reader allowed; give the cells and whether it was the one that read."""
+    monkeypatch.setattr(xlsx_reader, "LARGE", 0)
+    (page,) = open_bytes(raw, "a.xlsx").sheets
+    if page.frame is None:
+        return page.grid, False
+    return [list(row) for row in page.frame.iter_rows()], True
+
+
+ODD_ROWS = {
+    "formula": '<row r="26"><c r="A26"><f>1+1</f><v>2</v></c></row>',
+    "hidden": '<row r="26" hidden="1"><c r="A26"><v>2</v></c></row>',
+    "boolean": '<row r="26"><c r="A26" t="b"><v>1</v></c></row>',
+    "error": '<row r="26"><c r="A26" t="e"><v>#REF!</v></c></row>',
+    "date": '<row r="26"><c r="A26" s="1"><v>44927</v></c></row>',
+    "entity": '<row r="26"><c r="A26" t="str"><v>a&amp;b</v></c></row>',
+    "gap": '<row r="28"><c r="A28"><v>1</v></c></row>',
+    "rich": '<row r="26"><c r="A26" t="inlineStr"><is><r><t>a</t></r></is></c></row>',
+    "wider": '<row r="26"><c r="H26"><v>1</v></c></row>',
+}
+
+
+@pytest.mark.parametrize("odd", ["", *ODD_ROWS])
+def test_the_fast_reader_of_large_sheets_gives_what_the_slow_one_gives(
+    odd: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = '<row r="26" spans="1:5"><c r="B26"><v>0.30000000000000004</v></c><c r="C26" t="s"><v>1</v></c></row>'
+    last = ODD_ROWS.get(odd, extra)
+    sheet = sheet_of(LONG).replace("</sheetData>", f"{last}</sheetData>")
+    sheet += '<mergeCells><mergeCell ref="A2:A3"/></mergeCells>'
+    styles = '<fonts><font/></fonts><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'
+    raw = xlsx(sheet, strings="<si><t>x</t></si><si><t>桃源村</t></si>", styles=styles)
+    (slow,) = open_bytes(raw, "a.xlsx").sheets
+    fast, was_fast = pages_of(raw, monkeypatch)
+    assert was_fast == (odd in ("", "wider"))
+    width = max(map(len, slow.grid))
+    assert [row + [""] * (width - len(row)) for row in fast] == [
+        row + [""] * (width - len(row)) for row in slow.grid
+    ]
+    if was_fast:
+        (page,) = open_bytes(raw, "a.xlsx").sheets
+        assert page.merged == slow.merged == [(1, 0, 2, 0)]
 
 
 def test_what_is_no_file_is_refused_and_does_not_hang(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _KIND = "xlsx"
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})$")
 _MAX_STRINGS_CHARS = 512 << 20
+LARGE = 16 << 20  # bytes of a worksheet's XML from which on plain rows are read by column
 
 
 @dataclass(slots=True)
@@ -219,6 +220,14 @@ def _sheet(archive: Archive, book: _Book, name: str, part: str, is_hidden: bool)
     sheet = RawSheet(name, [], is_hidden=is_hidden)
     reading = _Reading(sheet, book)
     try:
+        if archive.size(part) >= LARGE:
+            from cps.ledger.containers.plain_sheet import read_plain_rows
+
+            plain = read_plain_rows(archive.read(part), book.strings, book.styles)
+            if plain is not None:
+                sheet.frame, rest = plain
+                archive.parse_bytes(rest, part, reading.start)
+                return sheet
         archive.parse(part, reading.start, reading.end, reading.text)
     except Unreadable as error:
         error.remark = replace(error.remark, sheet=error.remark.sheet or name)

@@ -57,6 +57,10 @@ class Archive:
         except RuntimeError as error:
             raise damaged(self.kind, str(error)) from error
 
+    def size(self, name: str) -> int:
+        """Give a member's size unpacked, as the directory states it."""
+        return self._zip.getinfo(name).file_size
+
     def read(self, name: str) -> bytes:
         """Give a member's bytes."""
         pieces: list[bytes] = []
@@ -84,6 +88,17 @@ class Archive:
         try:
             self.stream(name, lambda piece: parser.Parse(piece, False))
             parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            raise damaged(self.kind, f"{name}: {error}") from error
+
+    def parse_bytes(
+        self, raw: bytes, name: str, start: Callable[[str, dict[str, str]], object]
+    ) -> None:
+        """Parse what is left of a member once its rows are read."""
+        parser = safe_parser()
+        parser.StartElementHandler = start
+        try:
+            parser.Parse(raw, True)
         except expat.ExpatError as error:
             raise damaged(self.kind, f"{name}: {error}") from error
 
