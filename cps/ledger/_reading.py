@@ -58,6 +58,7 @@ class Reading:
     money: str | None = None
     skipped: list[tuple[int, str]] = field(default_factory=list)  # row, why
     totals: list[tuple[int, str, list[str]]] = field(default_factory=list)
+    broken: set[tuple[int, int]] = field(default_factory=set)  # cells that could not be read
     _named: dict[tuple[str, str], int] = field(default_factory=dict)
 
     # -- rows
@@ -279,6 +280,7 @@ class Reading:
             kept = None
             cell = self.number_at(row, at, item, unit_text)
         if cell.problem is not None:
+            self.broken.add((row.at, at))
             return None
         self.entry(row, at, item=item, period=period, cell=cell, text=kept, name=name)
         return cell.value
@@ -397,6 +399,8 @@ class Reading:
         """Warn where a figure that the ledger states is not what its parts give."""
         if stated is None or ours is None or abs(stated - ours) < 1:
             return
+        if any(row.at == r for r, _ in self.broken):
+            return  # a part is not known: that the sum is off says nothing
         self.add(
             "W-LEDGER-TOTAL",
             "warn",

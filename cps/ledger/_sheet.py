@@ -35,7 +35,8 @@ def check_totals(reading: Reading, places: dict[int, str]) -> None:
                 cells[at], mark, item, reading.header.units[at] or reading.money
             ).value
             parts = [cents for row, cents in ours[at] if (last if is_sub else -1) < row < r]
-            if stated is None or not parts or None in parts:
+            is_broken = any(column == at for _, column in reading.broken)
+            if stated is None or not parts or None in parts or is_broken:
                 continue
             total = Decimal(sum(one for one in parts if one is not None)) / 100
             reading.compare(

@@ -49,6 +49,7 @@ def unit_slips(given: Given) -> None:
         return
     _shared(given, logs)
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    stepped: set[tuple[str, str]] = set()  # a series whose unit changed has no level of its own
     suspects = (
         logs.group_by(_SERIES)
         .agg(pl.len().alias("n"), (pl.col("own").max() - pl.col("own").min()).alias("range"))
@@ -66,12 +67,13 @@ def unit_slips(given: Given) -> None:
             first = entries[slip.at[0]]
             key = (first["unit"], period_text(first), slip.power)
             found.setdefault(key, []).append({**first, "n": len(slip.at)})
+            stepped.add((first["unit"], first["item"]))
         else:
             for at in slip.at[:KEPT]:
                 _say_cell(given, entries[at], slip.power)
     for (unit, start, power), firsts in found.items():
         _say_step(given, unit, start, power, firsts)
-    _levels(given, logs)
+    _levels(given, logs, stepped)
     _whole_file(given)
 
 
@@ -171,16 +173,18 @@ def _shared(given: Given, logs: pl.DataFrame) -> None:
                 "W-LEDGER-UNIT-SLIP",
                 "warn",
                 Text(
-                    f"{period}{since.zh} 各村的{item}都约为平常的 {times}，单位可能写错",
-                    f"from {period}{since.en} every village's {one['item']} is some {times} of what it was",
+                    f"{period}{since.zh} 各村的{item}都约为平常的 {times.zh}，单位可能写错",
+                    f"from {period}{since.en} every village's {one['item']} is some {times.en} what it was",
                 ),
                 place,
                 mend=_MEND,
             )
 
 
-def _times(power: int) -> str:
-    return f"{10**power:,} 倍" if power > 0 else f"1/{10**-power:,}"
+def _times(power: int) -> Text:
+    if power < 0:
+        return Text(f"1/{10**-power:,}", f"1/{10**-power:,} of")
+    return Text(f"{10**power:,} 倍", f"{10**power:,} times")
 
 
 def _say_cell(given: Given, entry: dict[str, Any], power: int) -> None:
@@ -189,9 +193,9 @@ def _say_cell(given: Given, entry: dict[str, Any], power: int) -> None:
         "W-LEDGER-UNIT-SLIP",
         "warn",
         Text(
-            f"{entry['unit']} {period_text(entry)} 的 {shown(entry['cents'])} 约为平常的 {times}，"
+            f"{entry['unit']} {period_text(entry)} 的 {shown(entry['cents'])} 约为平常的 {times.zh}，"
             "单位可能写错",
-            f"{shown(entry['cents'])} is some {times} of what is usual there: a slip of unit?",
+            f"{shown(entry['cents'])} is some {times.en} what is usual there: a slip of unit?",
         ),
         entry,
         mend=_MEND,
@@ -207,8 +211,8 @@ def _say_step(
         "W-LEDGER-UNIT-SLIP",
         "warn",
         Text(
-            f"{unit} 自 {start} 起的数约为此前的 {times}（{names}），单位可能改了",
-            f"{unit} from {start} on is some {times} of what it was ({len(firsts)} items): "
+            f"{unit} 自 {start} 起的数约为此前的 {times.zh}（{names}），单位可能改了",
+            f"{unit} from {start} on is some {times.en} what it was ({len(firsts)} items): "
             "did its unit change?",
         ),
         firsts[0],
@@ -217,7 +221,7 @@ def _say_step(
     )
 
 
-def _levels(given: Given, logs: pl.DataFrame) -> None:
+def _levels(given: Given, logs: pl.DataFrame, stepped: set[tuple[str, str]]) -> None:
     """Find villages whose every figure stands far from their neighbours'."""
     levels = logs.group_by(_SERIES).agg(
         pl.col("level").first(),
@@ -235,6 +239,8 @@ def _levels(given: Given, logs: pl.DataFrame) -> None:
         limit = max(_LEVEL, _LEVEL_SPREADS * spread)
         for at in np.flatnonzero(np.abs(values - middle) >= limit)[:KEPT]:
             one = rows.row(int(at), named=True)
+            if (one["unit"], one["item"]) in stepped:
+                continue
             distance = float(values[at]) - middle
             power = min(_POWERS, key=lambda p, d=distance: abs(p - abs(d)))  # type: ignore[misc]
             if abs(abs(distance) - power) > max(_NEAR, 2 * spread):
@@ -245,8 +251,8 @@ def _levels(given: Given, logs: pl.DataFrame) -> None:
                 "W-LEDGER-UNIT-LEVEL",
                 "warn",
                 Text(
-                    f"{one['unit']} 的{ITEM_NAMES.get(one['item'], one['item'])}始终约为其他村的 {times}",
-                    f"{one['unit']}'s {one['item']} is some {times} of other villages', always",
+                    f"{one['unit']} 的{ITEM_NAMES.get(one['item'], one['item'])}始终约为其他村的 {times.zh}",
+                    f"{one['unit']}'s {one['item']} is some {times.en} other villages', always",
                 ),
                 entry,
                 mend=_MEND,

@@ -106,7 +106,8 @@ def as_text(found: Inspection, language: str) -> str:
     rows = (
         f"{found.entries.height:,} rows" if language == "en" else f"{found.entries.height:,} 条数据"
     )
-    lines.append(f"{verdict}：{rows}" + (f" · {summary}" if summary else ""))
+    colon = "：" if words is _WORDS["zh"] else ": "
+    lines.append(f"{verdict}{colon}{rows}" + (f" · {summary}" if summary else ""))
     return "\n".join(lines)
 
 

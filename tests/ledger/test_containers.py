@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zipfile
@@ -61,8 +62,8 @@ def test_a_cut_workbook_is_refused_and_no_number_of_it_is_read(kind: str, share:
 
 def test_a_digit_flipped_in_a_stored_member_is_caught_by_its_checksum() -> None:
     raw = xlsx(sheet_of(LONG)).replace(b"PK", b"PK")
-    stored = zipfile.ZipFile(__import__("io").BytesIO(raw))
-    target = __import__("io").BytesIO()
+    stored = zipfile.ZipFile(io.BytesIO(raw))
+    target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in stored.namelist():
             archive.writestr(name, stored.read(name))
@@ -105,7 +106,7 @@ def test_an_encrypted_archive_is_refused_as_such() -> None:
 def test_xml_entities_are_refused(sheet: str) -> None:
     prolog, _, body = sheet.partition("]>")
     raw = xlsx(sheet_of(LONG))
-    stored = zipfile.ZipFile(__import__("io").BytesIO(raw))
+    stored = zipfile.ZipFile(io.BytesIO(raw))
     members = {name: stored.read(name) for name in stored.namelist()}
     xml = members["xl/worksheets/sheet1.xml"].decode()
     members["xl/worksheets/sheet1.xml"] = f"{prolog}]>{xml}{body[:0]}".encode()
@@ -309,3 +310,36 @@ def test_a_link_that_leads_out_of_its_folder_is_not_followed(tmp_path: Path) -> 
     found = inspect_ledgers(inside)
     assert found.entries.is_empty()
     assert "E-FILE-LINK" in {one.code for one in found.findings}
+
+
+def test_a_workbook_with_a_password_is_refused_as_such() -> None:
+    raw = builders.xls(LONG)
+    old, new = "Workbook".encode("utf-16-le"), "EncryptedPackage".encode("utf-16-le")
+    at = raw.index(old)
+    sealed = bytearray(raw[:at] + new + raw[at + len(new) :])
+    struct.pack_into("<H", sealed, at + 64, len(new) + 2)
+    assert refusal(bytes(sealed), "a.xlsx") == "E-FILE-ENCRYPTED"
+
+
+def test_a_few_bytes_of_ods_that_stand_for_millions_of_cells_are_refused() -> None:
+    raw = builders.ods([["x"]])
+    members = zipfile.ZipFile(io.BytesIO(raw))
+    content = members.read("content.xml").decode()
+    content = content.replace(
+        "<table:table-row>", '<table:table-row table:number-rows-repeated="1048576">'
+    ).replace("<table:table-cell ", '<table:table-cell table:number-columns-repeated="900" ')
+    body = {name: members.read(name) for name in members.namelist()} | {"content.xml": content}
+    assert refusal(zipped(body), "a.ods") == "E-FILE-TOO-LARGE"
+
+
+def test_a_file_that_takes_too_much_memory_costs_only_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(as_csv(LONG).encode())
+    with Opener() as opener:
+        opener._ready(300 << 20)
+        big = tmp_path / "big.csv"
+        big.write_bytes(b"a,b,c\n" + b"x,y,z\n" * 500_000)
+        opener._limit = 1 << 60  # the small limit stays: the file must meet it
+        refused = opener.open(big)
+        sound = opener.open(tmp_path / "a.csv")
+    assert refused.sheets or refused.remarks[0].severity == "reject"
+    assert sound.sheets[0].n_rows == len(LONG)
