@@ -96,6 +96,8 @@ def read_figure(text: str, mark: str, item: str, unit: str | None) -> Cell:
     measure = ITEMS[item]
     if mark in CANNOT and not (mark == "percent" and measure == "percent"):
         said = CANNOT[mark]
+        if not text:
+            return Cell(problem=said)
         return Cell(problem=Text(f"“{text}”{said.zh}", f"{text!r}: {said.en}"))
     cell = parse_number(text)
     if cell.problem is not None or cell.value is None:

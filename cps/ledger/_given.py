@@ -61,14 +61,16 @@ class Given:
         value: str | None = None,
         count: int = 1,
         said: str | None = None,
+        is_of_name: bool = False,
     ) -> None:
-        """Record a finding at one entry's cell."""
+        """Record a finding at one entry's cell, or at its village's name."""
+        named = self.sources[entry["source"]].unit_at if is_of_name else None
         self.log.add(
             code,
             severity,
             what,
             source=self.sources[entry["source"]],
-            at=(entry["row"], entry["column"]),
+            at=(entry["row"], entry["column"] if named is None else named),
             said=self.label(entry) if said is None else said,
             mend=mend,
             value=shown(entry.get("cents")) if value is None else value,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from cps.errors import Text
 from cps.ledger._accounts import account_item
 from cps.ledger._layout import (
+    CUMULATIVE,
     item_of_sheet,
     month_of_header,
     period_of_title,
@@ -73,6 +74,20 @@ def read_long(reading: Reading) -> None:
 def _period_of_sheet(reading: Reading) -> datetime.date | None:
     """Give the month that title and sheet name agree on."""
     title, name = period_of_title(reading.header), sheet_month(reading.sheet)
+    if CUMULATIVE.search(normal(reading.header.title)):
+        reading.add(
+            "E-LEDGER-PERIOD",
+            "reject",
+            Text(
+                "标题写的是累计数或几个月的数，不是一个月",
+                "the title speaks of a running total, or of several months",
+            ),
+            0,
+            0,
+            mend=Text("改报当月数", "report the month's own figures"),
+            value=reading.header.title[:60],
+        )
+        return None
     if title and name and title != name:
         reading.add(
             "E-LEDGER-PERIOD-CONFLICT",

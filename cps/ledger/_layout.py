@@ -102,7 +102,10 @@ def load_layouts(folder: Path | None = None) -> dict[str, Layout]:
 
 def find_header(sheet: Sheet, layout: Layout) -> Header | None:
     """Find the header row that holds all that the layout requires, or None."""
+    head = sheet.head(_SEARCHED + layout.header_rows)
     for row in range(min(_SEARCHED, sheet.n_rows)):
+        if not all(any(map(str.strip, line)) for line in head[row : row + layout.header_rows]):
+            continue  # a blank row is no part of a header
         header = header_at(sheet, row, layout.header_rows)
         if not missing(header, layout, sheet) and _title_fits(header, layout):
             return header
@@ -173,13 +176,13 @@ def item_of_sheet(sheet: Sheet, header: Header, layout: Layout) -> str | None:
 _MONTH_IN_TITLE = re.compile(
     r"((?:19|20)[0-9]{2})年([0-9]{1,2})月(?!\s*[0-9]{1,2}日)(?!至|-|—|～|~)"
 )
-_CUMULATIVE = re.compile(r"累计|[0-9]{1,2}\s*(?:-|—|至|~)\s*[0-9]{1,2}月")
+CUMULATIVE = re.compile(r"累计|[0-9]{1,2}\s*(?:-|—|至|~)\s*[0-9]{1,2}月")
 
 
 def period_of_title(header: Header) -> datetime.date | None:
     """Give the one month that stands in the title, or None."""
     found = set(_MONTH_IN_TITLE.findall(normal(header.title)))
-    if len(found) != 1 or _CUMULATIVE.search(normal(header.title)):
+    if len(found) != 1 or CUMULATIVE.search(normal(header.title)):
         return None
     year, month = next(iter(found))
     return datetime.date(int(year), int(month), 1) if 1 <= int(month) <= 12 else None
@@ -223,7 +226,14 @@ def header_at(sheet: Sheet, row: int, n_rows: int) -> Header:
 
 
 def _with_year(names: list[str], title: str) -> list[str]:
-    """Complete headers 1月 … 12月 by the one year that the title states."""
+    """Complete headers 1月 … 12月 by the one year of the title, and dates without a format."""
+    if sum(month_of_header(one) is not None for one in names) >= 2:
+        # Among months, a bare serial number is a date that lost its format.
+        reads = [read_month(one) for one in names]
+        return [
+            f"{read.date.year}年{read.date.month}月" if read.is_serial and read.date else name
+            for name, read in zip(names, reads, strict=True)
+        ]
     bare = [one for one in names if _BARE_MONTH.match(one)]
     years = set(_YEAR_IN_TITLE.findall(normal(title)))
     if len(bare) < 2 or len(set(bare)) < len(bare) or len(years) != 1:

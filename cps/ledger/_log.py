@@ -57,6 +57,7 @@ class Source:
     layout: str = ""
     is_synthetic: bool = False
     lines: Sequence[int] | None = None
+    unit_at: int | None = None  # the column of villages' names
 
     @property
     def where(self) -> str:

@@ -101,7 +101,9 @@ class Reading:
                 self.skipped.append((r, "note"))
                 continue
             row = self._row_of_unit(r, cells, unit, unit_at, width)
-            if row is not None:
+            if row is None:
+                self.broken.update((r, at) for at in range(width))
+            else:
                 yield row
 
     def _row_of_unit(

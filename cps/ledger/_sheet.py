@@ -13,6 +13,7 @@ from cps.ledger._reading import Reading, Row
 from cps.ledger.cells import is_people_unit, money_unit, normal, parse_number
 from cps.ledger.rows import ITEMS
 
+_IMPOSSIBLE = re.compile(r"(?:19|20)[0-9]{2}[年./-]?[0-9]{1,2}月?$")
 _UNIT_LINE = re.compile(r"单位[:：]?\s*(?:人民币)?(亿元|百万元|万元|千元|百元|元|人)")
 
 
@@ -53,7 +54,17 @@ def note_columns(reading: Reading) -> None:
     known |= {layout.cumulative or "", *(one[0] for one in (layout.closing, layout.total) if one)}
     for at, name in enumerate(reading.header.names):
         is_month = layout.kind == "wide" and month_of_header(name)
-        if name not in known and not is_month:
+        if layout.kind == "wide" and not is_month and _IMPOSSIBLE.match(name):
+            reading.add(
+                "E-LEDGER-PERIOD",
+                "reject",
+                Text(f"表头“{name}”没有这个月", f"the header {name} is no month"),
+                reading.header.first_row + reading.header.n_rows - 1,
+                at,
+                mend=Text("改正表头的月份", "correct the header's month"),
+                value=name,
+            )
+        elif name not in known and not is_month:
             reading.add(
                 "W-LEDGER-COLUMN",
                 "warn",
@@ -173,7 +184,12 @@ def settle_unit(reading: Reading) -> None:
     line = _UNIT_LINE.search(normal(reading.header.title))
     named = re.search(r"[(（]([^()（）]+)[)）]\s*$", reading.sheet.name)
     in_name = money_unit(named[1]) if named and not reading.sheet.is_text else None
-    in_title = money_unit(line[1]) if line else None
+    in_brackets = [
+        unit
+        for one in re.findall(r"[(]([^()]+)[)]", normal(reading.header.title))
+        if (unit := money_unit(one))
+    ]
+    in_title = money_unit(line[1]) if line else in_brackets[0] if in_brackets else None
     if in_title and in_name and in_title != in_name:
         _conflict(reading, in_title, in_name, Text("工作表名", "the sheet's name"))
     heads = {

@@ -293,7 +293,8 @@ class _Reader:
             return None
         layout, header = fitting[0]
         synthetic = SYNTHETIC in file or SYNTHETIC in header.title
-        source = Source(file, sheet.name, sheet.is_text, layout.id, synthetic, sheet.lines)
+        unit_at = header.column(layout.columns.get("unit", ()))
+        source = Source(file, sheet.name, sheet.is_text, layout.id, synthetic, sheet.lines, unit_at)
         self.parts.append(source)
         reading = Reading(source, len(self.parts) - 1, sheet, layout, header, self.log)
         self._frames.append(read_sheet(reading))
@@ -311,7 +312,7 @@ class _Reader:
             )
             return
         near = nearest_header(sheet, self.layouts)
-        if is_known and near[0].n_found <= 1:
+        if is_known and near[0].n_found <= 1 and len(near[0].lacks) > 1:
             self._say(
                 (file, sheet),
                 "W-LEDGER-SHEET-NOT-READ",

@@ -62,6 +62,7 @@ def unknown_names(given: Given) -> None:
                     f"{hint.zh}改为登记名称，或把它登记到 {registry.path.name}",
                     f"{hint.en}write its registered name, or add it to {registry.path.name}",
                 ),
+                is_of_name=True,
                 value=name,
                 count=rows.height,
             )
@@ -72,6 +73,7 @@ def unknown_names(given: Given) -> None:
                 Text(f"“{name}”按名册读作“{unit}”", f"{name} is {unit} by the registry"),
                 first,
                 mend=Text("以后用登记名称", "use the registered name"),
+                is_of_name=True,
                 value=name,
                 count=rows.height,
             )
@@ -96,6 +98,7 @@ def _ended(given: Given, name: str, rows: pl.DataFrame) -> None:
             ),
             late.row(0, named=True),
             mend=Text(f"之后的数填在“{successor}”", f"report later figures under {successor}"),
+            is_of_name=True,
             value=name,
             count=late.height,
         )
@@ -288,6 +291,7 @@ def lookalikes(given: Given) -> None:
                 ),
                 given.series.filter(pl.col("unit") == name).row(0, named=True),
                 mend=Text(f"如是“{near}”，请改正；用 --units 给出村名册可免疑", "give --units"),
+                is_of_name=True,
                 value=name,
             )
 
