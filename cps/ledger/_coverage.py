@@ -50,7 +50,7 @@ def coverage(given: Given) -> None:
 
 
 def _gaps(given: Given, monthly: pl.DataFrame) -> None:
-    last = max(monthly["period_start"].to_list())
+    last = monthly["period_start"].unique().sort().to_list()[-1]
     spans = monthly.group_by("item").agg(pl.col("period_start").unique().sort().alias("months"))
     all_months = {one["item"]: one["months"] for one in spans.to_dicts()}
     counts = monthly.group_by("unit", "item").agg(

@@ -316,54 +316,44 @@ def _plain_unit(text: str) -> str:
 
 def _factors(table: Table, frame: pl.DataFrame) -> pl.Series:
     """Give 元 a unit for money and -1 for people; what does not fit its item is said."""
-    pairs = frame.select("item", "given").unique(maintain_order=True).rows()
-    found: dict[tuple[str, str], int | None] = {}
-    role = "measure_unit" if "measure_unit" in table.roles else "value"
-    for item, given in pairs:
-        unit, measure = money_unit(given), ITEMS[item]
-        rows = frame.filter((pl.col("item") == item) & (pl.col("given") == given))["row"]
-        mask = table.frame["row"].is_in(rows.implode())
-        if measure == "yuan" and unit is not None:
-            found[item, given] = int(YUAN_PER_UNIT[unit])
-            if unit not in _COMMON_UNITS:
-                what = Text(
-                    f"少见的单位“{unit}”，已换算为元", f"a rare unit, {unit}: converted to 元"
-                )
-                table.report("W-LEDGER-UNIT-RARE", "warn", what, mask, role, mend=CORRECT)
-            continue
-        if measure == "persons" and is_people_unit(given):
-            found[item, given] = -1
-            continue
-        found[item, given] = None
-        name = ITEM_NAMES.get(item, item)
-        right = "人" if measure == "persons" else "元、万元"
-        what = (
-            Text(f"“{name}”没有写单位", f"{name} has no unit")
-            if not given.strip()
-            else Text(
-                f"“{name}”的单位写成“{given.strip()[:20]}”", f"{name} in {given.strip()[:20]!r}"
-            )
-        )
-        mend = Text(f"单位应为{right}", f"its unit is {right}")
-        table.report("E-LEDGER-UNIT", "reject", what, mask, role, mend=mend)
-    if len(set(found.values())) == 1:
-        only = next(iter(found.values()))
-        return (
-            pl.Series([only], dtype=pl.Int64).extend_constant(only, frame.height - 1)
-            if (frame.height)
-            else pl.Series([], dtype=pl.Int64)
-        )
-    keys = pl.DataFrame(
-        {
-            "item": [item for item, _ in found],
-            "given": [given for _, given in found],
-            "factor": pl.Series(list(found.values()), dtype=pl.Int64),
-        },
-        schema_overrides={"item": pl.String, "given": pl.String},
+    units = distinct(frame["given"])
+    money = {one: int(YUAN_PER_UNIT[unit]) for one in units if (unit := money_unit(one))}
+    people = {one: -1 for one in units if is_people_unit(one)}
+    counts = [one for one in distinct(frame["item"]) if ITEMS[one] == "persons"]
+    factors = pl.select(
+        pl.when(frame["item"].is_in(counts))
+        .then(mapped(frame["given"], people, pl.Int64))
+        .otherwise(mapped(frame["given"], money, pl.Int64))
+        .alias("factor")
+    ).to_series()
+    rare = [one for one in money if money_unit(one) not in _COMMON_UNITS]
+    odd = frame.select("row", "item", "given").filter(
+        factors.is_null() | frame["given"].is_in(rare)
     )
-    return frame.select("item", "given").join(
-        keys, on=["item", "given"], how="left", maintain_order="left"
-    )["factor"]
+    pairs = odd.select("item", "given").unique(maintain_order=True)
+    for item, given in pairs.head(4 * KEPT).rows():
+        rows = odd.filter((pl.col("item") == item) & (pl.col("given") == given))["row"]
+        _say_unit(table, item, given, table.frame["row"].is_in(rows.implode()))
+    table.reading.log.totals["E-LEDGER-UNIT"] += max(pairs.height - 4 * KEPT, 0)
+    return factors
+
+
+def _say_unit(table: Table, item: str, given: str, mask: pl.Series) -> None:
+    role = "measure_unit" if "measure_unit" in table.roles else "value"
+    unit, measure = money_unit(given), ITEMS[item]
+    if measure == "yuan" and unit is not None:
+        what = Text(f"少见的单位“{unit}”，已换算为元", f"a rare unit, {unit}: converted to 元")
+        table.report("W-LEDGER-UNIT-RARE", "warn", what, mask, role, mend=CORRECT)
+        return
+    name = ITEM_NAMES.get(item, item)
+    right = "人" if measure == "persons" else "元、万元"
+    what = (
+        Text(f"“{name}”没有写单位", f"{name} has no unit")
+        if not given.strip()
+        else Text(f"“{name}”的单位写成“{given.strip()[:20]}”", f"{name} in {given.strip()[:20]!r}")
+    )
+    mend = Text(f"单位应为{right}", f"its unit is {right}")
+    table.report("E-LEDGER-UNIT", "reject", what, mask, role, mend=mend)
 
 
 def _without_totals(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -25,6 +25,7 @@ class Table:
     reading: Reading
     frame: pl.DataFrame  # row, and c<n> as text
     roles: dict[str, int]
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def text(self, role: str) -> pl.Series:
         return self.frame[f"c{self.roles[role]}"]
@@ -40,21 +41,32 @@ class Table:
             visible for role in ("unit", "month", "item") if (visible := cells[self.roles[role]])
         )
 
+    def _count(self, role: str, text: str) -> int:
+        if role not in self.counts:
+            found = self.text(role).value_counts()
+            self.counts[role] = dict(found.iter_rows())
+        return self.counts[role].get(text, 0)
+
     def report(
         self,
         code: str,
         severity: Severity,
         what: Text,
-        mask: pl.Series,
+        mask: pl.Series | str,
         role: str,
         *,
         mend: Text = CORRECT,
     ) -> None:
-        """Say one finding at every row of ``mask``, the first hundred with their places."""
+        """Say one finding at every row of ``mask``, the first hundred with their places.
+
+        A text in place of a mask stands for the rows that have it under ``role``.
+        """
         log, at = self.reading.log, self.roles[role]
-        if log.totals[code] > 4 * KEPT:
-            log.totals[code] += int(mask.sum())
-            return
+        if isinstance(mask, str):
+            if log.totals[code] > 4 * KEPT:  # no need to look where the rest stand
+                log.totals[code] += self._count(role, mask)
+                return
+            mask = self.text(role) == mask
         rows = self.frame.filter(mask)["row"]
         for row in rows.head(KEPT).to_list():
             log.add(
@@ -92,19 +104,19 @@ def names_of(table: Table) -> pl.Series:
         if read.problem is not None and not text.strip():
             what = Text("该行有数据但没有村名（village）", "a row with values and no village")
             mend = Text("补上村名，或删除该行", "name the village, or delete the row")
-            table.report("E-LEDGER-NO-UNIT", "reject", what, texts == text, "unit", mend=mend)
+            table.report("E-LEDGER-NO-UNIT", "reject", what, text, "unit", mend=mend)
         elif read.problem is not None:
-            mask = texts == text
+            mask = text
             table.report("E-LEDGER-NAME", "reject", read.problem, mask, "unit", mend=ALLOWED)
         elif kind:
             what = Text("村名中有电话或身份证号，已隐去", "the name holds personal data: removed")
-            table.report("N-LEDGER-PERSONAL", "note", what, texts == text, "unit")
+            table.report("N-LEDGER-PERSONAL", "note", what, text, "unit")
         elif read.was_tidied:
             what = Text(
                 f"村名中的换行、空格或看不见的字符已去掉，读作“{read.name}”",
                 f"breaks, blanks or unseen characters were taken out: {read.name}",
             )
-            table.report("W-LEDGER-NAME-TIDIED", "warn", what, texts == text, "unit")
+            table.report("W-LEDGER-NAME-TIDIED", "warn", what, text, "unit")
     return mapped(texts, found, pl.String)
 
 
@@ -125,7 +137,7 @@ def months_of(table: Table) -> pl.Series:
         found[text] = read.date
         if read.problem is not None:
             mend = Text("用 2023-05 的写法", "write months as 2023-05")
-            mask = texts == text
+            mask = text
             table.report("E-LEDGER-PERIOD", "reject", read.problem, mask, "month", mend=mend)
         elif read.is_serial:
             what = Text(
@@ -133,7 +145,7 @@ def months_of(table: Table) -> pl.Series:
                 f"{text!r} is a spreadsheet's serial date: read as {read.date:%Y-%m}",
             )
             mend = Text("用 2023-05 的写法", "write months as 2023-05")
-            table.report("W-LEDGER-DATE-SERIAL", "warn", what, texts == text, "month", mend=mend)
+            table.report("W-LEDGER-DATE-SERIAL", "warn", what, text, "month", mend=mend)
     return mapped(texts, found, pl.Date)
 
 
@@ -151,7 +163,7 @@ def items_of(table: Table) -> pl.Series:
             "E-LEDGER-ITEM" if near or not name else "W-LEDGER-ITEM",
             "reject" if near or not name else "warn",
             Text(f"不认识项目“{name[:30]}”，未读取", f"unknown item {name[:30]}: not read"),
-            texts == text,
+            text,
             "item",
             mend=Text(
                 f"{hint.zh}改正，或登记到版式文件", f"{hint.en}correct it, or add it to the layout"
