@@ -29,6 +29,7 @@ _ERRORS = frozenset(
 )
 
 BEYOND = Decimal(10) ** 15  # 元 or persons: no ledger's figure, and near what a row can hold
+_NO_VILLAGE = Decimal(10) ** 8  # persons: a telephone number typed for a count is above it
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,2}$")
@@ -176,6 +177,10 @@ def in_base_unit(cell: Cell, measure: str, unit: str) -> Cell:
                 problem=Text(f"人数的单位是“{cell.unit}”", f"{cell.unit!r} does not count people")
             )
         people = cell.value * times
+        if people >= _NO_VILLAGE:
+            return Cell(
+                problem=Text(f"{people} 人多得不可能", f"{people} people: beyond any ledger")
+            )
         if people != people.to_integral_value() or people < 0:
             return Cell(problem=Text("人数应为非负整数", "people are whole and not negative"))
         return replace(cell, value=people, unit=None)

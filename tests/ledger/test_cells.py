@@ -142,3 +142,8 @@ def test_a_month_is_read_however_it_is_written(text: str) -> None:
 @pytest.mark.parametrize("text", ["2023年13月", "合计", "20406", "1月", ""])
 def test_what_is_no_month_is_none(text: str) -> None:
     assert parse_month(text) is None
+
+
+def test_a_telephone_number_typed_for_a_count_of_people_is_refused() -> None:
+    assert in_base_unit(parse_number("13812345678"), "persons", "人").problem is not None
+    assert in_base_unit(parse_number("99999999"), "persons", "人").problem is None
