@@ -10,14 +10,13 @@ from pathlib import Path
 import polars as pl
 
 from cps.errors import LedgerError, Text, UsageError
-from cps.ledger._given import Given, shown
-from cps.ledger._log import KEPT, Log, Source, visible
+from cps.ledger._given import CELL, Given, shown
+from cps.ledger._log import Log, Source, visible
 from cps.ledger.cells import normal, read_month
 from cps.ledger.containers.record import Unreadable
 from cps.ledger.containers.text import decode
 from cps.ledger.names import ALLOWED, Registry, read_name
 
-_CELL = ["unit", "period_start", "frequency", "item"]
 _FEW_BEFORE = 6
 
 
@@ -30,11 +29,11 @@ def revisions(given: Given, previous: pl.DataFrame) -> None:
     previous : polars.DataFrame
         The earlier delivery's series, its units settled the same way.
     """
-    now = given.series.unique(_CELL, keep="first", maintain_order=True)
-    before = previous.unique(_CELL, keep="first", maintain_order=True).select(
-        *_CELL, pl.col("cents").alias("was")
+    now = given.series.unique(CELL, keep="first", maintain_order=True)
+    before = previous.unique(CELL, keep="first", maintain_order=True).select(
+        *CELL, pl.col("cents").alias("was")
     )
-    both = now.join(before, on=_CELL, how="inner")
+    both = now.join(before, on=CELL, how="inner")
     changed = both.filter(pl.col("cents").ne_missing(pl.col("was")))
     if changed.height and both.height:
         ratio = changed.select((pl.col("cents") / pl.col("was")).alias("r"))["r"].drop_nulls()
@@ -55,19 +54,17 @@ def revisions(given: Given, previous: pl.DataFrame) -> None:
                 changed.row(0, named=True),
                 mend=Text("核对单位（元、万元）", "check the unit"),
             )
-    for entry in changed.head(KEPT).to_dicts():
-        given.say(
-            "W-LEDGER-REVISED",
-            "warn",
-            Text(
-                f"上次报送为 {shown(entry['was']) or '缺数'}，这次为 {shown(entry['cents']) or '缺数'}",
-                f"was {shown(entry['was']) or 'missing'}, is now {shown(entry['cents']) or 'missing'}",
-            ),
-            entry,
-            mend=Text("确认是有意更正，并说明原因", "confirm the correction, and say why"),
-        )
-    given.log.totals["W-LEDGER-REVISED"] += max(changed.height - KEPT, 0)
-    gone = before.join(now, on=_CELL, how="anti")
+    given.say_each(
+        "W-LEDGER-REVISED",
+        "warn",
+        lambda entry: Text(
+            f"上次报送为 {shown(entry['was']) or '缺数'}，这次为 {shown(entry['cents']) or '缺数'}",
+            f"was {shown(entry['was']) or 'missing'}, is now {shown(entry['cents']) or 'missing'}",
+        ),
+        changed,
+        mend=Text("确认是有意更正，并说明原因", "confirm the correction, and say why"),
+    )
+    gone = before.join(now, on=CELL, how="anti")
     if gone.height:
         one = gone.sort("period_start", "unit").row(0, named=True)
         given.log.add(

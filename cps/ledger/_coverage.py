@@ -278,17 +278,15 @@ def spikes(given: Given) -> None:
     near = ((pl.col("before") - pl.col("after")).abs() / pl.col("before")) <= _BACK
     jump = ((pl.col("cents") - pl.col("before")).abs() / pl.col("before")) >= _SPIKE
     found = beside.filter((near & jump).fill_null(False))
-    for entry in found.head(KEPT).to_dicts():
-        given.say(
-            "W-LEDGER-SPIKE",
-            "warn",
-            Text(
-                f"人数突变为 {entry['cents'] // 100}，前后两期为 {entry['before'] // 100} 和 "
-                f"{entry['after'] // 100}",
-                f"{entry['cents'] // 100} people between {entry['before'] // 100} and "
-                f"{entry['after'] // 100}",
-            ),
-            entry,
-            mend=Text("核对该期人数", "check that period's count"),
-        )
-    given.log.totals["W-LEDGER-SPIKE"] += max(found.height - KEPT, 0)
+    given.say_each(
+        "W-LEDGER-SPIKE",
+        "warn",
+        lambda entry: Text(
+            f"人数突变为 {entry['cents'] // 100}，前后两期为 {entry['before'] // 100} 和 "
+            f"{entry['after'] // 100}",
+            f"{entry['cents'] // 100} people between {entry['before'] // 100} and "
+            f"{entry['after'] // 100}",
+        ),
+        found,
+        mend=Text("核对该期人数", "check that period's count"),
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from cps.errors import Severity, Text
-from cps.ledger._log import Log, Source
+from cps.ledger._log import KEPT, Log, Source
 from cps.ledger._reading import CORRECT
 from cps.ledger.containers.record import cell_name
 from cps.ledger.names import Registry
@@ -26,7 +27,7 @@ PARTS = {
     ),
     "operating_income": ("direct_operating_income", "contract_income", "investment_income"),
 }
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
+CELL = ["unit", "period_start", "frequency", "item"]
 
 
 @dataclass(slots=True)
@@ -76,6 +77,20 @@ class Given:
             value=shown(entry.get("cents")) if value is None else value,
             count=count,
         )
+
+    def say_each(
+        self,
+        code: str,
+        severity: Severity,
+        what: Callable[[dict[str, Any]], Text],
+        entries: pl.DataFrame,
+        *,
+        mend: Text = CORRECT,
+    ) -> None:
+        """Record a finding at each entry, the first hundred with their places."""
+        for entry in entries.head(KEPT).to_dicts():
+            self.say(code, severity, what(entry), entry, mend=mend)
+        self.log.totals[code] += max(entries.height - KEPT, 0)
 
     def label(self, entry: dict[str, Any]) -> str:
         """Name an entry as a clerk would: village, period, item."""

@@ -239,7 +239,7 @@ def _unit_of_title(reading: Reading) -> str | None:
 def _plain_rows(reading: Reading, key: int) -> list[tuple[int, list[str]]]:
     width = len(reading.header.names)
     found = []
-    for r in range(reading.header.first_row + reading.header.n_rows, reading.sheet.n_rows):
+    for r in range(reading.header.end, reading.sheet.n_rows):
         cells = reading.sheet.grid[r] + [""] * (width - len(reading.sheet.grid[r]))
         labels = {header_name(one) for one in cells}
         if not cells[key].strip() or labels & reading.layout.skip:
@@ -274,7 +274,7 @@ def read_transposed(reading: Reading) -> None:
         [i for i, one in enumerate(header.names) if one in layout.columns[role]]
         for role in ("item", "measure_unit", "value")
     )
-    for r in range(header.first_row + header.n_rows, reading.sheet.n_rows):
+    for r in range(header.end, reading.sheet.n_rows):
         cells = reading.sheet.grid[r] + [""] * (len(header.names) - len(reading.sheet.grid[r]))
         for name_at, unit_at, at in zip(names, units, values, strict=False):
             raw = re.sub(

@@ -83,6 +83,11 @@ class Header:
     units: tuple[str | None, ...]  # a unit in the header itself
     title: str  # everything above
 
+    @property
+    def end(self) -> int:
+        """Give the first row of data."""
+        return self.first_row + self.n_rows
+
     def column(self, names: tuple[str, ...]) -> int | None:
         """Give the column under any of these headers."""
         return next((self.names.index(name) for name in names if name in self.names), None)
@@ -195,6 +200,13 @@ def sheet_month(sheet: Sheet) -> datetime.date | None:
 
 def header_at(sheet: Sheet, row: int, n_rows: int) -> Header:
     """Read ``n_rows`` rows as a header; stacked names are joined with ``/``."""
+    found = sheet.headers.get((row, n_rows))
+    if found is None:
+        found = sheet.headers[row, n_rows] = _header_at(sheet, row, n_rows)
+    return found
+
+
+def _header_at(sheet: Sheet, row: int, n_rows: int) -> Header:
     grid = sheet.head(row + n_rows)
     lines = [list(grid[i]) if i < len(grid) else [] for i in range(row, row + n_rows)]
     width = max(map(len, lines), default=0)

@@ -42,9 +42,9 @@ def personal(text: str) -> str | None:
     return "identity" if _IDENTITY.search(text) else None
 
 
-def without_personal(text: str) -> str:
+def without_personal(text: str, sign: str = "〔已隐去 removed〕") -> str:
     """Give a text with numbers of telephones and identity cards taken out."""
-    return _IDENTITY.sub("〔已隐去 removed〕", _MOBILE.sub("〔已隐去 removed〕", text))
+    return _IDENTITY.sub(sign, _MOBILE.sub(sign, text))
 
 
 @dataclass(frozen=True, slots=True)

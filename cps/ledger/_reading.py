@@ -12,13 +12,9 @@ from typing import Any
 from cps.errors import Severity, Text
 from cps.ledger._figures import CORRECT, MEND, ODDITIES, read_figure, read_word
 from cps.ledger._layout import Header, Layout, header_at
-from cps.ledger._log import Log, Source, personal, without_personal
-from cps.ledger.cells import (
-    Cell,
-    header_name,
-    normal,
-)
-from cps.ledger.names import ALLOWED, read_name
+from cps.ledger._log import Log, Source, without_personal
+from cps.ledger.cells import Cell, header_name, normal
+from cps.ledger.names import ALLOWED, read_private_name, tidied
 from cps.ledger.rows import ENTRIES_SCHEMA, ITEM_NAMES, ITEMS
 from cps.ledger.workbook import Sheet
 
@@ -30,7 +26,6 @@ NOTE_START = (
 NOTE_LIKE = rf"{NOTE_START}|[:：。；！]|（续）|\(续\)|^.{{17,}}$"
 _NOTE = re.compile(NOTE_START)
 _SENTENCE = re.compile(r"[:：。；！]|（续）|\(续\)")
-_ORDINAL = re.compile(r"[0-9]{1,4}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +67,21 @@ class Reading:
         roles = [self.header.column(names) for names in self.layout.columns.values()]
         keys = [one for one in roles if one is not None]
         filled = self._filled(keys)
-        for r in range(self.header.first_row + self.header.n_rows, len(filled)):
+        for r in range(self.header.end, len(filled)):
             cells = filled[r]
             full = [one for one in cells if one.strip()]
             if not full:
                 continue
-            if self._is_other_header(r, cells, unit_at):
+            again = self._header_again(r, cells, unit_at)
+            if again == "other":
                 return
-            if self._is_header_again(r, cells, unit_at):
-                what = Text("表头重复，已略过", "the header again: passed over")
-                self.add("N-LEDGER-HEADER-AGAIN", "note", what, r, 0)
-                self.skipped.append((r, "header again"))
+            if again == "same":
                 continue
             label = next(
                 (
                     header_name(cells[i])
                     for i in (*keys, 0)
-                    if i < len(cells) and header_name(cells[i]).lower() in self.layout.skip
+                    if i < len(cells) and header_name(cells[i]) in self.layout.skip
                 ),
                 None,
             )
@@ -187,30 +180,18 @@ class Reading:
 
     def name(self, r: int, at: int, text: str) -> str | None:
         """Read a village's name, or say why it is none."""
-        kind = personal(text)
-        if kind:
-            text = without_personal(text).replace("〔已隐去 removed〕", "")
+        read, was_personal = read_private_name(text)
+        if was_personal:
             what = Text(
                 "村名中有电话或身份证号，已隐去", "the name holds a telephone or identity number"
             )
             self.add("N-LEDGER-PERSONAL", "note", what, r, at)
-        read = read_name(text)
         if read.problem is not None:
             self.add("E-LEDGER-NAME", "reject", read.problem, r, at, mend=ALLOWED, value=text)
             return None
         if read.was_tidied:
-            self.add(
-                "W-LEDGER-NAME-TIDIED",
-                "warn",
-                Text(
-                    f"村名中的换行、空格或看不见的字符已去掉，读作“{read.name}”",
-                    f"breaks, blanks or unseen characters were taken out: {read.name}",
-                ),
-                r,
-                at,
-                mend=CORRECT,
-                value=text,
-            )
+            what = tidied(read.name)
+            self.add("W-LEDGER-NAME-TIDIED", "warn", what, r, at, mend=CORRECT, value=text)
         for ending in self.layout.unit_endings:
             if read.name.endswith(ending) and len(read.name) > len(ending):
                 return read.name[: -len(ending)]
@@ -228,14 +209,16 @@ class Reading:
             return True
         return not unit and bool(_NOTE.match(first) or _SENTENCE.search(first))
 
-    def _is_other_header(self, r: int, cells: list[str], unit_at: int) -> bool:
-        """Refuse a second table with other columns below the first: it can't be read by these."""
+    def _header_again(self, r: int, cells: list[str], unit_at: int) -> str:
+        """Tell a header that comes again (``same``) from a second table's (``other``); say so."""
         here = header_name(cells[unit_at]) if unit_at < len(cells) else ""
         if here not in self.layout.columns["unit"]:
-            return False
-        names = header_at(self.sheet, r, self.header.n_rows).names
-        if names == self.header.names:
-            return False
+            return ""
+        if header_at(self.sheet, r, self.header.n_rows).names == self.header.names:
+            what = Text("表头重复，已略过", "the header again: passed over")
+            self.add("N-LEDGER-HEADER-AGAIN", "note", what, r, 0)
+            self.skipped.append((r, "header again"))
+            return "same"
         self.add(
             "E-LEDGER-SECOND-TABLE",
             "reject",
@@ -244,12 +227,7 @@ class Reading:
             unit_at,
             mend=Text("分成两张工作表", "put it on a sheet of its own"),
         )
-        return True
-
-    def _is_header_again(self, r: int, cells: list[str], unit_at: int) -> bool:
-        if unit_at >= len(cells) or header_name(cells[unit_at]) not in self.layout.columns["unit"]:
-            return False
-        return header_at(self.sheet, r, self.header.n_rows).names == self.header.names
+        return "other"
 
     def _filled(self, columns: list[int]) -> list[list[str]]:
         """Repeat the text of merged key cells in every row that they span, and in no other."""

@@ -59,7 +59,7 @@ def note_columns(reading: Reading) -> None:
                 "E-LEDGER-PERIOD",
                 "reject",
                 Text(f"表头“{name}”没有这个月", f"the header {name} is no month"),
-                reading.header.first_row + reading.header.n_rows - 1,
+                reading.header.end - 1,
                 at,
                 mend=Text("改正表头的月份", "correct the header's month"),
                 value=name,
@@ -69,7 +69,7 @@ def note_columns(reading: Reading) -> None:
                 "W-LEDGER-COLUMN",
                 "warn",
                 Text(f"不认识“{name[:40]}”列，未读取", f"unknown column {name[:40]}: not read"),
-                reading.header.first_row + reading.header.n_rows - 1,
+                reading.header.end - 1,
                 at,
                 mend=Text("如需读取，请登记到版式文件", "add it to the layout if it matters"),
                 value=name,
@@ -98,7 +98,7 @@ def note_columns(reading: Reading) -> None:
 
 
 def _has_data(reading: Reading, at: int) -> bool:
-    first = reading.header.first_row + reading.header.n_rows
+    first = reading.header.end
     sheet = reading.sheet
     if sheet.wide is not None and sheet.rows is None:
         return False
@@ -131,7 +131,7 @@ def _refuse_twice(reading: Reading) -> None:
 
 def _note_merged(reading: Reading) -> None:
     """Warn of a number whose cell is merged over others: whose number is it?"""
-    first = reading.header.first_row + reading.header.n_rows
+    first = reading.header.end
     keys = {
         at
         for names in reading.layout.columns.values()

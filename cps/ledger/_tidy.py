@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import polars as pl
 
 from cps.errors import Text
@@ -84,7 +82,7 @@ def read_tidy(reading: Reading) -> pl.DataFrame:
 
 def _rows_of_data(reading: Reading) -> Table:
     header, layout = reading.header, reading.layout
-    first = header.first_row + header.n_rows
+    first = header.end
     width = len(header.names)
     roles = {
         role: at
@@ -113,8 +111,9 @@ def _rows_of_data(reading: Reading) -> Table:
         & key.str.contains(r"[:：、]")
     )
     ragged = _ragged(reading, first, width)
+    notes = frame.filter(is_note)["row"].to_list()
     for row, n in ragged:
-        if row not in set(frame.filter(is_note)["row"].to_list()):
+        if row not in notes:
             reading.width(row, n, width)
     wrong = [row for row, _ in ragged]
     heads = frame.filter(
@@ -123,7 +122,6 @@ def _rows_of_data(reading: Reading) -> Table:
         else key.str.strip_chars().is_in(list(layout.columns["unit"]))
     )
     table = Table(reading, frame.drop("n_full"), roles)
-    notes = frame.filter(is_note)["row"].to_list()
     for row in notes[:KEPT]:
         reading.skipped.append((row, "note"))
         text = next(one for one in table.cells(row) if one.strip())
@@ -138,6 +136,9 @@ def _rows_of_data(reading: Reading) -> Table:
         )
     again = heads["row"].to_list()
     for row in again[:KEPT]:
+        reading.skipped.append((row, "header again"))
+        what = Text("表头重复，已略过", "the header again: passed over")
+        reading.add("N-LEDGER-HEADER-AGAIN", "note", what, row, 0)
         names = [header_name(one) for one in table.cells(row)[:width]]
         if any(names[at] not in layout.columns[role] for role, at in roles.items()):
             reading.add(
@@ -148,10 +149,6 @@ def _rows_of_data(reading: Reading) -> Table:
                 0,
                 mend=Text("按同一列序排列，或分成两个文件", "use one order of columns"),
             )
-    for row in again[:KEPT]:
-        reading.skipped.append((row, "header again"))
-        what = Text("表头重复，已略过", "the header again: passed over")
-        reading.add("N-LEDGER-HEADER-AGAIN", "note", what, row, 0)
     gone = {*notes, *again, *wrong}
     if gone:
         table.frame = table.frame.filter(~pl.col("row").is_in(list(gone)))
@@ -189,7 +186,7 @@ def _ragged(reading: Reading, first: int, width: int) -> list[tuple[int, int]]:
 
 
 def _say_hidden(reading: Reading, at: int) -> None:
-    first = reading.header.first_row + reading.header.n_rows
+    first = reading.header.end
     for row in sorted(reading.sheet.hidden_rows):
         if row >= first:
             reading.add(
@@ -360,7 +357,8 @@ def _without_totals(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """Check rows of totals against the villages of their month, say so, and drop them."""
     if not (frame["unit"] == TOTAL).any():
         return frame
-    totals, rest = (frame.filter(one) for one in _split(pl.col("unit") == TOTAL))
+    is_total = pl.col("unit") == TOTAL
+    totals, rest = frame.filter(is_total), frame.filter(~is_total)
     sums = rest.group_by("period_start", "item").agg(
         pl.col("cents").sum().alias("ours"), pl.col("cents").null_count().alias("n_missing")
     )
@@ -390,7 +388,3 @@ def _without_totals(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         )
         table.reading.skipped.append((row, "total"))
     return rest
-
-
-def _split(one: pl.Expr) -> Iterable[pl.Expr]:
-    return (one, ~one)

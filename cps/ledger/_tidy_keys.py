@@ -10,10 +10,10 @@ import polars as pl
 
 from cps.errors import Severity, Text
 from cps.ledger._figures import CORRECT
-from cps.ledger._log import KEPT, personal, without_personal
+from cps.ledger._log import KEPT, without_personal
 from cps.ledger._reading import Reading
 from cps.ledger.cells import header_name, normal, read_month
-from cps.ledger.names import ALLOWED, nearest_name, read_name
+from cps.ledger.names import ALLOWED, nearest_name, read_private_name, tidied
 
 TOTAL = "\0total"
 
@@ -95,11 +95,10 @@ def names_of(table: Table) -> pl.Series:
     found: dict[str, str | None] = {}
     skip = table.reading.layout.skip
     for text in distinct(texts):
-        if header_name(text).lower() in skip:
+        if header_name(text) in skip:
             found[text] = TOTAL
             continue
-        kind = personal(text)
-        read = read_name(without_personal(text).replace("〔已隐去 removed〕", "") if kind else text)
+        read, was_personal = read_private_name(text)
         found[text] = read.name or None
         if read.problem is not None and not text.strip():
             what = Text("该行有数据但没有村名（village）", "a row with values and no village")
@@ -108,14 +107,11 @@ def names_of(table: Table) -> pl.Series:
         elif read.problem is not None:
             mask = text
             table.report("E-LEDGER-NAME", "reject", read.problem, mask, "unit", mend=ALLOWED)
-        elif kind:
+        elif was_personal:
             what = Text("村名中有电话或身份证号，已隐去", "the name holds personal data: removed")
             table.report("N-LEDGER-PERSONAL", "note", what, text, "unit")
         elif read.was_tidied:
-            what = Text(
-                f"村名中的换行、空格或看不见的字符已去掉，读作“{read.name}”",
-                f"breaks, blanks or unseen characters were taken out: {read.name}",
-            )
+            what = tidied(read.name)
             table.report("W-LEDGER-NAME-TIDIED", "warn", what, text, "unit")
     return mapped(texts, found, pl.String)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from cps.ledger._log import Source
+from cps.ledger._reading import NEW_SYSTEM
 from cps.ledger.containers.record import cell_name
 from cps.ledger.rows import ITEMS, ROWS_SCHEMA
 
@@ -28,24 +29,22 @@ def to_rows(entries: pl.DataFrame, parts: list[Source]) -> pl.DataFrame:
             "is_synthetic": pl.Series([one.is_synthetic for one in parts], dtype=pl.Boolean),
         }
     )
-    letters = {column: _letters(column) for column in entries["column"].unique().to_list()}
+    letters = {column: cell_name(0, column)[:-1] for column in entries["column"].unique().to_list()}
     lines = pl.col("row").cast(pl.Int64) + 1
     frames = []
     for number, part in enumerate(parts):
         rows = entries.filter(pl.col("source") == number)
         if rows.is_empty():
             continue
+        line = lines
         if part.lines is not None:
-            moved = pl.Series([part.line(row) for row in rows["row"].to_list()], dtype=pl.Int64)
-            rows = rows.with_columns(moved.alias("line"))
-        else:
-            rows = rows.with_columns(lines.alias("line"))
-        frames.append(rows)
+            line = pl.lit(pl.Series([part.line(row) for row in rows["row"]], dtype=pl.Int64))
+        frames.append(rows.with_columns(line.alias("line")))
     if not frames:
         return pl.DataFrame(schema=ROWS_SCHEMA)
     whole = pl.concat(frames).join(about, on="source", how="left", maintain_order="left")
     measure = pl.col("item").cast(pl.String).replace_strict(ITEMS, return_dtype=pl.String)
-    new_system = pl.col("period_start") >= pl.date(2024, 1, 1)
+    new_system = pl.col("period_start") >= pl.lit(NEW_SYSTEM)
     return whole.select(
         "unit",
         "area",
@@ -70,7 +69,3 @@ def to_rows(entries: pl.DataFrame, parts: list[Source]) -> pl.DataFrame:
             + pl.col("line").cast(pl.String)
         ).alias("cell"),
     ).cast(ROWS_SCHEMA)  # type: ignore[arg-type]
-
-
-def _letters(column: int) -> str:
-    return cell_name(0, column)[:-1]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cps.dropin import read_toml
 from cps.errors import LedgerError, Text, UsageError
-from cps.ledger._log import visible
+from cps.ledger._log import visible, without_personal
 from cps.ledger.cells import normal
 from cps.ledger.containers.record import Unreadable
 from cps.ledger.containers.text import check_text, decode
@@ -70,6 +70,20 @@ def read_name(text: str) -> Name:
     if not _LETTER.search(name):
         return Name("", Text(f"“{name}”不是村名", f"{name!r} is no name"))
     return Name(name, was_tidied=tidied and bool(re.search(f"[{_HAN}]", name)))
+
+
+def read_private_name(text: str) -> tuple[Name, bool]:
+    """Read a name after taking personal data off it; tell whether there was any."""
+    bare = without_personal(text, "")
+    return read_name(bare), bare != text
+
+
+def tidied(name: str) -> Text:
+    """Say that a name was tidied, and to what."""
+    return Text(
+        f"村名中的换行、空格或看不见的字符已去掉，读作“{name}”",
+        f"breaks, blanks or unseen characters were taken out: {name}",
+    )
 
 
 def _odd(text: str, what: str, why: Text) -> Text:

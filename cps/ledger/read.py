@@ -11,7 +11,7 @@ import polars as pl
 
 from cps.errors import Finding, Severity, Text
 from cps.ledger import _compare, sources
-from cps.ledger._given import Given
+from cps.ledger._given import CELL, Given
 from cps.ledger._kinds import (
     read_accounts,
     read_long,
@@ -40,7 +40,6 @@ from cps.ledger.rules import apply_rules
 from cps.ledger.workbook import Opened, Opener, Sheet
 
 SYNTHETIC = "合成"
-_CELL = ["unit", "period_start", "frequency", "item"]
 _Where = tuple[str, Sheet] | tuple[str, Sheet, tuple[int, int]]
 Paths = Path | str | Sequence[Path | str]
 
@@ -126,7 +125,7 @@ class Inspection:
     def table(self) -> pl.DataFrame:
         """Give the canonical table: ``village, month, item, value, unit``, in 元 and 人."""
         names = {item: ITEM_NAMES.get(item, item) for item in ITEMS}
-        once = self.series.unique([*_CELL, "item_name"], keep="first", maintain_order=True)
+        once = self.series.unique([*CELL, "item_name"], keep="first", maintain_order=True)
         period = (
             pl.when(pl.col("frequency") == "year")
             .then(pl.col("period_start").dt.strftime("%Y"))

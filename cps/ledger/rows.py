@@ -88,7 +88,6 @@ ITEM_NAMES: dict[str, str] = {
     "population": "总人口",
 }
 STOCKS = frozenset(item for item, measure in ITEMS.items() if measure == "persons")
-SERIES = tuple(ITEM_NAMES)
 
 # One entry a cell read, lean: what is constant for a sheet is held once, in its ``Source``.
 ENTRIES_SCHEMA: dict[str, pl.DataType] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
@@ -24,7 +25,6 @@ from cps.ledger.names import nearest_name
 from cps.ledger.rows import ITEM_NAMES
 
 _KEY = ["unit", "period_start", "frequency", "item", "item_name"]
-_CELL = ["unit", "period_start", "frequency", "item"]
 _PEOPLE = (("employed_persons", "population"), ("local_jobs", "population"))
 
 
@@ -109,18 +109,16 @@ def _ended(given: Given, name: str, rows: pl.DataFrame) -> None:
 def future_periods(given: Given) -> None:
     """Periods after the day as of which the ledgers are read."""
     late = given.series.filter(pl.col("period_start") > given.as_of)
-    for entry in late.head(KEPT).to_dicts():
-        given.say(
-            "E-LEDGER-FUTURE",
-            "reject",
-            Text(
-                f"{period_text(entry)} 在截止日 {given.as_of} 之后",
-                f"{period_text(entry)} lies after {given.as_of}",
-            ),
-            entry,
-            mend=Text("改正月份，或用 --as-of 写明截止日", "correct it, or give --as-of"),
-        )
-    given.log.totals["E-LEDGER-FUTURE"] += max(late.height - KEPT, 0)
+    given.say_each(
+        "E-LEDGER-FUTURE",
+        "reject",
+        lambda entry: Text(
+            f"{period_text(entry)} 在截止日 {given.as_of} 之后",
+            f"{period_text(entry)} lies after {given.as_of}",
+        ),
+        late,
+        mend=Text("改正月份，或用 --as-of 写明截止日", "correct it, or give --as-of"),
+    )
 
 
 def duplicates(given: Given) -> None:
@@ -143,12 +141,10 @@ def duplicates(given: Given) -> None:
                 one["source"], one["row"], one["column"], one["cents"], one["name"], strict=True
             )
         ]
-        if len({given.sources[place["source"]].file for place in places}) > 1:
-            is_alike = len(set(one["cents"])) == 1
-            if is_alike:
-                continue  # the panel counts it once, and says so
-        first, other = places[0], places[1]
         is_alike = len(set(one["cents"])) == 1
+        if is_alike and len({given.sources[place["source"]].file for place in places}) > 1:
+            continue  # the panel counts it once, and says so
+        first, other = places[0], places[1]
         values = " / ".join(str(shown(place["cents"])) for place in places[:3])
         given.say(
             "W-LEDGER-TWICE" if is_alike else "E-LEDGER-TWICE",
@@ -234,20 +230,21 @@ def frequencies(given: Given) -> None:
             sums, on=["unit", "period_start", "item"], how="inner"
         )
         off = both.filter((pl.col("cents") - pl.col("fine")).abs() > 100)
-        for entry in off.head(KEPT).to_dicts():
-            given.say(
-                "W-LEDGER-FREQUENCY",
-                "warn",
-                Text(
-                    f"{period_text(entry)} 为 {shown(entry['cents'])} 元，{n} 期相加为 "
-                    f"{shown(entry['fine'])} 元",
-                    f"CNY {shown(entry['cents'])} here, {n} shorter periods give "
-                    f"{shown(entry['fine'])}",
-                ),
-                entry,
-                mend=Text("核对两份台账", "check both ledgers"),
-            )
-        given.log.totals["W-LEDGER-FREQUENCY"] += max(off.height - KEPT, 0)
+        given.say_each(
+            "W-LEDGER-FREQUENCY",
+            "warn",
+            functools.partial(_other_sum, n),
+            off,
+            mend=Text("核对两份台账", "check both ledgers"),
+        )
+
+
+def _other_sum(n: int, entry: dict[str, Any]) -> Text:
+    return Text(
+        f"{period_text(entry)} 为 {shown(entry['cents'])} 元，{n} 期相加为 "
+        f"{shown(entry['fine'])} 元",
+        f"CNY {shown(entry['cents'])} here, {n} shorter periods give {shown(entry['fine'])}",
+    )
 
 
 def people(given: Given) -> None:
@@ -261,18 +258,20 @@ def people(given: Given) -> None:
             how="inner",
         )
         over = both.filter(pl.col("cents") > pl.col("all"))
-        for entry in over.head(KEPT).to_dicts():
-            given.say(
-                "E-LEDGER-JOBS-ABOVE-POPULATION",
-                "reject",
-                Text(
-                    f"{ITEM_NAMES[few]} {shown(entry['cents'])} 多于{ITEM_NAMES[many]} {shown(entry['all'])}",
-                    f"{shown(entry['cents'])} {few} of a {many} of {shown(entry['all'])}",
-                ),
-                entry,
-                mend=Text("核对两个数", "check both figures"),
-            )
-        given.log.totals["E-LEDGER-JOBS-ABOVE-POPULATION"] += max(over.height - KEPT, 0)
+        given.say_each(
+            "E-LEDGER-JOBS-ABOVE-POPULATION",
+            "reject",
+            functools.partial(_too_many, few, many),
+            over,
+            mend=Text("核对两个数", "check both figures"),
+        )
+
+
+def _too_many(few: str, many: str, entry: dict[str, Any]) -> Text:
+    return Text(
+        f"{ITEM_NAMES[few]} {shown(entry['cents'])} 多于{ITEM_NAMES[many]} {shown(entry['all'])}",
+        f"{shown(entry['cents'])} {few} of a {many} of {shown(entry['all'])}",
+    )
 
 
 def lookalikes(given: Given) -> None:

@@ -51,6 +51,7 @@ class Sheet:
     ragged: list[tuple[int, int]] = field(default_factory=list)
     rows: list[list[str]] | None = None
     wide: pl.DataFrame | None = None
+    headers: dict[tuple[int, int], Any] = field(default_factory=dict)  # read once for all layouts
 
     @property
     def grid(self) -> list[list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +18,13 @@ from cps.ledger.containers.record import (
     Unreadable,
     damaged,
 )
-from cps.ledger.containers.text import check_text, decode, find_delimiter
+from cps.ledger.containers.text import (
+    check_text,
+    decode,
+    delimiter_remarks,
+    find_delimiter,
+    was_in,
+)
 
 _STEP = 64 << 20
 _HEAD = 1 << 18
@@ -44,25 +49,22 @@ def read_large_text(raw: bytes) -> Contents | None:
     The result is that of the line-by-line reader, some ten times as fast; whatever is not plain
     is left to that one.
     """
-    head = raw[:_HEAD]
     if b'"' in raw or raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return None
     remarks = []
     if raw.startswith(codecs.BOM_UTF8):
         raw = raw[3:]
-        remarks = decode(codecs.BOM_UTF8 + b"a")[1]
+        remarks = [was_in("UTF-8 BOM")]
     if not _is_utf8(raw):
         text, remarks = decode(raw)
         check_text(text[:_HEAD])
         raw = text.encode()
         del text
-    lines = (
-        head.decode("utf-8", "replace") if not remarks else raw[:_HEAD].decode("utf-8", "ignore")
-    )
-    delimiter = find_delimiter(lines.rpartition("\n")[0] or lines)
+    head = raw[:_HEAD].decode("utf-8", "ignore")
+    delimiter = find_delimiter(head.rpartition("\n")[0] or head)
     if not delimiter.isascii() or b"\0" in raw:
         return None
-    check_text(raw[:_HEAD].decode("utf-8", "ignore"))
+    check_text(head)
     for sign in ("锟斤拷", "\ufffd"):
         if sign.encode() in raw:
             return None
@@ -96,8 +98,7 @@ def read_large_text(raw: bytes) -> Contents | None:
             line=int(long[0]) + 1,
         )
     frame.columns = [f"c{c}" for c in range(frame.width)]
-    if delimiter != ",":
-        remarks += _small(delimiter)
+    remarks += delimiter_remarks(delimiter)
     return Contents("csv", [RawSheet("csv", [], is_text=True, frame=frame)], remarks)
 
 
@@ -128,13 +129,6 @@ def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
     else:
         text = column.cast(pl.String)
     return text.fill_null("").alias(name)
-
-
-def _small(delimiter: str) -> list[Any]:
-    from cps.ledger.containers.text import read_text
-
-    contents = read_text(f"a{delimiter}b\n1{delimiter}2\n".encode())
-    return contents.remarks
 
 
 def _is_utf8(raw: bytes) -> bool:

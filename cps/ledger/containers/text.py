@@ -40,10 +40,10 @@ def decode(raw: bytes) -> tuple[str, list[Remark]]:
         With the line, if bytes fit none of them, or lines differ in encoding.
     """
     if raw.startswith(codecs.BOM_UTF8):
-        return _strict(raw[3:], "utf-8"), [_was("UTF-8 BOM")]
+        return _strict(raw[3:], "utf-8"), [was_in("UTF-8 BOM")]
     for bom, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if raw.startswith(bom):
-            return _utf16(raw[2:], name), [_was("UTF-16")]
+            return _utf16(raw[2:], name), [was_in("UTF-16")]
     if raw[:4096].count(0) > len(raw[:4096]) // 8 and len(raw) > 8:
         return _without_bom(raw)
     if raw.isascii():
@@ -64,7 +64,7 @@ def decode(raw: bytes) -> tuple[str, list[Remark]]:
         raise _mixed(line, "GB18030", is_cut=_is_cut(error)) from error
     if n_utf8 * 50 > len(is_utf8) or n_utf8 > 5:
         raise _mixed(next(line for line, one in is_utf8 if one), "GB18030", is_cut=False)
-    return text, [_was("GB18030")]
+    return text, [was_in("GB18030")]
 
 
 def _is_cut(error: UnicodeDecodeError) -> bool:
@@ -141,7 +141,7 @@ def _without_bom(raw: bytes) -> tuple[str, list[Remark]]:
     return _utf16(raw, name), [remark]
 
 
-def _was(name: str) -> Remark:
+def was_in(name: str) -> Remark:
     return Remark(
         "N-FILE-ENCODING",
         "note",
@@ -228,28 +228,34 @@ def read_text(raw: bytes) -> Contents:
     text, remarks = decode(raw)
     check_text(text)
     delimiter = find_delimiter(text)
+    remarks += delimiter_remarks(delimiter)
+    grid, lines = _records(text, delimiter)
+    sheet = RawSheet("csv", grid, lines=lines, is_text=True)
+    return Contents("csv", [sheet], remarks)
+
+
+def delimiter_remarks(delimiter: str) -> list[Remark]:
+    """Say what divides the fields, if it is no comma."""
     if delimiter in _WIDE:
-        remarks.append(
+        return [
             Remark(
                 "W-FILE-DELIMITER",
                 "warn",
                 Text(f"以全角“{delimiter}”分列", f"fields are divided by full-width {delimiter}"),
                 Text("改用半角逗号，或另存为 .xlsx", "use commas, or save it as .xlsx"),
             )
-        )
-    elif delimiter != ",":
+        ]
+    if delimiter != ",":
         shown = {"\t": "TAB"}.get(delimiter, delimiter)
-        remarks.append(
+        return [
             Remark(
                 "N-FILE-DELIMITER",
                 "note",
                 Text(f"以“{shown}”分列", f"fields are divided by {shown}"),
                 Text("无需处理", "nothing to do"),
             )
-        )
-    grid, lines = _records(text, delimiter)
-    sheet = RawSheet("csv", grid, lines=lines, is_text=True)
-    return Contents("csv", [sheet], remarks)
+        ]
+    return []
 
 
 def _records(text: str, delimiter: str) -> tuple[list[list[str]], list[int] | None]:
