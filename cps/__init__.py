@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cps.design.build import design_from_frame, make_design, pool_initiatives
+    from cps.design.build import make_design, pool_initiatives
+    from cps.design.frame import design_from_frame
     from cps.design.initiatives import load_initiative, load_initiatives
     from cps.estimators.battery import estimate_all
     from cps.estimators.registry import estimate
@@ -29,7 +30,7 @@ _HOMES: dict[str, str] = {
     "build_panel": "cps.panel.build",
     "check_parameters": "cps.runner.parameters",
     "check_robustness": "cps.robustness.registry",
-    "design_from_frame": "cps.design.build",
+    "design_from_frame": "cps.design.frame",
     "estimate": "cps.estimators.registry",
     "estimate_all": "cps.estimators.battery",
     "load_facts": "cps.facts",

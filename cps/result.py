@@ -9,13 +9,19 @@ from cps.errors import Finding, Text
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its uncertainty; None where a method has no such thing."""
+    """A number with its uncertainty; None where a method has no such thing.
+
+    ``ci_low`` to ``ci_high`` holds for this number alone; ``band_low`` to ``band_high`` for all
+    numbers of its family (event times, cells …) at once.
+    """
 
     att: float | None
     se: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     p_value: float | None = None
+    band_low: float | None = None
+    band_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,10 @@ class Effect:
     level : float
         Confidence level of every interval, e.g. 0.95.
     inference : str
-        ``analytic`` (influence function), ``placebo`` …
+        How ``overall`` got its error, interval and p-value: ``analytic`` (influence function),
+        ``placebo``, or the name of a module in ``estimators/inference``.
+    assumes : Text or None
+        What that inference takes for granted.
     p_value_floor : float or None
         Smallest p-value that the inference can give, e.g. 1 / (J + 1).
     aggregations : dict of str to Estimate
@@ -93,6 +102,10 @@ class Effect:
         By calendar period, over all treated units.
     placebos : tuple of float
         Placebo estimates on the scale of ``overall``.
+    event_covariance : tuple of tuples of float
+        Covariance of ``by_event_time``'s estimates, in its order; a base period has zeros.
+    tables : dict of str to columnar table
+        What is particular to a method: a decomposition, a dose curve, a regression.
     """
 
     initiative: str
@@ -123,6 +136,9 @@ class Effect:
     placebos: tuple[float, ...] = ()
     findings: tuple[Finding, ...] = ()
     design_hash: str = ""
+    assumes: Text | None = None
+    event_covariance: tuple[tuple[float, ...], ...] = ()
+    tables: dict[str, dict[str, tuple[float | int | str | None, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

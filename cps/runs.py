@@ -18,7 +18,7 @@ from cps.errors import Finding, RunError, Text
 from cps.provenance import atomic_path, sha256_file, sha256_json, write_json
 from cps.result import Check, Effect
 
-SCHEMA = 1
+SCHEMA = 2
 _LIBRARIES = ("polars", "numpy", "altair", "statsmodels", "papermill", "jupyterlab")
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cps.design.record import Design, Exclusion, Form
+from cps.design._arrays import Arrays, arrays_of, describe_gaps
+from cps.design.record import Design, Exclusion, Form, LeftOut
 from cps.errors import DesignError, Finding, Text
 from cps.periods import Frequency, label
 from cps.provenance import sha256_json
@@ -17,6 +19,8 @@ from cps.provenance import sha256_json
 # z(0.975) + z(0.80): the distance of a true effect from zero that a 5% test finds in 80% of samples
 _DETECTABLE_STANDARD_ERRORS = 1.959963984540054 + 0.8416212335729143
 _SHOWN = 5
+
+Missing = Literal["drop_unit", "keep"]
 
 
 def finish_design(
@@ -33,42 +37,70 @@ def finish_design(
     exclusions: Sequence[Exclusion],
     is_synthetic: bool,
     findings: Sequence[Finding],
+    missing: Missing = "drop_unit",
+    clusters: Mapping[str, str] | None = None,
+    other_cohorts: Mapping[str, Mapping[str, int | None]] | None = None,
+    reserved: Mapping[str, str] | None = None,
+    regimes: Mapping[int, str | None] | None = None,
+    thresholds: Sequence[float] = (),
 ) -> Design:
     """Drop what can't be compared, with reasons, and freeze the rest.
 
     Parameters
     ----------
-    frame : polars.DataFrame, columns unit, period, outcome (float)
+    frame : polars.DataFrame
+        Columns unit, period, outcome (float); any of weight, dose, denominator, ``covariate:…``.
     cohorts : dict of unit to first treated period, None for never
+    missing : {"drop_unit", "keep"}
+        Leave out a unit with a gap, or keep it with the gap explicit.
+    clusters : mapping of unit to its group, or None
+    other_cohorts : mapping of other initiative to unit to its start
+        Of units in ``cohorts`` that host others too, for a joint model.
+    reserved : mapping of unit to reason
+        Units of ``frame`` outside every comparison whose series checks may look at.
+    regimes : mapping of period to accounting regime, or None
 
     Raises
     ------
     DesignError
         If fewer than two periods, no treated or no comparison unit remains.
     """
-    periods = sorted(frame["period"].unique().to_list())
-    if len(periods) < 2:
+    if frame["period"].n_unique() < 2:
         raise DesignError(
             Text("面板只有一个时期", "the panel has a single period"),
             where=name,
             mend=Text("至少需要启动前后各一期", "at least one period before and after is needed"),
         )
+    arrays = arrays_of(frame, list(cohorts), form=form, where=name)
+    periods = arrays.periods
     left_out = list(exclusions)
     notes = list(findings)
-    kept, dropped = _complete_units(frame, cohorts, periods, form=form, frequency=frequency)
+    dropped = _drop_incomplete(arrays, form=form, frequency=frequency, missing=missing)
     left_out += dropped
     notes += _missing_finding(dropped, cohorts)
-    kept, cohort_of, more, timing = _usable_cohorts(kept, cohorts, periods, anticipation, frequency)
+    kept, cohort_of, more, timing = _usable_cohorts(
+        arrays.units, cohorts, periods, anticipation, frequency
+    )
     left_out += more
     notes += timing
+    if more:
+        gone = {one.unit for one in more}
+        arrays.keep(np.array([unit not in gone for unit in arrays.units]))
     _require_both_sides(name, kept, cohort_of, left_out, cohorts)
-    y_natural = _array(frame, kept, periods)
-    y = np.log(y_natural) if form == "log" else y_natural.copy()
-    for array in (y, y_natural):
-        array.setflags(write=False)
     cohort = tuple(cohort_of[unit] for unit in kept)
-    is_donor = np.array([value is None for value in cohort])
-    is_donor.setflags(write=False)
+    others = {
+        other: tuple(starts.get(unit) for unit in kept)
+        for other, starts in (other_cohorts or {}).items()
+        if any(starts.get(unit) is not None for unit in kept)
+    }
+    hosts_other = np.zeros(len(kept), dtype=bool)
+    for starts in others.values():
+        hosts_other |= np.array([start is not None for start in starts])
+    is_donor = np.array([value is None for value in cohort]) & ~hosts_other
+    _freeze(arrays, is_donor)
+    cluster = None if clusters is None else tuple(clusters[unit] for unit in kept)
+    regime_of = () if regimes is None else tuple(regimes.get(period) for period in periods)
+    reserve = _reserve(frame, reserved or {}, periods, form=form)
     summary = {
         "name": name,
         "outcome": outcome,
@@ -82,7 +114,22 @@ def finish_design(
         "exclusions": [[one.unit, one.area, one.reason] for one in left_out],
         "anticipation": anticipation,
         "is_synthetic": is_synthetic,
-        "y": hashlib.sha256(np.ascontiguousarray(y).tobytes()).hexdigest(),
+        "y": _digest(arrays.y),
+    }
+    summary |= {
+        key: value
+        for key, value in {
+            "covariates": [arrays.covariate_names, _digest(arrays.covariates)],
+            "weights": _digest(arrays.weights),
+            "cluster": cluster,
+            "dose": _digest(arrays.dose),
+            "denominator": _digest(arrays.denominator),
+            "other_cohorts": others,
+            "left_out": [[one.unit, one.reason, _digest(one.y)] for one in reserve],
+            "regimes": regime_of,
+            "thresholds": tuple(thresholds),
+        }.items()
+        if value not in (None, (), [], {}, [(), None])
     }
     return Design(
         name=name,
@@ -94,18 +141,31 @@ def finish_design(
         units=tuple(kept),
         periods=tuple(periods),
         period_labels=tuple(label(period, frequency) for period in periods),
-        y=y,
-        y_natural=y_natural,
+        y=arrays.y,
+        y_natural=arrays.y_natural,
         cohort=cohort,
         is_donor=is_donor,
         exclusions=tuple(left_out),
         anticipation=anticipation,
         minimum_detectable_effect=minimum_detectable_effect(
-            y, cohort, np.array(periods), anticipation
+            arrays.y,
+            cohort,
+            np.array(periods),
+            anticipation,
         ),
         is_synthetic=is_synthetic,
         findings=tuple(notes),
         design_hash=sha256_json(summary),
+        covariates=arrays.covariates,
+        covariate_names=arrays.covariate_names,
+        weights=arrays.weights,
+        cluster=cluster,
+        dose=arrays.dose,
+        denominator=arrays.denominator,
+        other_cohorts=others,
+        left_out=reserve,
+        regimes=regime_of,
+        thresholds=tuple(thresholds),
     )
 
 
@@ -139,42 +199,101 @@ def minimum_detectable_effect(
         return None
     n_cells = np.array([(periods >= start).sum() for start in starts], dtype=float)
     weights = n_cells / n_cells.sum()
-    spreads = []
-    for start in starts:
-        before = periods < start - anticipation
-        change = donors[:, periods >= start].mean(axis=1) - donors[:, before].mean(axis=1)
-        spreads.append(change.std(ddof=1))
-    spread = np.array(spreads)
+    by_start = {
+        start: _change_spread(donors, periods, start, anticipation) for start in set(starts)
+    }
+    spread = np.array([by_start[start] for start in starts])
+    if not np.isfinite(spread).all():
+        return None
     variance = (weights**2 * spread**2).sum() + (weights * spread**2).sum() / len(donors)
     return float(_DETECTABLE_STANDARD_ERRORS * np.sqrt(variance))
 
 
-def _complete_units(
-    frame: pl.DataFrame,
-    cohorts: dict[str, int | None],
-    periods: list[int],
-    *,
-    form: Form,
-    frequency: Frequency,
-) -> tuple[list[str], list[Exclusion]]:
-    usable = pl.col("outcome").is_not_null() & pl.col("outcome").is_finite()
-    if form == "log":
-        usable = usable & (pl.col("outcome") > 0)
-    found = frame.filter(usable.fill_null(False)).group_by("unit").agg("period")
-    has = {unit: set(periods) for unit, periods in found.iter_rows()}
-    lacks = {unit: [one for one in periods if one not in has.get(unit, ())] for unit in cohorts}
-    word = ("为空或不为正", "missing or not positive") if form == "log" else ("为空", "missing")
-    dropped = []
-    for unit, gone in lacks.items():
-        if gone:
-            names = ", ".join(label(one, frequency) for one in gone[:_SHOWN])
-            names += " …" if len(gone) > _SHOWN else ""
-            why = Text(
-                f"{len(periods)} 期中有 {len(gone)} 期{word[0]}（{names}）",
-                f"{len(gone)} of {len(periods)} periods {word[1]} ({names})",
-            )
-            dropped.append(Exclusion(unit, None, "missing", why))
-    return [unit for unit, gone in lacks.items() if not gone], dropped
+def _change_spread(
+    donors: NDArray[np.float64], periods: NDArray[np.int64], start: int, anticipation: int
+) -> float:
+    """Give the spread over units of post-period mean less pre-period mean; NaN with too few."""
+    sides = (donors[:, periods >= start], donors[:, periods < start - anticipation])
+    if np.isnan(donors).any():
+        seen = np.all([(~np.isnan(side)).any(axis=1) for side in sides], axis=0)
+        sides = tuple(side[seen] for side in sides)  # type: ignore[assignment]
+        if len(sides[0]) < 3:
+            return float("nan")
+        change = np.nanmean(sides[0], axis=1) - np.nanmean(sides[1], axis=1)
+    else:
+        change = sides[0].mean(axis=1) - sides[1].mean(axis=1)
+    return float(change.std(ddof=1))
+
+
+def _drop_incomplete(
+    arrays: Arrays, *, form: Form, frequency: Frequency, missing: Missing
+) -> list[Exclusion]:
+    if missing == "keep":
+        # A covariate, weight or dose that is missing takes its cell out; a unit goes if nothing is left.
+        usable = ~np.isnan(arrays.y)
+        for array in (arrays.weights, arrays.dose, arrays.denominator):
+            if array is not None:
+                usable &= ~np.isnan(array)
+        if arrays.covariates is not None:
+            usable &= ~np.isnan(arrays.covariates).any(axis=0)
+        if not usable.all():
+            arrays.y = np.where(usable, arrays.y, np.nan)
+        complete = np.asarray(usable.any(axis=1))
+    else:
+        complete = arrays.is_complete()
+    dropped = [
+        Exclusion(
+            arrays.units[row],
+            None,
+            "missing",
+            describe_gaps(arrays, int(row), form=form, frequency=frequency),
+        )
+        for row in np.flatnonzero(~complete)
+    ]
+    arrays.keep(complete)
+    return dropped
+
+
+def _freeze(arrays: Arrays, is_donor: NDArray[np.bool_]) -> None:
+    for array in (
+        arrays.y,
+        arrays.y_natural,
+        arrays.covariates,
+        arrays.weights,
+        arrays.dose,
+        arrays.denominator,
+        is_donor,
+    ):
+        if array is not None:
+            array.setflags(write=False)
+
+
+def _digest(array: NDArray[np.float64] | None) -> str | None:
+    if array is None:
+        return None
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def _reserve(
+    frame: pl.DataFrame, reserved: Mapping[str, str], periods: list[int], *, form: Form
+) -> tuple[LeftOut, ...]:
+    if not reserved:
+        return ()
+    arrays = arrays_of(
+        frame.select(
+            "unit", "period", "outcome", *(c for c in frame.columns if c == "denominator")
+        ),
+        list(reserved),
+        form=form,
+        where="left out",
+    )
+    arrays.y.setflags(write=False)
+    complete = np.asarray(~np.isnan(arrays.y).any(axis=1))
+    return tuple(
+        LeftOut(unit, reserved[unit], arrays.y[row])
+        for row, unit in enumerate(arrays.units)
+        if complete[row]
+    )
 
 
 def _missing_finding(dropped: list[Exclusion], cohorts: dict[str, int | None]) -> list[Finding]:
@@ -301,12 +420,3 @@ def _require_both_sides(
                 "add units that are never treated, or treated later",
             ),
         )
-
-
-def _array(frame: pl.DataFrame, units: list[str], periods: list[int]) -> NDArray[np.float64]:
-    ordered = (
-        frame.filter(pl.col("unit").is_in(units))
-        .with_columns(pl.col("unit").cast(pl.Enum(units)))
-        .sort("unit", "period")
-    )
-    return ordered["outcome"].to_numpy().reshape(len(units), len(periods)).astype(np.float64)

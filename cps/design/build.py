@@ -1,18 +1,22 @@
-"""Build a design from a panel and an initiative, or from any tidy frame."""
+"""Build a design from a panel and an initiative."""
 
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Sequence
 
 import polars as pl
 
 from cps.design._finish import finish_design
 from cps.design.record import Design, Exclusion, Form, Initiative
-from cps.errors import DesignError, Finding, InitiativeError, Text, UsageError, unknown_choice
+from cps.errors import DesignError, Finding, InitiativeError, Text, unknown_choice
 from cps.panel.record import OUTCOME_MEASURES, Panel
-from cps.periods import PERIODS_PER_YEAR, Frequency, ordinal
+from cps.periods import ordinal
+
+# Units left out of the comparison for these reasons are what spill-over checks look at.
+RESERVED_REASONS = ("spillover", "contaminated")
+# Levels at which something is promised or reported: 50 and 100 万元 of village income.
+THRESHOLDS: dict[str, tuple[float, ...]] = {"yuan": (500_000.0, 1_000_000.0)}
 
 
 def make_design(
@@ -58,7 +62,10 @@ def make_design(
     hosts, exclusions, findings = _clean_hosts(panel, initiative, others, areas)
     donors, left_out = _donors(initiative, others, areas)
     chosen_units = [*hosts, *donors]
-    frame = panel.frame.filter(pl.col("unit").is_in(chosen_units)).select(
+    reserved = {
+        one.unit: one.reason for one in left_out if one.unit and one.reason in RESERVED_REASONS
+    }
+    frame = panel.frame.filter(pl.col("unit").is_in([*chosen_units, *reserved])).select(
         "unit", "period", pl.col(outcome).cast(pl.Float64).alias("outcome")
     )
     cohorts = {unit: hosts.get(unit) for unit in chosen_units}
@@ -75,6 +82,9 @@ def make_design(
         exclusions=(*exclusions, *left_out),
         is_synthetic=panel.is_synthetic or initiative.is_synthetic,
         findings=(*findings, *_regime_break(panel)),
+        reserved=reserved,
+        regimes=_regimes(panel),
+        thresholds=THRESHOLDS.get(measure, ()),
     )
 
 
@@ -117,75 +127,6 @@ def pool_initiatives(initiatives: Sequence[Initiative]) -> Initiative:
         anticipation=max(initiative.anticipation for initiative in initiatives),
         assumptions=(),
         source_sha256="",
-    )
-
-
-def design_from_frame(
-    frame: pl.DataFrame,
-    *,
-    unit: str,
-    period: str,
-    outcome: str,
-    cohort: str,
-    name: str = "frame",
-    measure: str = "",
-    form: Form = "level",
-    anticipation: int = 0,
-    unit_kind: str = "unit",
-    frequency: Frequency = "year",
-) -> Design:
-    """Build a design from any tidy panel, one row per unit and period.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-    unit, period, outcome, cohort : str
-        Columns. ``period`` holds integers or dates; ``cohort`` the first treated period of the
-        unit, in the same terms. Null, NaN and infinity mean never treated; so does 0 where all
-        periods are positive, the coding of R's ``did``.
-    measure : str
-        Unit of measure of the outcome; its column's name if empty.
-    form : {"level", "log"}
-
-    Raises
-    ------
-    UsageError
-        If a column is missing.
-    DesignError
-        If a unit has two cohorts or a key occurs twice, or if nothing can be compared.
-    """
-    for column in (unit, period, outcome, cohort):
-        if column not in frame.columns:
-            raise unknown_choice(Text("列", "column"), column, frame.columns, where="frame")
-    if len({unit, period, outcome, cohort}) < 4:
-        raise UsageError(
-            Text("同一列被用作两种角色", "one column is given two roles"),
-            where=f"unit={unit}, period={period}, outcome={outcome}, cohort={cohort}",
-            mend=Text("分别指定四个不同的列", "name four different columns"),
-        )
-    tidy = frame.select(
-        pl.col(unit).alias("unit"),
-        _as_ordinal(frame, period, frequency).alias("period"),
-        pl.col(outcome).cast(pl.Float64).alias("outcome"),
-        _as_ordinal(frame, cohort, frequency).alias("cohort"),
-    ).sort("unit", "period")
-    tidy = tidy.with_columns(pl.col("unit").cast(pl.String))
-    _require_keys(tidy)
-    first_period = int(tidy["period"].min())  # type: ignore[arg-type]
-    cohorts, findings = _cohorts_of(tidy, first_period)
-    return finish_design(
-        tidy.select("unit", "period", "outcome"),
-        cohorts,
-        name=name,
-        outcome=outcome,
-        measure=measure or outcome,
-        form=form,
-        unit_kind=unit_kind,
-        frequency=frequency,
-        anticipation=anticipation,
-        exclusions=(),
-        is_synthetic=False,
-        findings=findings,
     )
 
 
@@ -321,6 +262,12 @@ def _donors(
     return donors, left_out
 
 
+def _regimes(panel: Panel) -> dict[int, str | None] | None:
+    found = panel.frame.group_by("period").agg(pl.col("regime").drop_nulls().first())
+    regimes: dict[int, str | None] = dict(found.iter_rows())
+    return regimes if any(one is not None for one in regimes.values()) else None
+
+
 def _regime_break(panel: Panel) -> list[Finding]:
     regimes = panel.frame.select("period_label", "regime").unique().sort("period_label")
     names = regimes["regime"].drop_nulls().unique().sort().to_list()
@@ -343,93 +290,3 @@ def _regime_break(panel: Panel) -> list[Finding]:
             ),
         )
     ]
-
-
-def _as_ordinal(frame: pl.DataFrame, column: str, frequency: Frequency) -> pl.Series:
-    series = frame[column]
-    if series.dtype == pl.Date or isinstance(series.dtype, pl.Datetime):
-        per_year = PERIODS_PER_YEAR[frequency]
-        dates = series.cast(pl.Date)
-        return dates.dt.year().cast(pl.Int64) * per_year + (
-            (dates.dt.month().cast(pl.Int64) - 1) * per_year // 12
-        )
-    if series.dtype.is_float():
-        finite = series.is_finite() & series.is_not_null()
-        whole = series.filter(finite)
-        if (whole != whole.round(0)).any():
-            raise _not_whole(column)
-        return (
-            pl.select(pl.when(finite).then(series.fill_nan(None)).otherwise(None))
-            .to_series()
-            .cast(pl.Int64)
-        )
-    if series.dtype.is_integer():
-        return series.cast(pl.Int64)
-    raise _not_whole(column)
-
-
-def _not_whole(column: str) -> DesignError:
-    return DesignError(
-        Text("时期必须是整数或日期", "periods must be whole numbers or dates"),
-        where=f"column {column}",
-        mend=Text("先换算为整数年份（或月份序号）", "convert it to whole years, or to dates"),
-    )
-
-
-def _require_keys(tidy: pl.DataFrame) -> None:
-    if tidy["period"].null_count() or tidy["unit"].null_count() or tidy.is_empty():
-        raise DesignError(
-            Text(
-                "存在空的单位或时期，或没有数据", "a unit or period is empty, or there are no rows"
-            ),
-            where="frame",
-            mend=Text("删除或补齐这些行", "drop or complete these rows"),
-        )
-    twice = tidy.group_by("unit", "period").len().filter(pl.col("len") > 1).sort("unit", "period")
-    if twice.height:
-        key = twice.row(0, named=True)
-        raise DesignError(
-            Text(
-                f"有 {twice.height} 个“单位×时期”重复出现",
-                f"{twice.height} pairs of unit and period occur more than once",
-            ),
-            where=f"unit {key['unit']}, period {key['period']} ({key['len']} rows)",
-            mend=Text("先合并或删除重复行", "merge or drop the repeated rows first"),
-        )
-
-
-def _cohorts_of(
-    tidy: pl.DataFrame, first_period: int
-) -> tuple[dict[str, int | None], tuple[Finding, ...]]:
-    by_unit = tidy.group_by("unit", maintain_order=True).agg(
-        pl.col("cohort").first(),
-        pl.col("cohort").n_unique().alias("n"),
-    )
-    torn = by_unit.filter(pl.col("n") > 1)
-    if torn.height:
-        raise DesignError(
-            Text(
-                f"有 {torn.height} 个单位的首次处理时期前后不一",
-                f"{torn.height} units change their cohort over time",
-            ),
-            where=f"unit {torn['unit'][0]}",
-            mend=Text("每个单位只应有一个首次处理时期", "give each unit one first treated period"),
-        )
-    zero_is_never = first_period > 0 and bool((by_unit["cohort"] == 0).any())
-    findings = (
-        Finding(
-            code="N-DESIGN-ZERO-COHORT",
-            severity="note",
-            what=Text("首次处理时期为 0 的单位按从未处理对待", "cohort 0 is read as never treated"),
-            where="cohort",
-            mend=Text("若本意不同，请改用空值或真实时期", "use null, or the true period, if not"),
-            count=int((by_unit["cohort"] == 0).sum()),
-        ),
-    )
-    cohorts = {
-        unit: None
-        if cohort is None or (zero_is_never and cohort == 0) or math.isinf(cohort)
-        else int(cohort)
-        for unit, cohort in by_unit.select("unit", "cohort").iter_rows()
-    }
-    return cohorts, findings if zero_is_never else ()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cps.errors import Finding, Text
 from cps.periods import Frequency
 
-Form = Literal["level", "log"]
+Form = Literal["level", "log", "rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,25 @@ class Initiative:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LeftOut:
+    """A unit that is kept out of every comparison, with its series where that is complete.
+
+    Checks of spill-over and of contaminated controls look at these; no estimator does.
+
+    Parameters
+    ----------
+    unit, reason : str
+        ``reason`` as in :class:`Exclusion`.
+    y : ndarray of float, shape (n_periods,)
+        On the scale of the design's ``y``.
+    """
+
+    unit: str
+    reason: str
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Design:
     """Who is treated when, who may be compared, who is left out and why; frozen and hashed.
 
@@ -79,13 +98,14 @@ class Design:
         Initiative id, or the name given to ``design_from_frame``.
     outcome, measure : str
         Column, and unit of measure of ``y_natural``: ``yuan``, ``persons``, or any text.
-    form : {"level", "log"}
-        Scale of ``y``: as measured, or natural logarithm.
+    form : {"level", "log", "rate"}
+        Scale of ``y``: as measured, natural logarithm, or outcome over ``denominator``.
     units : tuple of str, length n_units
     periods : tuple of int, length n_periods
         Ordinals, ascending; ``period_labels`` are their labels.
     y, y_natural : ndarray of float, shape (n_units, n_periods)
-        The outcome on the estimation scale and as measured; complete (no NaN), read-only.
+        The outcome on the estimation scale and as measured; read-only. Complete, unless
+        ``is_balanced`` is False: then NaN where a unit was not observed.
     cohort : tuple of (int or None), length n_units
         First treated period as an ordinal; None for never treated.
     is_donor : ndarray of bool, shape (n_units,)
@@ -96,7 +116,25 @@ class Design:
     minimum_detectable_effect : float or None
         On the scale of ``y``, at 5% size and 80% power; None if it can't be computed.
     design_hash : str
-        sha256 over all of the above; taken before any estimate.
+        sha256 over everything here; taken before any estimate.
+    covariates : ndarray of float, shape (n_covariates, n_units, n_periods), or None
+        Read-only; ``covariate_names`` names the first axis. A fixed one repeats over periods.
+    weights : ndarray of float, shape (n_units, n_periods), or None
+        Sampling weights, positive; None where every unit counts alike.
+    cluster : tuple of str, length n_units, or None
+        Group within which errors may be related; None where each unit is its own.
+    dose : ndarray of float, shape (n_units, n_periods), or None
+        Intensity of treatment (number of formats, money spent); 0 where untreated.
+    denominator : ndarray of float, shape (n_units, n_periods), or None
+        What the outcome is a rate of (population, households).
+    other_cohorts : dict of str to tuple of (int or None), each of length n_units
+        First treated period by *other* initiatives of units kept in, for a joint model. Empty
+        unless the design was asked to be joint; then ``is_donor`` is False for their hosts.
+    left_out : tuple of LeftOut
+    regimes : tuple of (str or None), length n_periods, or empty
+        Accounting regime of each period.
+    thresholds : tuple of float
+        Levels of ``y_natural`` at which something is promised or reported (50万, 100万).
     """
 
     name: str
@@ -118,6 +156,21 @@ class Design:
     is_synthetic: bool
     findings: tuple[Finding, ...]
     design_hash: str
+    covariates: NDArray[np.float64] | None = None
+    covariate_names: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
+    cluster: tuple[str, ...] | None = None
+    dose: NDArray[np.float64] | None = None
+    denominator: NDArray[np.float64] | None = None
+    other_cohorts: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    regimes: tuple[str | None, ...] = ()
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def is_balanced(self) -> bool:
+        """True if every unit was observed in every period."""
+        return not bool(np.isnan(self.y).any())
 
     @property
     def n_treated(self) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import warnings
 from statistics import NormalDist
 
 import numpy as np
@@ -21,6 +23,16 @@ def normal_estimate(att: float, se: float | None, level: float) -> Estimate:
     half = _NORMAL.inv_cdf(0.5 + level / 2) * float(se)
     p_value = math.erfc(abs(att) / se / math.sqrt(2))
     return Estimate(float(att), float(se), float(att) - half, float(att) + half, p_value)
+
+
+def with_band(estimate: Estimate, critical_value: float) -> Estimate:
+    """Add the simultaneous band that a critical value (in standard errors) spans."""
+    if estimate.se is None or estimate.att is None:
+        return estimate
+    half = critical_value * estimate.se
+    return dataclasses.replace(
+        estimate, band_low=estimate.att - half, band_high=estimate.att + half
+    )
 
 
 def rank_estimate(att: float, placebos: NDArray[np.float64], level: float) -> Estimate:
@@ -67,7 +79,7 @@ def natural_scale(design: Design, estimate: Estimate) -> Estimate | None:
     """
     if design.form != "log" or estimate.att is None:
         return None
-    observed = float(np.exp(design.y[is_treated_cell(design)].mean()))
+    observed = float(np.exp(np.nanmean(design.y[is_treated_cell(design)])))
 
     def translate(log_points: float | None) -> float | None:
         return None if log_points is None else float(observed * -np.expm1(-log_points))
@@ -91,8 +103,14 @@ def path_points(design: Design, counterfactual: NDArray[np.float64]) -> tuple[Pa
         NaN where the method says nothing.
     """
     treated = np.array([cohort is not None for cohort in design.cohort])
-    observed = design.y[treated].mean(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a period in which nobody was observed
+        observed = np.nanmean(design.y[treated], axis=0)
     return tuple(
-        PathPoint(period, float(seen), float(other) if np.isfinite(other) else None)
+        PathPoint(
+            period,
+            float(seen) if np.isfinite(seen) else None,
+            float(other) if np.isfinite(other) else None,
+        )
         for period, seen, other in zip(design.periods, observed, counterfactual, strict=True)
     )

@@ -2,20 +2,89 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cps.design.record import Design
+from cps.design.subset import subset_design
 from cps.dropin import load_module, module_names
-from cps.errors import DesignError, Text, UsageError, unknown_choice
+from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
+from cps.estimators._options import Given, settle
 from cps.result import Effect
 
 FOLDER = Path(__file__).parent
 PACKAGE = "cps.estimators"
+INFERENCE_FOLDER = FOLDER / "inference"
+INFERENCE_PACKAGE = f"{PACKAGE}.inference"
 _KIND = Text("估计方法", "estimator")
+_INFERENCE_KIND = Text("推断方法", "way of inference")
 _NOT_METHODS = ("registry", "battery")
+
+
+class Refit:
+    """Estimate again with the method and options at hand: what every resampling needs.
+
+    Inference modules get one, so that they know nothing of the method that they serve.
+    """
+
+    def __init__(self, design: Design, module: ModuleType, options: dict[str, str]) -> None:
+        self.design = design
+        self.module = module
+        self.options = options
+
+    def one(self, design: Design) -> float:
+        """Give the estimate on another design; NaN where the method can't be fitted to it."""
+        if any(one.severity == "reject" for one in _refusals(self.module, design, self.options)):
+            return float("nan")
+        try:
+            value = _point(self.module, design, self.options)
+        except DesignError:
+            return float("nan")
+        return float("nan") if value is None else value
+
+    def under(
+        self,
+        starts: NDArray[np.float64],
+        *,
+        units: NDArray[np.bool_] | None = None,
+        y: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Give the estimates under other assignments of treatment.
+
+        Parameters
+        ----------
+        starts : ndarray, shape (n_assignments, n_units)
+            First treated period of each unit, infinity for never; over the units kept.
+        units : ndarray of bool, shape (n_units of the design,), or None
+            Units kept; all if None.
+        y : ndarray, shape (n_units, n_periods), or None
+            Outcomes in place of the design's, over all its units.
+
+        Returns
+        -------
+        ndarray, shape (n_assignments,)
+        """
+        base = self.design if y is None else dataclasses.replace(self.design, y=y, y_natural=y)
+        if units is not None:
+            base = subset_design(base, units=units)
+        if hasattr(self.module, "points"):
+            return np.asarray(self.module.points(base, starts, options=self.options))
+        return np.array(
+            [
+                self.one(
+                    subset_design(
+                        base, cohort=[int(one) if np.isfinite(one) else None for one in row]
+                    )
+                )
+                for row in starts
+            ]
+        )
 
 
 def list_estimators(folder: Path | None = None) -> tuple[str, ...]:
@@ -24,13 +93,20 @@ def list_estimators(folder: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted({*names, *(module_names(folder) if folder else ())}))
 
 
+def list_inferences() -> tuple[str, ...]:
+    """List the ways of inference that can replace a method's own."""
+    return tuple(module_names(INFERENCE_FOLDER))
+
+
 def estimate(
     design: Design,
     method: str = "synthetic_did",
     *,
+    inference: str | None = None,
     level: float = 0.95,
     seed: int = 0,
-    options: Mapping[str, str] | None = None,
+    options: Given | None = None,
+    inference_options: Given | None = None,
     folder: Path | None = None,
 ) -> Effect:
     """Estimate the effect of one design with one method.
@@ -39,20 +115,22 @@ def estimate(
     ----------
     design : Design
     method : str
-        ``synthetic_did``, ``group_time_att``, or a module in ``folder``.
+        One of ``list_estimators()``, or a module in ``folder``.
+    inference : str or None
+        One of ``list_inferences()``, to put in the place of the method's own.
     level : float
         Confidence level, between 0 and 1.
     seed : int
         Of placebo draws; methods with analytic errors do not use it.
-    options : mapping of str to str
-        The method's own choices, e.g. ``{"control": "not_yet"}``.
+    options, inference_options : mapping of str to str or number
+        The method's and the inference's own choices, e.g. ``{"control": "not_yet"}``.
     folder : Path or None
         Folder with further estimator modules.
 
     Raises
     ------
     UsageError
-        If there is no such method or option; lists what there is.
+        If there is no such method, inference or option; lists what there is.
     DesignError
         If the design can't bear the method; says what is missing.
     """
@@ -64,14 +142,22 @@ def estimate(
         )
     module, chosen = _ready(design, method, options or {}, folder)
     effect: Effect = module.fit(design, level=level, seed=seed, options=chosen)
-    return effect
+    if inference is None:
+        return effect
+    way = load_module(INFERENCE_PACKAGE, INFERENCE_FOLDER, inference, kind=_INFERENCE_KIND)
+    ways = settle(way.OPTIONS, inference_options or {}, where=inference)
+    _raise_if_rejected(list(way.needs(design, effect, ways)))
+    infer: Callable[..., Effect] = way.infer
+    return infer(
+        design, effect, Refit(design, module, chosen), level=level, seed=seed, options=ways
+    )
 
 
 def point_estimate(
     design: Design,
     method: str,
     *,
-    options: Mapping[str, str] | None = None,
+    options: Given | None = None,
     folder: Path | None = None,
 ) -> float | None:
     """Give a method's estimate alone, as checks need it many times over.
@@ -82,22 +168,106 @@ def point_estimate(
         As :func:`estimate`.
     """
     module, chosen = _ready(design, method, options or {}, folder)
+    return _point(module, design, chosen)
+
+
+def refit(
+    design: Design, method: str, *, options: Given | None = None, folder: Path | None = None
+) -> Refit:
+    """Give what estimates the design, or others like it, again with one method.
+
+    Raises
+    ------
+    UsageError, DesignError
+        As :func:`estimate`.
+    """
+    return Refit(design, *_ready(design, method, options or {}, folder))
+
+
+def _point(module: ModuleType, design: Design, options: dict[str, str]) -> float | None:
     if hasattr(module, "point"):
-        return float(module.point(design, options=chosen))
-    effect: Effect = module.fit(design, level=0.95, seed=0, options=chosen)
+        return float(module.point(design, options=options))
+    effect: Effect = module.fit(design, level=0.95, seed=0, options=options)
     return effect.overall.att
 
 
 def _ready(
-    design: Design, method: str, options: Mapping[str, str], folder: Path | None
+    design: Design, method: str, options: Given, folder: Path | None
 ) -> tuple[ModuleType, dict[str, str]]:
     module = _module(method, folder)
-    chosen = _chosen_options(module, method, options)
-    rejected = [one for one in module.needs(design, chosen) if one.severity == "reject"]
+    chosen = settle(module.OPTIONS, options, where=method)
+    _raise_if_rejected(_refusals(module, design, chosen))
+    return module, chosen
+
+
+def _raise_if_rejected(findings: list[Finding]) -> None:
+    rejected = [one for one in findings if one.severity == "reject"]
     if rejected:
         first = rejected[0]
         raise DesignError(first.what, where=first.where, mend=first.mend, findings=rejected)
-    return module, chosen
+
+
+def _refusals(module: ModuleType, design: Design, options: dict[str, str]) -> list[Finding]:
+    return [*_unsupported(module, design), *module.needs(design, options)]
+
+
+# What a design may hold that a method must know of -> how to say so, and what to do about it.
+_FEATURES: dict[str, tuple[Text, Text]] = {
+    "gaps": (
+        Text("面板有缺口", "the panel has gaps"),
+        Text(
+            "设计时用 missing=drop_unit，或换用能处理缺口的方法",
+            "design it with missing='drop_unit', or take a method that bears gaps",
+        ),
+    ),
+    "covariates": (
+        Text("设计含协变量", "the design has covariates"),
+        Text("设计时不列协变量，或换用能用协变量的方法", "leave them out, or take another method"),
+    ),
+    "weights": (
+        Text("设计含抽样权重", "the design has sampling weights"),
+        Text("设计时不给权重，或换用能加权的方法", "leave them out, or take another method"),
+    ),
+    "clusters": (
+        Text("设计把单位归入聚类", "the design groups units into clusters"),
+        Text("设计时不给 cluster，或换用能聚类的方法", "leave them out, or take another method"),
+    ),
+    "dose": (
+        Text("设计含处理强度", "the design has a dose"),
+        Text("设计时不给 dose，或换用 dose_response", "leave it out, or take dose_response"),
+    ),
+    "joint": (
+        Text("有单位同时承办别的项目", "some units host other initiatives too"),
+        Text("换用 joint_effects，或剔除这些单位", "take joint_effects, or leave those units out"),
+    ),
+}
+
+
+def _unsupported(module: ModuleType, design: Design) -> list[Finding]:
+    supports: frozenset[str] = getattr(module, "SUPPORTS", frozenset())
+    held = {
+        "gaps": not design.is_balanced,
+        "covariates": design.covariates is not None,
+        "weights": design.weights is not None,
+        "clusters": design.cluster is not None,
+        "dose": design.dose is not None,
+        "joint": bool(design.other_cohorts),
+    }
+    return [
+        Finding(
+            f"E-EST-{feature.upper()}",
+            "reject",
+            Text(
+                f"{_FEATURES[feature][0].zh}，{module.NAME.zh}用不上",
+                f"{_FEATURES[feature][0].en}, which {module.NAME.en[:1].lower()}{module.NAME.en[1:]} "
+                "does not take",
+            ),
+            design.name,
+            _FEATURES[feature][1],
+        )
+        for feature, is_held in held.items()
+        if is_held and feature not in supports
+    ]
 
 
 def _module(method: str, folder: Path | None) -> ModuleType:
@@ -111,15 +281,3 @@ def _module(method: str, folder: Path | None) -> ModuleType:
         spec.loader.exec_module(module)
         return module
     return load_module(PACKAGE, FOLDER, method, kind=_KIND)
-
-
-def _chosen_options(module: ModuleType, method: str, given: Mapping[str, str]) -> dict[str, str]:
-    offered: dict[str, tuple[str, ...]] = module.OPTIONS
-    for name, value in given.items():
-        if name not in offered:
-            raise unknown_choice(Text("选项", "option"), name, offered, where=method)
-        if value not in offered[name]:
-            raise unknown_choice(
-                Text(f"{name} 的取值", f"value of {name}"), value, offered[name], where=method
-            )
-    return {name: given.get(name, choices[0]) for name, choices in offered.items()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cps.design.record import Design
+from cps.design.subset import subset_design
 from cps.errors import DesignError, Text
 from cps.estimators.registry import point_estimate
 from cps.result import Check, Effect
-from cps.robustness._parts import amount, smaller_design
+from cps.robustness._parts import amount
 
 NAME = Text("逐一剔除", "Leave one out")
 MOST = 10
@@ -34,7 +35,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         keep = np.array([one != unit for one in design.units])
         try:
             one = point_estimate(
-                smaller_design(design, units=keep), effect.method, options=effect.options
+                subset_design(design, units=keep), effect.method, options=effect.options
             )
         except DesignError:
             continue

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cps.design.record import Design
+from cps.design.subset import subset_design
 from cps.errors import Text
 from cps.estimators.registry import estimate
 from cps.result import Check, Effect
-from cps.robustness._parts import amount, smaller_design
+from cps.robustness._parts import amount
 
 NAME = Text("时间安慰剂", "Placebo in time")
 _BACK = 2
@@ -37,7 +38,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     back = min(_BACK, int(before.sum()) - _MIN_BEFORE)
     pretended = int(periods[before][-back])
     cohort = [None if one is None else pretended for one in design.cohort]
-    earlier = smaller_design(design, periods=before, cohort=cohort)
+    earlier = subset_design(design, periods=before, cohort=cohort)
     found = estimate(earlier, effect.method, level=effect.level, seed=seed, options=effect.options)
     overall = found.overall
     if overall.att is None or overall.p_value is None:

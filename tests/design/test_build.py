@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cps.design.build import design_from_frame, make_design, pool_initiatives
+from cps.design.build import make_design, pool_initiatives
+from cps.design.frame import design_from_frame
 from cps.design.record import Exclusion, Initiative, TreatedUnit
 from cps.errors import DesignError, InitiativeError, Text, UsageError
 from cps.panel.record import Panel

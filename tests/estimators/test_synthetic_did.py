@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import DesignError, UsageError
 from cps.estimators._frank_wolfe import simplex_weights

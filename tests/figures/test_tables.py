@@ -7,7 +7,7 @@ import dataclasses
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.errors import UsageError
 from cps.estimators.battery import estimate_all
 from cps.robustness.registry import check_robustness

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.design.initiatives import FOLDER as INITIATIVES
 from cps.design.initiatives import load_initiatives
 from cps.design.record import Design

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.design.record import Assumption, Design, Initiative, TreatedUnit
 from cps.errors import Finding, Text
 from cps.estimators.battery import estimate_all

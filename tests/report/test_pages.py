@@ -143,7 +143,7 @@ def test_a_run_with_nothing_but_a_design_renders() -> None:
 def test_monthly_periods_and_a_measure_of_ones_own_render() -> None:
     import polars as pl
 
-    from cps.design.build import design_from_frame
+    from cps.design.frame import design_from_frame
     from cps.estimators.battery import estimate_all
 
     rows = [

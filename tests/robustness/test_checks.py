@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import UsageError
 from cps.estimators.registry import estimate

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import Finding, RunError, Text
 from cps.result import (

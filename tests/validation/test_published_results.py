@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cps.design.build import design_from_frame
+from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.estimators.battery import estimate_all
 from cps.estimators.registry import estimate
