@@ -92,8 +92,13 @@ class Effect:
     inference : str
         How ``overall`` got its error, interval and p-value: ``analytic`` (influence function),
         ``placebo``, or the name of a module in ``estimators/inference``.
-    assumes : Text or None
-        What that inference takes for granted.
+    inference_name, assumes : Text or None
+        Its name where it is a module's, and what it takes for granted.
+    is_diagnosis : bool
+        True if the method shows what a common practice does; never a headline.
+    is_reliable : bool or None
+        Whether this method with this inference held its level in the simulation study, at this
+        number of treated units; None where the study has no such pair.
     p_value_floor : float or None
         Smallest p-value that the inference can give, e.g. 1 / (J + 1).
     aggregations : dict of str to Estimate
@@ -137,6 +142,9 @@ class Effect:
     findings: tuple[Finding, ...] = ()
     design_hash: str = ""
     assumes: Text | None = None
+    inference_name: Text | None = None
+    is_diagnosis: bool = False
+    is_reliable: bool | None = None
     event_covariance: tuple[tuple[float, ...], ...] = ()
     tables: dict[str, dict[str, tuple[float | int | str | None, ...]]] = field(default_factory=dict)
 

@@ -142,14 +142,18 @@ def estimate(
         )
     module, chosen = _ready(design, method, options or {}, folder)
     effect: Effect = module.fit(design, level=level, seed=seed, options=chosen)
+    effect = dataclasses.replace(effect, is_diagnosis=getattr(module, "DIAGNOSIS", False))
     if inference is None:
         return effect
     way = load_module(INFERENCE_PACKAGE, INFERENCE_FOLDER, inference, kind=_INFERENCE_KIND)
     ways = settle(way.OPTIONS, inference_options or {}, where=inference)
     _raise_if_rejected(list(way.needs(design, effect, ways)))
     infer: Callable[..., Effect] = way.infer
-    return infer(
+    inferred = infer(
         design, effect, Refit(design, module, chosen), level=level, seed=seed, options=ways
+    )
+    return dataclasses.replace(
+        inferred, inference=inference, inference_name=way.NAME, assumes=way.ASSUMES
     )
 
 
