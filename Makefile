@@ -1,4 +1,5 @@
 # make report: ledgers to pages.  make test: all tests.  make lab: JupyterLab.
+# make validation: published numbers.  make simulation: known truths.  make bench: speed beside peers.
 # Own ledgers:  make report DATA=path/to/ledgers INITIATIVES=path/to/initiatives UNITS=path/to/units.toml
 
 PYTHON ?= python3
@@ -11,7 +12,9 @@ DATA ?= $(DEMO)
 OUT ?= reports
 RUN = $(if $(INITIATIVES),--initiatives "$(INITIATIVES)") $(if $(UNITS),--units "$(UNITS)")
 
-.PHONY: report test lint lab clean
+PEERS := .venv-peers
+
+.PHONY: report test lint lab clean validation simulation bench
 
 report: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(TRUTH))
 	$(BIN)/cps run --data "$(DATA)" --out "$(OUT)" $(RUN)
@@ -26,6 +29,25 @@ lint: $(VENV)/ready-test
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+# Our numbers beside published ones -> docs/validation.md; fails if one is off.
+validation: $(VENV)/ready-test
+	$(BIN)/python -m tests.validation.table $(PUBLISHED)
+
+# Bias, coverage and size on known truths -> docs/simulation.md and what is offered by default.
+simulation: $(VENV)/ready-test
+	$(BIN)/python -m benchmarks.simulation $(ARGS)
+
+# Speed beside the fastest public peers, answers compared before times; nothing else should run.
+bench: $(VENV)/ready-test $(PEERS)/ready
+	$(BIN)/python benchmarks/att_speed.py --peers $(PEERS)/bin/python $(ARGS)
+	$(BIN)/python benchmarks/synthetic_speed.py --peers $(PEERS)/bin/python
+	$(BIN)/python benchmarks/grid_speed.py
+
+$(PEERS)/ready: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
 
 # Written last; ledgers of an older generator, or of other initiatives, are written anew.
 $(TRUTH): $(wildcard cps/demo/*.py) $(wildcard data/initiatives/*.toml) | $(VENV)/ready
@@ -43,4 +65,4 @@ $(VENV)/ready-test: $(VENV)/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) data/truth reports/latest reports/runs reports/failed
+	rm -rf $(VENV) $(PEERS) $(DEMO) data/truth reports/latest reports/runs reports/failed

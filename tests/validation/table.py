@@ -1,6 +1,6 @@
 """Our numbers beside the published ones, target by target: what ``make validation`` writes.
 
-Usage: python -m tests.validation.table FOLDER [OUT.md]
+Usage: python -m tests.validation.table [FOLDER [OUT.md]]
 
 A module in ``sets/`` serves one set of FOLDER (or a part of it): ``SET`` names it, ``ours(folder)``
 gives an :class:`Ours` for each target id of its ``card.json``, ``OUT_OF_SCOPE`` says of the others
@@ -20,6 +20,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+from tests.validation.conftest import FOLDER
 
 SETS = Path(__file__).parent / "sets"
 _SHOWN = 4
@@ -195,6 +197,8 @@ def write(folder: Path, out: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        bool(write(Path(sys.argv[1]), Path(sys.argv[2] if sys.argv[2:] else "docs/validation.md")))
-    )
+    given = [Path(one) for one in sys.argv[1:]]
+    source = given[0] if given else FOLDER
+    if not source.is_dir():
+        sys.exit(f"the data sets with published results are not at {source}: name their folder")
+    sys.exit(bool(write(source, given[1] if given[1:] else Path("docs/validation.md"))))
