@@ -51,7 +51,7 @@ def level(effect: Effect) -> Quantity:
 
 
 def direction(
-    estimate: Estimate, *, level: float, n_treated: int, n_comparison: int, is_placebo: bool
+    estimate: Estimate, *, level: float, n_treated: int, n_comparison: int, holds_with_few: bool
 ) -> str:
     """Say what an estimate shows: ``up, down, unclear, mixed, too_few`` or ``no_interval``.
 
@@ -61,7 +61,7 @@ def direction(
     """
     if estimate.ci_low is None or estimate.ci_high is None:
         return "no_interval"
-    if not is_placebo and min(n_treated, n_comparison) < FEW:
+    if not holds_with_few and min(n_treated, n_comparison) < FEW:
         return "too_few"
     if estimate.ci_low <= 0 <= estimate.ci_high:
         return "unclear"
@@ -83,8 +83,13 @@ def headline_direction(effect: Effect) -> str:
         level=effect.level,
         n_treated=effect.n_treated,
         n_comparison=effect.n_comparison,
-        is_placebo=effect.p_value_floor is not None,
+        holds_with_few=effect.p_value_floor is not None or effect.is_reliable is True,
     )
+
+
+def inference_name(effect: Effect) -> Content:
+    """Name the way of inference: a module's own name, or the vocabulary's."""
+    return effect.inference_name or Term("inference", effect.inference)
 
 
 def host_word(effect: Effect) -> Term:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cps.locale import Content, Listing, Message
 from cps.report.blocks import Block, Column, Facts, Heading, Table
+from cps.report.sections._common import inference_name
 from cps.runs import Run
 
 ORDER = 80
@@ -14,6 +15,8 @@ TEXT = {
         "method": "主结果方法",
         "estimand": "估计量",
         "reference": "文献",
+        "inference": "推断方法",
+        "assumes": "推断所依赖的假定",
         "options": "选项",
         "seed": "随机种子",
         "parameters": "参数",
@@ -32,6 +35,8 @@ TEXT = {
         "method": "Method of the headline",
         "estimand": "Estimand",
         "reference": "Reference",
+        "inference": "Inference",
+        "assumes": "What the inference takes for granted",
         "options": "Options",
         "seed": "Seed",
         "parameters": "Parameters",
@@ -60,6 +65,8 @@ def build(run: Run) -> list[Block]:
             ("method", effect.method_name),
             ("estimand", effect.estimand),
             ("reference", effect.reference),
+            ("inference", inference_name(effect)),
+            *([("assumes", effect.assumes)] if effect.assumes else []),
             ("options", Listing(options)),
         ]
     chosen = {k: v for k, v in manifest.parameters.items() if k not in _NOT_SHOWN}

@@ -84,7 +84,7 @@ def _directions(table: dict[str, Any]) -> list[str]:
             level=row["level"],
             n_treated=row["n_treated"],
             n_comparison=row["n_comparison"],
-            is_placebo=row["p_value_floor"] is not None,
+            holds_with_few=row["p_value_floor"] is not None or row["is_reliable"] is True,
         )
         for row in rows
         if row["status"] == "ok"

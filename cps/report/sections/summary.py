@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cps.locale import Content, Message, Quantity, Term, measure_kind
+from cps.locale import Content, Message, Quantity, measure_kind
 from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections._common import (
     amount,
     counted,
     headline_direction,
     host_word,
+    inference_name,
     interval,
     level,
     outcome_name,
@@ -33,7 +34,7 @@ TEXT = {
         "relative": "折合 {amount}（{level}% 区间 {interval}）。",
         "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
         "p_value": "p 值 {p}（{inference}）。",
-        "p_floor": "p 值 {p}（{inference}，安慰剂 {n} 次，p 值最小只能到 {floor}）。",
+        "p_floor": "p 值 {p}（{inference}，p 值最小只能到 {floor}）。",
         "detectable": "这一设计以八成把握能发现的最小效应约为 {amount}；更小的效应，“没有发现”不等于“没有”。",
         "nothing": "没有可以报告的估计。",
     },
@@ -48,7 +49,7 @@ TEXT = {
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
         "p_value": "p-value {p} ({inference}).",
-        "p_floor": "p-value {p} ({inference} from {n} assignments, so that it can't go below {floor}).",
+        "p_floor": "p-value {p} ({inference}; it can't go below {floor}).",
         "detectable": "The smallest effect that this design would find four times in five is about {amount}; of anything smaller, not found does not mean not there.",
         "nothing": "There is no estimate to report.",
     },
@@ -99,12 +100,11 @@ def _basis(run: Run, effect: Effect) -> list[Block]:
     if effect.overall.p_value is not None:
         p_value: dict[str, Content] = {
             "p": Quantity(effect.overall.p_value, "p_value"),
-            "inference": Term("inference", effect.inference),
+            "inference": inference_name(effect),
         }
         if effect.p_value_floor is not None:
             floor: dict[str, Content] = {
                 "floor": Quantity(effect.p_value_floor, "p_value"),
-                "n": Quantity(len(effect.placebos), "count"),
             }
             blocks.append(Paragraph(Message("summary.p_floor", {**p_value, **floor})))
         else:
