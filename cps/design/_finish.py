@@ -21,6 +21,7 @@ _DETECTABLE_STANDARD_ERRORS = 1.959963984540054 + 0.8416212335729143
 _SHOWN = 5
 
 Missing = Literal["drop_unit", "keep"]
+Comparison = Literal["required", "none"]
 
 
 def finish_design(
@@ -43,6 +44,7 @@ def finish_design(
     reserved: Mapping[str, str] | None = None,
     regimes: Mapping[int, str | None] | None = None,
     thresholds: Sequence[float] = (),
+    comparison: Comparison = "required",
 ) -> Design:
     """Drop what can't be compared, with reasons, and freeze the rest.
 
@@ -59,6 +61,8 @@ def finish_design(
     reserved : mapping of unit to reason
         Units of ``frame`` outside every comparison whose series checks may look at.
     regimes : mapping of period to accounting regime, or None
+    comparison : {"required", "none"}
+        ``none`` lets units pass that are all treated at once, for a series judged by its own past.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def finish_design(
     if more:
         gone = {one.unit for one in more}
         arrays.keep(np.array([unit not in gone for unit in arrays.units]))
-    _require_both_sides(name, kept, cohort_of, left_out, cohorts)
+    _require_both_sides(name, kept, cohort_of, left_out, cohorts, comparison=comparison)
     cohort = tuple(cohort_of[unit] for unit in kept)
     others = {
         other: tuple(starts.get(unit) for unit in kept)
@@ -379,6 +383,8 @@ def _require_both_sides(
     cohort_of: dict[str, int | None],
     left_out: list[Exclusion],
     cohorts: dict[str, int | None],
+    *,
+    comparison: Comparison,
 ) -> None:
     n_treated = sum(cohort_of[unit] is not None for unit in kept)
     reasons = sorted({one.reason for one in left_out})
@@ -409,6 +415,8 @@ def _require_both_sides(
                 "and after its start",
             ),
         )
+    if comparison == "none":
+        return
     if n_treated == len(kept) and len({cohort_of[unit] for unit in kept}) < 2:
         raise DesignError(
             Text(
@@ -416,7 +424,10 @@ def _require_both_sides(
             ),
             where=f"{name}: {n_treated} treated, 0 for comparison",
             mend=Text(
-                "加入未处理或更晚处理的单位",
-                "add units that are never treated, or treated later",
+                "加入未处理或更晚处理的单位；若只有单一序列，设 comparison=none，"
+                "仅可用中断时间序列（无法排除同期其他变化）",
+                "add units that are never treated, or treated later; for a single series, "
+                "comparison='none' allows an interrupted time series, which can't tell the effect "
+                "from whatever else happened then",
             ),
         )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from cps.design._arrays import COVARIATE
-from cps.design._finish import Missing, finish_design
+from cps.design._finish import Comparison, Missing, finish_design
 from cps.design.record import Design, Exclusion, Form
 from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
 from cps.periods import PERIODS_PER_YEAR, Frequency
@@ -37,6 +37,7 @@ def design_from_frame(
     regime: str | None = None,
     thresholds: Sequence[float] = (),
     missing: Missing = "drop_unit",
+    comparison: Comparison = "required",
 ) -> Design:
     """Build a design from any tidy panel, one row per unit and period.
 
@@ -76,6 +77,9 @@ def design_from_frame(
     missing : {"drop_unit", "keep"}
         What becomes of a unit with a gap: left out and named, or kept with the gap explicit, for
         methods that can bear it.
+    comparison : {"required", "none"}
+        ``none`` takes a panel in which every unit is treated at once, such as a single series;
+        only methods that judge a series by its own past can be fitted to it.
 
     Raises
     ------
@@ -168,6 +172,7 @@ def design_from_frame(
         reserved=dict.fromkeys(near, "spillover"),
         regimes=_by_period(tidy) if regime else None,
         thresholds=thresholds,
+        comparison=comparison,
     )
 
 
