@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("check", parents=[common], help="check ledgers 检查台账"),
     )
     _add_seal(commands.add_parser("seal", parents=[common], help="register a delivery 登记报送"))
+    methods = commands.add_parser(
+        "methods", parents=[common], help="list estimators, inferences and checks 列出方法"
+    )
+    methods.set_defaults(command=_methods)
     _add_new(commands.add_parser("new", parents=[common], help="draft a layout 起草版式"))
     return parser
 
@@ -204,6 +208,26 @@ def _render(given: argparse.Namespace, lang: str) -> int:
         load_run(given.run), Path(given.out), languages=_languages(given.langs)
     ):
         print(path)
+    return 0
+
+
+def _methods(given: argparse.Namespace, lang: str) -> int:
+    from cps.catalogue import catalogue
+
+    for kind, entries in catalogue():
+        print(f"\n{kind.in_language(lang)}")
+        for one in entries:
+            print(f"  {one.id}: {one.name.in_language(lang)}")
+            if one.options:
+                print(f"      {'选项' if lang == 'zh' else 'options'}: {one.options}")
+            if one.bears:
+                print(f"      {'可处理' if lang == 'zh' else 'bears'}: {', '.join(one.bears)}")
+            if one.assumes:
+                print(
+                    f"      {'假定' if lang == 'zh' else 'assumes'}: {one.assumes.in_language(lang)}"
+                )
+            if one.reference:
+                print(f"      {one.reference}")
     return 0
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from cps.design.record import Design
 from cps.errors import Text, UsageError
-from cps.result import Check, Effect
+from cps.result import Check, Effect, Estimate
 
 SYNTHETIC = "合成数据 · Synthetic data"
 
@@ -45,6 +45,9 @@ def show(
     design: Design | None = None,
 ) -> Shown:
     """Show a design, effects, checks or an overview as a table.
+
+    Several effects are set side by side, a row each; one effect alone is shown with everything
+    that it holds: overall, by event time, cohort and calendar period, and each ATT(g, t).
 
     Parameters
     ----------
@@ -83,9 +86,11 @@ def _display() -> pl.Config:
 def _frame(thing: Any) -> pl.DataFrame:
     if isinstance(thing, Design):
         return _design(thing)
+    if isinstance(thing, Effect):
+        return _numbers(thing)
     if isinstance(thing, Mapping) and "comparison" in thing:
         return pl.DataFrame(thing["comparison"], strict=False)
-    many = [thing] if isinstance(thing, Effect | Check) else thing
+    many = [thing] if isinstance(thing, Check) else thing
     if isinstance(many, Sequence) and not isinstance(many, str):
         effects = [one for one in many if isinstance(one, Effect)]
         checks = [one for one in many if isinstance(one, Check)]
@@ -137,12 +142,59 @@ def _effects(effects: Sequence[Effect]) -> pl.DataFrame:
             "上限 high": [one.overall.ci_high for one in effects],
             "p": [one.overall.p_value for one in effects],
             "换算 in own unit": [one.natural.att if one.natural else None for one in effects],
+            "推断 inference": [
+                f"{one.inference_name.zh} {one.inference_name.en}"
+                if one.inference_name
+                else one.inference
+                for one in effects
+            ],
+            "守住水平 holds its level": [
+                {True: "是 yes", False: "否 no", None: "未研究 not studied"}[one.is_reliable]
+                for one in effects
+            ],
             "承办 treated": [one.n_treated for one in effects],
             "对照 comparison": [one.n_comparison for one in effects],
         },
         schema_overrides={
             name: pl.Float64
             for name in ("效应 att", "标准误 se", "下限 low", "上限 high", "p", "换算 in own unit")
+        },
+    )
+
+
+def _numbers(effect: Effect) -> pl.DataFrame:
+    """Give every estimate of one effect, a row each."""
+    rows: list[tuple[str, int | None, int | None, Estimate]] = [
+        ("总体 overall", None, None, effect.overall)
+    ]
+    rows += [(f"汇总 {name}", None, None, one) for name, one in effect.aggregations.items()]
+    rows += [
+        ("期数 event time", one.event_time, None, one.estimate) for one in effect.by_event_time
+    ]
+    rows += [("批次 cohort", one.period, None, one.estimate) for one in effect.by_cohort]
+    rows += [("时期 period", one.period, None, one.estimate) for one in effect.by_calendar]
+    rows += [("ATT(g,t)", one.cohort, one.period, one.estimate) for one in effect.group_time]
+    estimates = [row[3] for row in rows]
+    numbers = {
+        "效应 att": [one.att for one in estimates],
+        "标准误 se": [one.se for one in estimates],
+        "下限 low": [one.ci_low for one in estimates],
+        "上限 high": [one.ci_high for one in estimates],
+        "p": [one.p_value for one in estimates],
+        "带下限 band low": [one.band_low for one in estimates],
+        "带上限 band high": [one.band_high for one in estimates],
+    }
+    return pl.DataFrame(
+        {
+            "项目 what": [row[0] for row in rows],
+            "期/批次 at": [row[1] for row in rows],
+            "时期 t": [row[2] for row in rows],
+            **numbers,
+        },
+        schema_overrides={
+            "期/批次 at": pl.Int64,
+            "时期 t": pl.Int64,
+            **dict.fromkeys(numbers, pl.Float64),
         },
     )
 

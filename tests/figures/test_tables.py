@@ -10,7 +10,8 @@ import pytest
 from cps.design.frame import design_from_frame
 from cps.errors import UsageError
 from cps.estimators.battery import estimate_all
-from cps.robustness.registry import check_robustness
+from cps.estimators.registry import estimate
+from cps.robustness.registry import check_robustness, list_checks
 from cps.tables import show
 
 
@@ -35,8 +36,26 @@ def test_designs_effects_checks_and_overviews_are_shown_as_frames() -> None:
     assert show(effects).frame["效应 att"][0] == effects[0].overall.att
     assert show(effects).frame.height == len(effects)
     checks = check_robustness(design, effects[0])
-    assert show(checks).frame.height == len(checks) == 5
+    assert show(checks).frame.height == len(checks) == len(list_checks())
     assert show({"comparison": {"initiative": ["a"], "att_yuan": [None]}}).frame.height == 1
+
+
+def test_one_effect_alone_is_shown_with_every_number_that_it_holds() -> None:
+    frame = pl.DataFrame(
+        {
+            "unit": [f"u{i}" for i in range(8) for _ in range(4)],
+            "year": [1, 2, 3, 4] * 8,
+            "y": [float((i * 7 + t * t) % 5) for i in range(8) for t in range(4)],
+            "c": [3 if i < 3 else None for i in range(8) for _ in range(4)],
+        }
+    )
+    design = design_from_frame(frame, unit="unit", period="year", outcome="y", cohort="c")
+    effect = estimate(design, "group_time_att", options={"base": "universal"})
+    shown = show(effect).frame
+    assert shown["效应 att"][0] == effect.overall.att
+    cells = shown.filter(pl.col("项目 what") == "ATT(g,t)")
+    assert cells["时期 t"].to_list() == [1, 2, 3, 4]
+    assert cells["效应 att"].to_list() == [one.estimate.att for one in effect.group_time]
 
 
 def test_a_synthetic_design_marks_every_table_and_a_real_one_none() -> None:

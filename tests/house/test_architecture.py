@@ -28,6 +28,7 @@ FLOORS: dict[str, int] = {
     "estimators": 5,
     "indicators": 5,
     "robustness": 6,
+    "catalogue": 7,
     "synthesis": 7,
     "forecast": 7,
     "runs": 8,
