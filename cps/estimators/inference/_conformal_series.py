@@ -1,0 +1,181 @@
+"""One treated series beside its donors, cut out of a design, with the refusals that it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.errors import Finding, Text
+from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Periods before the start (less those of anticipation), then those after it.
+
+    Parameters
+    ----------
+    treated : ndarray, shape (n_pre + n_post,)
+        Mean of the treated units.
+    donors : ndarray, shape (n_donors, n_pre + n_post)
+    n_pre, n_post : int
+    periods : tuple of int, length n_pre + n_post
+    start : int
+        First treated period.
+    """
+
+    treated: Floats
+    donors: Floats
+    n_pre: int
+    n_post: int
+    periods: tuple[int, ...]
+    start: int
+
+
+def series_of(design: Design) -> Series:
+    """Cut the series of a design with one start; periods of anticipation are left out."""
+    start = design.cohorts[0]
+    periods = np.asarray(design.periods)
+    pre, post = periods < start - design.anticipation, periods >= start
+    kept = pre | post
+    is_treated = np.array([one is not None for one in design.cohort])
+    return Series(
+        treated=design.y[is_treated].mean(axis=0)[kept],
+        donors=design.y[design.is_donor][:, kept],
+        n_pre=int(pre.sum()),
+        n_post=int(post.sum()),
+        periods=tuple(int(one) for one in periods[kept]),
+        start=start,
+    )
+
+
+def refusals(design: Design, effect: Effect, proxy: str | None, name: Text) -> list[Finding]:
+    """Give what keeps a design from being one treated series beside donors.
+
+    Parameters
+    ----------
+    proxy : str or None
+        How ``effect``'s counterfactual is refitted; None if nobody knows.
+    name : Text
+        The inference's name.
+    """
+    found = []
+    if proxy is None:
+        found.append(
+            _reject(
+                "E-INF-METHOD",
+                Text(
+                    f"{name.zh}需要在原假设下重新拟合反事实，而 {effect.method}（"
+                    f"{_said(effect)}）没有可重新拟合的形式",
+                    f"{name.en} refits the counterfactual under the null, and {effect.method} "
+                    f"({_said(effect)}) has no form that can be refitted",
+                ),
+                design.name,
+                Text(
+                    "改用 synthetic_did（weights=sc 或 did）、interactive_fixed_effects 或 "
+                    "matrix_completion",
+                    "take synthetic_did (weights=sc or did), interactive_fixed_effects or "
+                    "matrix_completion",
+                ),
+            )
+        )
+    if len(design.cohorts) > 1:
+        found.append(
+            _reject(
+                "E-INF-ONE-START",
+                Text(
+                    f"{name.zh}只适用于同一时期启动的承办单位，此处有 {len(design.cohorts)} 个启动批次",
+                    f"{name.en} takes units that start together; there are {len(design.cohorts)} "
+                    "cohorts here",
+                ),
+                design.name,
+                Text("逐个启动批次分别估计", "estimate one cohort at a time"),
+            )
+        )
+    if not design.is_balanced:
+        found.append(
+            _reject(
+                "E-INF-GAPS",
+                Text(
+                    f"{name.zh}不能用于有缺口的面板",
+                    f"{name.en} can't be used on a panel with gaps",
+                ),
+                design.name,
+                Text("设计时用 missing=drop_unit", "design it with missing='drop_unit'"),
+            )
+        )
+    if design.covariates is not None or design.weights is not None:
+        found.append(
+            _reject(
+                "E-INF-PLAIN-ONLY",
+                Text(
+                    f"{name.zh}的重新拟合不含协变量和抽样权重",
+                    f"{name.en} refits without covariates and sampling weights",
+                ),
+                design.name,
+                Text("设计时不列协变量和权重", "design it without covariates and weights"),
+            )
+        )
+    if design.n_donors < 2:
+        found.append(
+            _reject(
+                "E-INF-FEW-DONORS",
+                Text(
+                    f"从未处理的单位只有 {design.n_donors} 个，至少需要 2 个",
+                    f"{design.n_donors} never-treated units; at least 2 are needed",
+                ),
+                design.name,
+                Text("放宽对照范围，或补充台账", "widen the comparison, or add ledgers"),
+            )
+        )
+    return found
+
+
+def proxy_of(effect: Effect) -> str | None:
+    """Name the counterfactual that an estimator's effect rests on; None if it can't be refitted."""
+    options = effect.options
+    if effect.method == "synthetic_did":
+        return {"sc": "sc", "did": "did"}.get(options.get("weights", ""))
+    return {"interactive_fixed_effects": "factors", "matrix_completion": "completion"}.get(
+        effect.method
+    )
+
+
+def att_only(estimate: Estimate) -> Estimate:
+    """Drop what another inference said of an estimate."""
+    return Estimate(estimate.att)
+
+
+def with_periods(
+    effect: Effect, found: dict[int, Estimate], start: int
+) -> tuple[tuple[EventTimeEffect, ...], tuple[PeriodEffect, ...]]:
+    """Give effects by event time and by period with the estimates of ``found``, by period.
+
+    A period that is not in ``found`` keeps its effect alone.
+    """
+    events = tuple(
+        EventTimeEffect(
+            one.event_time,
+            found.get(start + one.event_time, att_only(one.estimate)),
+            one.n_treated,
+        )
+        for one in effect.by_event_time
+    )
+    calendar = tuple(
+        PeriodEffect(one.period, found.get(one.period, att_only(one.estimate)), one.n_treated)
+        for one in effect.by_calendar
+    )
+    return events, calendar
+
+
+def _said(effect: Effect) -> str:
+    return ", ".join(f"{name}={value}" for name, value in effect.options.items())
+
+
+def _reject(code: str, what: Text, where: str, mend: Text) -> Finding:
+    return Finding(code, "reject", what, where, mend)
