@@ -1,0 +1,116 @@
+"""The regressions whose coefficient an estimate is: two-way fixed effects, or one comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+
+Floats = NDArray[np.float64]
+_SAME = 1e-7  # relative to the outcome's spread; estimates that differ by rounding alone
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Outcome and regressors, the treatment first, ready for a bootstrap of its coefficient.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    x : ndarray, shape (n, k)
+        Both multiplied by the root of the weights, where there are any.
+    unit, period, cluster : ndarray of int, shape (n,)
+    n_absorbed : int
+        Parameters taken out that count in the small-sample factor; units nested in clusters do
+        not (the rule of R ``fixest``).
+    """
+
+    y: Floats
+    x: Floats
+    unit: NDArray[np.int64]
+    period: NDArray[np.int64]
+    cluster: NDArray[np.int64]
+    n_absorbed: int
+
+    @property
+    def coefficient(self) -> float:
+        """The treatment's coefficient."""
+        return float(np.linalg.lstsq(self.x, self.y, rcond=None)[0][0])
+
+
+def two_way(design: Design) -> Regression | None:
+    """Regress on treatment with unit and period effects; covariates, weights and gaps allowed.
+
+    None if the treatment is no more than the fixed effects.
+    """
+    start = np.array([np.inf if one is None else one for one in design.cohort])
+    treated = np.asarray(design.periods)[None, :] >= start[:, None]
+    keep = ~np.isnan(design.y)
+    if design.covariates is not None:
+        keep = keep & ~np.isnan(design.covariates).any(axis=0)
+    unit, period = np.nonzero(keep)
+    columns = [design.y[keep], treated[keep].astype(float)]
+    columns += [(period == t).astype(float) for t in range(1, len(design.periods))]
+    if design.covariates is not None:
+        columns += [one[keep] for one in design.covariates]
+    weight = np.ones(len(unit)) if design.weights is None else design.weights[keep]
+    table = _without_means(np.column_stack(columns), unit, weight)
+    y, x = table[:, 0], _independent(table[:, 1:])
+    if x is None:
+        return None
+    root = np.sqrt(weight)
+    return Regression(y * root, x * root[:, None], unit, period, clusters(design)[unit], 1)
+
+
+def one_comparison(design: Design, contrast: Floats) -> Regression:
+    """Regress each unit's contrast over periods on whether it is treated.
+
+    Parameters
+    ----------
+    contrast : ndarray, shape (n_periods,)
+        Weights of the periods, with sum 0.
+    """
+    treated = np.array([one is not None for one in design.cohort])
+    kept = treated | design.is_donor
+    x = np.column_stack([treated[kept].astype(float), np.ones(int(kept.sum()))])
+    each = np.arange(int(kept.sum()))
+    codes = np.unique(clusters(design)[kept], return_inverse=True)[1]
+    return Regression(design.y[kept] @ contrast, x, each, np.zeros_like(each), codes, 0)
+
+
+def is_coefficient(regression: Regression | None, att: float | None, design: Design) -> bool:
+    """Tell whether the estimate is the regression's coefficient, but for rounding."""
+    if regression is None or att is None:
+        return False
+    return abs(regression.coefficient - att) <= _SAME * max(float(np.nanstd(design.y)), abs(att))
+
+
+def clusters(design: Design) -> NDArray[np.int64]:
+    """Give each unit's group as a code; each unit is its own where the design has no groups."""
+    if design.cluster is None:
+        return np.arange(len(design.units))
+    return np.unique(np.array(design.cluster), return_inverse=True)[1].astype(np.int64)
+
+
+def _without_means(table: Floats, unit: NDArray[np.int64], weight: Floats) -> Floats:
+    total = np.bincount(unit, weight)
+    total[total == 0] = 1.0
+    means = np.array([np.bincount(unit, weight * one) / total for one in table.T]).T
+    return np.asarray(table - means[unit])
+
+
+def _independent(x: Floats) -> Floats | None:
+    """Drop columns that others make up; None if the first, the treatment, is one of those."""
+    size = np.sqrt((x**2).sum(axis=0))
+    kept = [j for j in range(1, x.shape[1]) if size[j] > 1e-9 * max(1.0, float(size.max()))]
+    # Pivots of a factorisation, in order: a column that adds nothing has none.
+    _, upper = np.linalg.qr(x[:, kept] / size[kept])
+    kept = [j for j, pivot in zip(kept, np.abs(np.diag(upper)), strict=True) if pivot > 1e-9]
+    others, _ = np.linalg.qr(x[:, kept])
+    own = x[:, 0] - others @ (others.T @ x[:, 0])
+    if np.sqrt(own @ own) <= 1e-9 * max(size[0], 1e-300):
+        return None
+    return x[:, [0, *kept]]
