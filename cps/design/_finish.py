@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -11,13 +11,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cps.design._arrays import Arrays, arrays_of, describe_gaps
+from cps.design._hash import hash_design
+from cps.design._notes import detectable_of, few_cluster_findings, power_findings
+from cps.design._refuse import (
+    not_positive_findings,
+    require_finite,
+    require_two_periods,
+    require_variation,
+)
 from cps.design.record import Design, Exclusion, Form, LeftOut
 from cps.errors import DesignError, Finding, Text
 from cps.periods import Frequency, label
-from cps.provenance import sha256_json
 
-# z(0.975) + z(0.80): the distance of a true effect from zero that a 5% test finds in 80% of samples
-_DETECTABLE_STANDARD_ERRORS = 1.959963984540054 + 0.8416212335729143
 _SHOWN = 5
 
 Missing = Literal["drop_unit", "keep"]
@@ -67,14 +72,11 @@ def finish_design(
     Raises
     ------
     DesignError
-        If fewer than two periods, no treated or no comparison unit remains.
+        If fewer than two periods, no treated or no comparison unit remains, or the outcome is
+        infinite somewhere or the same everywhere.
     """
-    if frame["period"].n_unique() < 2:
-        raise DesignError(
-            Text("面板只有一个时期", "the panel has a single period"),
-            where=name,
-            mend=Text("至少需要启动前后各一期", "at least one period before and after is needed"),
-        )
+    require_two_periods(frame, name=name)
+    require_finite(frame, name=name, outcome=outcome, frequency=frequency)
     arrays = arrays_of(frame, list(cohorts), form=form, where=name)
     periods = arrays.periods
     left_out = list(exclusions)
@@ -82,6 +84,7 @@ def finish_design(
     dropped = _drop_incomplete(arrays, form=form, frequency=frequency, missing=missing)
     left_out += dropped
     notes += _missing_finding(dropped, cohorts)
+    notes += not_positive_findings(frame, dropped, form=form, frequency=frequency)
     kept, cohort_of, more, timing = _usable_cohorts(
         arrays.units, cohorts, periods, anticipation, frequency
     )
@@ -91,6 +94,7 @@ def finish_design(
         gone = {one.unit for one in more}
         arrays.keep(np.array([unit not in gone for unit in arrays.units]))
     _require_both_sides(name, kept, cohort_of, left_out, cohorts, comparison=comparison)
+    require_variation(arrays, name=name, outcome=outcome)
     cohort = tuple(cohort_of[unit] for unit in kept)
     others = {
         other: tuple(starts.get(unit) for unit in kept)
@@ -105,37 +109,7 @@ def finish_design(
     cluster = None if clusters is None else tuple(clusters[unit] for unit in kept)
     regime_of = () if regimes is None else tuple(regimes.get(period) for period in periods)
     reserve = _reserve(frame, reserved or {}, periods, form=form)
-    summary = {
-        "name": name,
-        "outcome": outcome,
-        "measure": measure,
-        "form": form,
-        "unit_kind": unit_kind,
-        "frequency": frequency,
-        "units": kept,
-        "periods": periods,
-        "cohort": cohort,
-        "exclusions": [[one.unit, one.area, one.reason] for one in left_out],
-        "anticipation": anticipation,
-        "is_synthetic": is_synthetic,
-        "y": _digest(arrays.y),
-    }
-    summary |= {
-        key: value
-        for key, value in {
-            "covariates": [arrays.covariate_names, _digest(arrays.covariates)],
-            "weights": _digest(arrays.weights),
-            "cluster": cluster,
-            "dose": _digest(arrays.dose),
-            "denominator": _digest(arrays.denominator),
-            "other_cohorts": others,
-            "left_out": [[one.unit, one.reason, _digest(one.y)] for one in reserve],
-            "regimes": regime_of,
-            "thresholds": tuple(thresholds),
-        }.items()
-        if value not in (None, (), [], {}, [(), None])
-    }
-    return Design(
+    design = Design(
         name=name,
         outcome=outcome,
         measure=measure,
@@ -151,15 +125,10 @@ def finish_design(
         is_donor=is_donor,
         exclusions=tuple(left_out),
         anticipation=anticipation,
-        minimum_detectable_effect=minimum_detectable_effect(
-            arrays.y,
-            cohort,
-            np.array(periods),
-            anticipation,
-        ),
+        minimum_detectable_effect=None,
         is_synthetic=is_synthetic,
-        findings=tuple(notes),
-        design_hash=sha256_json(summary),
+        findings=(),
+        design_hash="",
         covariates=arrays.covariates,
         covariate_names=arrays.covariate_names,
         weights=arrays.weights,
@@ -171,62 +140,12 @@ def finish_design(
         regimes=regime_of,
         thresholds=tuple(thresholds),
     )
-
-
-def minimum_detectable_effect(
-    y: NDArray[np.float64],
-    cohort: Sequence[int | None],
-    periods: NDArray[np.int64],
-    anticipation: int = 0,
-) -> float | None:
-    """Compute the smallest effect found with 80% power at 5% size, from comparison units alone.
-
-    The noise of one treated unit is the standard deviation over comparison units of post-period
-    mean minus pre-period mean; treated units count as independent draws of it. No outcome of a
-    treated unit enters, so the number can be known before any estimate (Bloom 1995,
-    doi:10.1177/0193841X9501900504).
-
-    Parameters
-    ----------
-    y : ndarray, shape (n_units, n_periods)
-    cohort : length n_units, None for comparison units
-    periods : ndarray of int, shape (n_periods,)
-
-    Returns
-    -------
-    float or None
-        On the scale of ``y``; None with fewer than three comparison units.
-    """
-    donors = y[[value is None for value in cohort]]
-    starts = [value for value in cohort if value is not None]
-    if len(donors) < 3 or not starts:
-        return None
-    n_cells = np.array([(periods >= start).sum() for start in starts], dtype=float)
-    weights = n_cells / n_cells.sum()
-    by_start = {
-        start: _change_spread(donors, periods, start, anticipation) for start in set(starts)
-    }
-    spread = np.array([by_start[start] for start in starts])
-    if not np.isfinite(spread).all():
-        return None
-    variance = (weights**2 * spread**2).sum() + (weights * spread**2).sum() / len(donors)
-    return float(_DETECTABLE_STANDARD_ERRORS * np.sqrt(variance))
-
-
-def _change_spread(
-    donors: NDArray[np.float64], periods: NDArray[np.int64], start: int, anticipation: int
-) -> float:
-    """Give the spread over units of post-period mean less pre-period mean; NaN with too few."""
-    sides = (donors[:, periods >= start], donors[:, periods < start - anticipation])
-    if np.isnan(donors).any():
-        seen = np.all([(~np.isnan(side)).any(axis=1) for side in sides], axis=0)
-        sides = tuple(side[seen] for side in sides)  # type: ignore[assignment]
-        if len(sides[0]) < 3:
-            return float("nan")
-        change = np.nanmean(sides[0], axis=1) - np.nanmean(sides[1], axis=1)
-    else:
-        change = sides[0].mean(axis=1) - sides[1].mean(axis=1)
-    return float(change.std(ddof=1))
+    detectable = detectable_of(design)
+    notes += [*power_findings(design, detectable), *few_cluster_findings(design)]
+    design = dataclasses.replace(
+        design, minimum_detectable_effect=detectable.effect, findings=tuple(notes)
+    )
+    return dataclasses.replace(design, design_hash=hash_design(design))
 
 
 def _drop_incomplete(
@@ -270,12 +189,6 @@ def _freeze(arrays: Arrays, is_donor: NDArray[np.bool_]) -> None:
     ):
         if array is not None:
             array.setflags(write=False)
-
-
-def _digest(array: NDArray[np.float64] | None) -> str | None:
-    if array is None:
-        return None
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def _reserve(

@@ -9,9 +9,10 @@ import polars as pl
 
 from cps.design._arrays import COVARIATE
 from cps.design._finish import Comparison, Missing, finish_design
+from cps.design._periods import coding_of, read_periods
 from cps.design.record import Design, Exclusion, Form
 from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
-from cps.periods import PERIODS_PER_YEAR, Frequency
+from cps.periods import Frequency
 
 
 def design_from_frame(
@@ -38,6 +39,7 @@ def design_from_frame(
     thresholds: Sequence[float] = (),
     missing: Missing = "drop_unit",
     comparison: Comparison = "required",
+    is_synthetic: bool = False,
 ) -> Design:
     """Build a design from any tidy panel, one row per unit and period.
 
@@ -48,14 +50,16 @@ def design_from_frame(
         Column; None takes each row as a unit of its own (repeated cross-sections), which asks for
         ``missing="keep"``.
     period, outcome : str
-        Columns. ``period`` holds whole numbers or dates; dates are counted by ``frequency``.
+        Columns. ``period`` holds whole numbers counted from anywhere, dates, or the usual codings of
+        ``frequency``: 2023Q1, 20231, 1990.25 or 2023年第1季度 for quarters; 2023-05, 202305,
+        2023.417 or 2023年5月 for months.
     cohort, treated : str or None
         One of the two. ``cohort`` holds the first treated period of the unit, in the terms of
         ``period``: null, NaN, infinity and any period after the last mean never treated; so does
         0 where all periods are positive, the coding of R's ``did``. ``treated`` holds 0 and 1 by
         unit and period, and must stay at 1 once there.
     measure : str
-        Unit of measure of the outcome; its column's name if empty.
+        Unit of measure of the outcome (of a rate: of the rate); named after its column if empty.
     form : {"level", "log", "rate"}
         ``rate`` divides by ``denominator`` where one is given.
     covariates : sequence of str
@@ -80,6 +84,9 @@ def design_from_frame(
     comparison : {"required", "none"}
         ``none`` takes a panel in which every unit is treated at once, such as a single series;
         only methods that judge a series by its own past can be fitted to it.
+    is_synthetic : bool
+        True for invented data: every table and page is then marked. A column ``is_synthetic`` of
+        the frame that is True anywhere says the same.
 
     Raises
     ------
@@ -87,7 +94,8 @@ def design_from_frame(
         If a column is missing or has two roles, or not exactly one of ``cohort`` and ``treated``
         is given.
     DesignError
-        If a unit has two cohorts, a treatment ends, a key occurs twice, or nothing can be compared.
+        If a period can't be read, a unit has two cohorts or clusters, a treatment ends, a key occurs
+        twice, the outcome is infinite or never varies, or nothing can be compared.
     """
     if (cohort is None) == (treated is None):
         raise UsageError(
@@ -121,11 +129,13 @@ def design_from_frame(
             where=", ".join(f"{role}={column}" for role, column in roles.items() if column),
             mend=Text("分别指定不同的列", "name different columns"),
         )
+    coding = coding_of(frame[period], frequency, column=period)
+    last = frame[period].max() if coding in ("whole", "joined", "fraction") else None
     tidy = frame.select(
         _units(frame, unit),
         # Numbers that name units sort as numbers.
         (frame[unit] if unit else pl.Series(range(frame.height))).alias("order"),
-        _as_ordinal(frame, period, frequency).alias("period"),
+        read_periods(frame[period], coding, frequency, column=period).alias("period"),
         _as_number(frame, outcome).alias("outcome"),
         *(
             _as_number(frame, column).alias(role)
@@ -140,7 +150,15 @@ def design_from_frame(
         ),
         *([_as_flag(frame, ring).alias("ring")] if ring else []),
         *(
-            [_as_ordinal(frame, cohort, frequency).alias("cohort")]
+            [
+                read_periods(
+                    frame[cohort],
+                    coding,
+                    frequency,
+                    column=cohort,
+                    last=float(last) if isinstance(last, int | float) else math.inf,
+                ).alias("cohort")
+            ]
             if cohort
             else [_as_flag(frame, str(treated)).alias("treated")]
         ),
@@ -156,7 +174,7 @@ def design_from_frame(
         {one: start for one, start in cohorts.items() if one not in near},
         name=name,
         outcome=outcome,
-        measure=measure or outcome,
+        measure=measure or (f"{outcome}/{denominator}" if _divides(form, denominator) else outcome),
         form=form,
         unit_kind=unit_kind,
         frequency=frequency,
@@ -165,7 +183,7 @@ def design_from_frame(
             Exclusion(one, None, "spillover", Text("邻近承办单位", "near a treated unit"))
             for one in near
         ],
-        is_synthetic=False,
+        is_synthetic=is_synthetic or _says_synthetic(frame),
         findings=findings,
         missing=missing,
         clusters=_constant(tidy, "cluster") if cluster else None,
@@ -182,6 +200,16 @@ def _require_columns(
     for column in (*(one for one in roles.values() if one is not None), *covariates):
         if column not in frame.columns:
             raise unknown_choice(Text("列", "column"), column, frame.columns, where="frame")
+
+
+def _divides(form: Form, denominator: str | None) -> bool:
+    return form == "rate" and denominator is not None
+
+
+def _says_synthetic(frame: pl.DataFrame) -> bool:
+    if "is_synthetic" not in frame.columns or frame["is_synthetic"].dtype != pl.Boolean:
+        return False
+    return bool(frame["is_synthetic"].any())
 
 
 def _units(frame: pl.DataFrame, unit: str | None) -> pl.Series:
@@ -278,37 +306,6 @@ def _by_period(tidy: pl.DataFrame) -> dict[int, str | None]:
             mend=Text("先统一口径", "bring them to one basis first"),
         )
     return dict(found.select("period", "value").iter_rows())
-
-
-def _as_ordinal(frame: pl.DataFrame, column: str, frequency: Frequency) -> pl.Series:
-    series = frame[column]
-    if series.dtype == pl.Date or isinstance(series.dtype, pl.Datetime):
-        per_year = PERIODS_PER_YEAR[frequency]
-        dates = series.cast(pl.Date)
-        return dates.dt.year().cast(pl.Int64) * per_year + (
-            (dates.dt.month().cast(pl.Int64) - 1) * per_year // 12
-        )
-    if series.dtype.is_float():
-        finite = series.is_finite() & series.is_not_null()
-        whole = series.filter(finite)
-        if (whole != whole.round(0)).any():
-            raise _not_whole(column)
-        return (
-            pl.select(pl.when(finite).then(series.fill_nan(None)).otherwise(None))
-            .to_series()
-            .cast(pl.Int64)
-        )
-    if series.dtype.is_integer():
-        return series.cast(pl.Int64)
-    raise _not_whole(column)
-
-
-def _not_whole(column: str) -> DesignError:
-    return DesignError(
-        Text("时期必须是整数或日期", "periods must be whole numbers or dates"),
-        where=f"column {column}",
-        mend=Text("先换算为整数年份（或月份序号）", "convert it to whole years, or to dates"),
-    )
 
 
 def _require_keys(tidy: pl.DataFrame) -> None:
