@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from cps.design._arrays import COVARIATE
 from cps.design._finish import finish_design
+from cps.design._joint import other_starts, starts_too_early
 from cps.design.record import Design, Exclusion, Form, Initiative
 from cps.errors import DesignError, Finding, InitiativeError, Text, unknown_choice
 from cps.panel.record import OUTCOME_MEASURES, Panel
@@ -26,12 +28,18 @@ def make_design(
     outcome: str = "income_yuan",
     form: Form | None = None,
     others: Sequence[Initiative] = (),
+    joint: bool = False,
+    covariates: Sequence[str] = (),
+    weights: str | None = None,
+    cluster: str | None = None,
+    denominator: str | None = None,
 ) -> Design:
     """Set one initiative's hosts against units that never hosted any initiative.
 
     Hosts of more than one initiative are left out, and said so: without a joint model their
     effect can't be attributed. Income is compared in logarithms unless ``form`` says otherwise,
-    since village incomes grow and vary in proportion.
+    since village incomes grow and vary in proportion. Of a monthly panel every month is a period:
+    a season that all units share is no matter, one that only hosts have is (compare whole years).
 
     Parameters
     ----------
@@ -39,15 +47,25 @@ def make_design(
     initiative : Initiative
     outcome : str
         Outcome column of the panel, ``income_yuan`` or ``jobs_persons``.
-    form : {"level", "log"} or None
-        Estimation scale; None takes ``log`` for money and ``level`` for the rest.
+    form : {"level", "log", "rate"} or None
+        Estimation scale; None takes ``log`` for money and ``level`` for the rest. ``rate`` divides
+        by ``denominator``.
     others : sequence of Initiative
         The other initiatives of the same place; their hosts can't serve as comparison.
+    joint : bool
+        Keep the hosts of several initiatives, and those of the others, with the others' starts, for
+        a method that estimates all effects together (``joint_effects``).
+    covariates : sequence of str
+        Numeric columns of the panel.
+    weights, denominator : str or None
+        Columns of the panel, positive.
+    cluster : str or None
+        Column of the panel, such as ``area``, within which errors may be related.
 
     Raises
     ------
     UsageError
-        If the panel has no such outcome.
+        If the panel has no such column.
     InitiativeError
         If the initiative's frequency or unit kind is not the panel's.
     DesignError
@@ -57,34 +75,51 @@ def make_design(
     _require_same_kind(panel, initiative)
     measure = OUTCOME_MEASURES.get(outcome, outcome)
     chosen: Form = form or ("log" if measure == "yuan" else "level")
+    columns = {"weight": weights, "denominator": denominator}
+    _require_columns(panel, {**columns, "cluster": cluster}, covariates, form=chosen)
     units = panel.frame.select("unit", "area").unique(maintain_order=True)
     areas = dict(zip(units["unit"].to_list(), units["area"].to_list(), strict=True))
-    hosts, exclusions, findings = _clean_hosts(panel, initiative, others, areas)
-    donors, left_out = _donors(initiative, others, areas)
+    hosts, exclusions, findings = _clean_hosts(panel, initiative, others, areas, joint=joint)
+    donors, left_out = _donors(initiative, others, areas, joint=joint)
+    starts = other_starts(panel, initiative, others) if joint else {}
+    early = [one for one in starts_too_early(panel, starts) if one.unit in {*hosts, *donors}]
+    gone = {one.unit for one in early}
+    hosts = {unit: start for unit, start in hosts.items() if unit not in gone}
+    donors = [unit for unit in donors if unit not in gone]
+    _require_hosts(initiative, hosts, [*exclusions, *early])
     chosen_units = [*hosts, *donors]
     reserved = {
         one.unit: one.reason for one in left_out if one.unit and one.reason in RESERVED_REASONS
     }
     frame = panel.frame.filter(pl.col("unit").is_in([*chosen_units, *reserved])).select(
-        "unit", "period", pl.col(outcome).cast(pl.Float64).alias("outcome")
+        "unit",
+        "period",
+        pl.col(outcome).cast(pl.Float64).alias("outcome"),
+        *(
+            pl.col(column).cast(pl.Float64).alias(role)
+            for role, column in columns.items()
+            if column
+        ),
+        *(pl.col(column).cast(pl.Float64).alias(COVARIATE + column) for column in covariates),
     )
-    cohorts = {unit: hosts.get(unit) for unit in chosen_units}
     return finish_design(
         frame,
-        cohorts,
+        {unit: hosts.get(unit) for unit in chosen_units},
         name=initiative.id,
         outcome=outcome,
-        measure=measure,
+        measure=f"{measure}/{denominator}" if chosen == "rate" else measure,
         form=chosen,
         unit_kind=panel.unit_kind,
         frequency=panel.frequency,
         anticipation=initiative.anticipation,
-        exclusions=(*exclusions, *left_out),
+        exclusions=(*exclusions, *early, *left_out),
         is_synthetic=panel.is_synthetic or initiative.is_synthetic,
         findings=(*findings, *_regime_break(panel)),
+        clusters=_clusters(panel, cluster, chosen_units) if cluster else None,
+        other_cohorts=starts,
         reserved=reserved,
         regimes=_regimes(panel),
-        thresholds=THRESHOLDS.get(measure, ()),
+        thresholds=THRESHOLDS.get(measure, ()) if panel.frequency == "year" else (),
     )
 
 
@@ -136,6 +171,52 @@ def _require_outcome(panel: Panel, outcome: str) -> None:
         raise unknown_choice(Text("结果变量", "outcome"), outcome, known, where="panel")
 
 
+def _require_columns(
+    panel: Panel, roles: dict[str, str | None], covariates: Sequence[str], *, form: Form
+) -> None:
+    numeric = [
+        name
+        for name, dtype in panel.frame.schema.items()
+        if dtype.is_numeric() and name != "period"
+    ]
+    for role, column in (*roles.items(), *(("covariate", one) for one in covariates)):
+        known = numeric if role != "cluster" else panel.frame.columns
+        if column is not None and column not in known:
+            raise unknown_choice(Text("列", "column"), column, known, where=f"panel › {role}")
+    if form == "rate" and roles["denominator"] is None:
+        raise DesignError(
+            Text("比率缺少分母", "a rate needs a denominator"),
+            where="make_design(form='rate')",
+            mend=Text(
+                f"给出 denominator，可选：{'、'.join(numeric)}",
+                f"give denominator, one of: {', '.join(numeric)}",
+            ),
+        )
+
+
+def _clusters(panel: Panel, column: str, units: Sequence[str]) -> dict[str, str]:
+    groups = (
+        panel.frame.filter(pl.col("unit").is_in(list(units)))
+        .group_by("unit")
+        .agg(
+            pl.col(column).drop_nulls().first().cast(pl.String).alias("value"),
+            pl.col(column).n_unique().alias("n"),
+        )
+        .sort("unit")
+    )
+    torn = groups.filter((pl.col("n") > 1) | pl.col("value").is_null())
+    if torn.height:
+        raise DesignError(
+            Text(
+                f"有 {torn.height} 个单位的 {column} 为空或前后不一",
+                f"{column} is empty or changes in {torn.height} units",
+            ),
+            where=f"panel › unit {torn['unit'][0]}",
+            mend=Text("每个单位只应属于一个组", "give each unit one group"),
+        )
+    return dict(groups.select("unit", "value").iter_rows())
+
+
 def _require_same_kind(panel: Panel, initiative: Initiative) -> None:
     for what, ours, theirs in (
         (Text("频率", "frequency"), panel.frequency, initiative.frequency),
@@ -157,6 +238,8 @@ def _clean_hosts(
     initiative: Initiative,
     others: Sequence[Initiative],
     areas: dict[str, str | None],
+    *,
+    joint: bool,
 ) -> tuple[dict[str, int], list[Exclusion], list[Finding]]:
     hosts: dict[str, int] = {}
     exclusions: list[Exclusion] = []
@@ -173,7 +256,7 @@ def _clean_hosts(
             explanation = Text("台账中没有该村数据", "the ledgers hold no data for it")
             exclusions.append(Exclusion(treated.unit, None, "not_in_panel", explanation))
             findings.append(_left_out(treated.unit, explanation, "W-DESIGN-HOST-NOT-IN-PANEL"))
-        elif also:
+        elif also and not joint:
             explanation = Text(
                 "同时承办"
                 + "、".join(f"{o.name.zh}（{h.start:%Y-%m}起）" for o, h in also)
@@ -186,21 +269,28 @@ def _clean_hosts(
             findings.append(_left_out(treated.unit, explanation, "W-DESIGN-OVERLAP"))
         else:
             hosts[treated.unit] = ordinal(treated.start, panel.frequency)
-    if not hosts:
-        reasons = "; ".join(f"{one.unit}: {one.explanation.en}" for one in exclusions)
-        raise DesignError(
-            Text(
-                "没有可用于估计的承办村："
-                + "；".join(f"{one.unit}：{one.explanation.zh}" for one in exclusions),
-                f"no host is left to estimate from ({reasons})",
-            ),
-            where=f"{initiative.id} › treated",
-            mend=Text(
-                "补齐承办村台账，或把重叠的项目合并为一个项目评估",
-                "add the hosts' ledgers, or evaluate the overlapping initiatives as one",
-            ),
-        )
     return hosts, exclusions, findings
+
+
+def _require_hosts(
+    initiative: Initiative, hosts: dict[str, int], exclusions: list[Exclusion]
+) -> None:
+    if hosts:
+        return
+    reasons = "; ".join(f"{one.unit}: {one.explanation.en}" for one in exclusions)
+    raise DesignError(
+        Text(
+            "没有可用于估计的承办村："
+            + "；".join(f"{one.unit}：{one.explanation.zh}" for one in exclusions),
+            f"no host is left to estimate from ({reasons})",
+        ),
+        where=f"{initiative.id} › treated",
+        mend=Text(
+            "补齐承办村台账；重叠的项目可用联合模型（joint=True），或合并为一个项目评估",
+            "add the hosts' ledgers; of overlapping initiatives, take a joint model (joint=True), "
+            "or evaluate them as one",
+        ),
+    )
 
 
 def _left_out(unit: str, explanation: Text, code: str) -> Finding:
@@ -210,14 +300,18 @@ def _left_out(unit: str, explanation: Text, code: str) -> Finding:
         what=Text(f"承办村未纳入估计：{explanation.zh}", f"host left out: {explanation.en}"),
         where=unit,
         mend=Text(
-            "补齐数据，或采用联合模型后再纳入",
-            "supply the data, or use a joint model, to take it in",
+            "补齐数据，或采用联合模型（joint=True）后再纳入",
+            "supply the data, or use a joint model (joint=True), to take it in",
         ),
     )
 
 
 def _donors(
-    initiative: Initiative, others: Sequence[Initiative], areas: dict[str, str | None]
+    initiative: Initiative,
+    others: Sequence[Initiative],
+    areas: dict[str, str | None],
+    *,
+    joint: bool,
 ) -> tuple[list[str], list[Exclusion]]:
     hosts = {treated.unit for treated in initiative.treated}
     elsewhere = {
@@ -241,7 +335,7 @@ def _donors(
         elif initiative.comparison_areas and area not in initiative.comparison_areas:
             text = Text("不在约定的对照范围", "outside the areas agreed for comparison")
             left_out.append(Exclusion(unit, area, "not_listed", text))
-        elif unit in elsewhere:
+        elif unit in elsewhere and not joint:
             other, start = elsewhere[unit]
             text = Text(
                 f"自 {start:%Y-%m} 起承办{other.name.zh}",
