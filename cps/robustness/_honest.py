@@ -1,0 +1,317 @@
+"""Robust confidence sets for an event study whose trends may not have been parallel.
+
+Rambachan & Roth (2023), Review of Economic Studies 90(5), 2555-2591, doi:10.1093/restud/rdad018;
+conventions of R ``HonestDiD``, but for two: the ends of a set are found by bisection, not read off
+a grid, and the least favourable bound is computed from many more draws.
+
+Everywhere ``beta`` holds the coefficients in the order of time without the base period, which is
+the last before the start: ``n_pre`` of them before, ``n_post`` after.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.robustness._honest_flci import shortest_affine
+from cps.robustness._honest_test import (
+    FirstStage,
+    Moments,
+    accepted,
+    least_favourable_bound,
+    moments,
+)
+
+Floats = NDArray[np.float64]
+Method = Literal["FLCI", "C-F", "C-LF", "Conditional"]
+Interval = tuple[float, float]
+EMPTY: Interval = (math.nan, math.nan)
+_DRAWS = 2**14
+_GRID = 1000
+_REACH = 20.0  # standard errors of the estimate that a grid spans to either side
+_WIDENINGS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class EventStudy:
+    """Coefficients of an event study, and what is asked of them.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (n_pre + n_post,)
+    sigma : ndarray, shape (n_pre + n_post, n_pre + n_post)
+    n_pre : int
+    l_vec : ndarray, shape (n_post,)
+        Weights of the effects after the start in the number asked for.
+    """
+
+    beta: Floats
+    sigma: Floats
+    n_pre: int
+    l_vec: Floats
+
+    @property
+    def n_post(self) -> int:
+        """Number of coefficients after the base period."""
+        return len(self.beta) - self.n_pre
+
+    @property
+    def estimate(self) -> float:
+        """The number asked for, if trends are parallel."""
+        return float(self.l_vec @ self.beta[self.n_pre :])
+
+    @property
+    def se(self) -> float:
+        """Its standard error."""
+        after = self.sigma[self.n_pre :, self.n_pre :]
+        return float(np.sqrt(self.l_vec @ after @ self.l_vec))
+
+
+def original_set(study: EventStudy, *, alpha: float = 0.05) -> Interval:
+    """Give the usual interval: trends are parallel."""
+    half = NormalDist().inv_cdf(1 - alpha / 2) * study.se
+    return study.estimate - half, study.estimate + half
+
+
+def relative_magnitude_set(
+    study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
+) -> Interval:
+    """Give the robust set if no step of the bias after the start exceeds ``mbar`` times the largest
+    one before.
+
+    Parameters
+    ----------
+    mbar : float
+    method : {"C-LF", "Conditional"}
+        Conditional test with a least favourable first stage, of size alpha / 10, or without.
+
+    Returns
+    -------
+    tuple of float
+        Ends of the set's hull; infinite where no end was found, NaN if the set is empty.
+    """
+    parts = _relative(study, _first_differences(study), mbar)
+    return _union_set(study, parts, mbar=mbar, alpha=alpha, method=method)
+
+
+def smoothness_relative_set(
+    study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
+) -> Interval:
+    """Give the robust set if the slope of the bias changes after the start by no more than ``mbar``
+    times its largest change before. Needs two coefficients before the base period.
+    """
+    parts = _relative(study, _second_differences(study), mbar)
+    return _union_set(study, parts, mbar=mbar, alpha=alpha, method=method)
+
+
+def smoothness_set(
+    study: EventStudy, m: float, *, alpha: float = 0.05, method: Method = "FLCI"
+) -> Interval:
+    """Give the robust set if the slope of the bias changes by at most ``m`` from period to period.
+
+    Parameters
+    ----------
+    m : float, in units of the outcome per period
+    method : {"FLCI", "C-F", "C-LF", "Conditional"}
+        Fixed-length interval of the best affine estimator; conditional test with that interval (of
+        level 1 − alpha / 10) or a least favourable one as its first stage; or with none.
+    """
+    if method == "FLCI":
+        best = shortest_affine(study.sigma, study.n_pre, study.l_vec, m, alpha)
+        middle = float(best.weights @ study.beta)
+        return middle - best.half_length, middle + best.half_length
+    second = _second_differences(study)
+    matrix, limit = np.concatenate([second, -second]), np.full(2 * len(second), m)
+    found = _moments(study, matrix, limit)
+    first = FirstStage()
+    kappa = alpha / 10
+    if method == "C-F":
+        best = shortest_affine(study.sigma, study.n_pre, study.l_vec, m, kappa)
+        first = FirstStage(kappa, weights=best.weights, half_length=best.half_length)
+        middle = float(best.weights @ study.beta)
+        reach = (middle - best.half_length, middle + best.half_length)
+        return _hull(lambda one: _accepts(study, found, one, alpha, first), *reach, fixed=True)
+    if method == "C-LF":
+        first = _least_favourable(study, found, kappa)
+    bias = m * study.n_post * (study.n_post + 1) / 2 * float(np.abs(study.l_vec).sum())
+    return _hull(
+        lambda one: _accepts(study, found, one, alpha, first),
+        study.estimate - bias - _REACH * study.se,
+        study.estimate + bias + _REACH * study.se,
+    )
+
+
+def breakdown(
+    robust: Callable[[float], Interval], *, start: float, most: float, steps: int = 40
+) -> float | None:
+    """Give the largest violation for which the robust set still excludes zero.
+
+    Parameters
+    ----------
+    robust : callable
+        From the size of the violation to the set.
+    start, most : float
+        First violation tried, and the largest; ``most`` itself is given if zero is excluded there.
+
+    Returns
+    -------
+    float or None
+        None if zero is not excluded even without a violation.
+    """
+
+    def excludes(size: float) -> bool:
+        low, high = robust(size)
+        return low > 0 or high < 0
+
+    if not excludes(0.0):
+        return None
+    low, high = 0.0, start
+    while excludes(high):
+        low, high = high, 2 * high
+        if low >= most:
+            return most
+    for _ in range(steps):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excludes(middle) else (low, middle)
+        if high - low <= 1e-4 * high:
+            break
+    return low
+
+
+def _first_differences(study: EventStudy) -> Floats:
+    steps = np.diff(np.eye(len(study.beta) + 1), axis=0)
+    return np.delete(steps, study.n_pre, axis=1)
+
+
+def _second_differences(study: EventStudy) -> Floats:
+    turns = np.diff(np.eye(len(study.beta) + 1), n=2, axis=0)
+    return np.delete(turns, study.n_pre, axis=1)
+
+
+def _relative(study: EventStudy, rows: Floats, mbar: float) -> Iterator[Floats]:
+    """Give the sets whose union is asked for: each row before in turn is the largest, either way."""
+    before = len(rows) - study.n_post
+    factor = np.where(np.arange(len(rows)) < before, 1.0, mbar)[:, None]
+    for largest in range(before):
+        for side in (1.0, -1.0):
+            bound = factor * side * rows[largest]
+            matrix = np.concatenate([rows - bound, -rows - bound])
+            yield matrix[(np.abs(matrix) > 1e-10).any(axis=1)]
+
+
+def _union_set(
+    study: EventStudy, parts: Iterator[Floats], *, mbar: float, alpha: float, method: Method
+) -> Interval:
+    found = [_moments(study, matrix, np.zeros(len(matrix))) for matrix in parts]
+    first = [
+        _least_favourable(study, one, alpha / 10) if method == "C-LF" else FirstStage()
+        for one in found
+    ]
+
+    def accepts(theta: Floats) -> NDArray[np.bool_]:
+        keep = np.zeros(len(theta), dtype=bool)
+        for one, stage in zip(found, first, strict=True):
+            open_ = np.flatnonzero(~keep)  # a value that one part accepts needs no other
+            if len(open_):
+                keep[open_] = _accepts(study, one, theta[open_], alpha, stage)
+        return keep
+
+    before = np.append(study.beta[: study.n_pre], 0.0)
+    largest = float(np.abs(np.diff(before)).max())
+    steps = float(np.arange(1, study.n_post + 1) @ np.abs(study.l_vec))
+    reach = mbar * steps * largest + _REACH * study.se
+    return _hull(accepts, study.estimate - reach, study.estimate + reach)
+
+
+def _moments(study: EventStudy, matrix: Floats, limit: Floats) -> Moments:
+    """As ``HonestDiD`` has it: rows on periods before only are left out if there are nuisances."""
+    after = matrix[:, study.n_pre :]
+    if study.n_post > 1:
+        involved = (np.abs(after) > 0).any(axis=1)
+        matrix, limit = matrix[involved], limit[involved]
+    pivot = int(np.abs(study.l_vec).argmax())
+    direction = np.zeros(len(study.beta))
+    direction[study.n_pre + pivot] = 1 / study.l_vec[pivot]
+    others = [j for j in range(study.n_post) if j != pivot]
+    nuisance = np.zeros((len(study.beta), len(others)))
+    for column, j in enumerate(others):
+        nuisance[study.n_pre + j, column] = 1.0
+        nuisance[study.n_pre + pivot, column] = -study.l_vec[j] / study.l_vec[pivot]
+    return moments(matrix, limit, study.beta, study.sigma, direction=direction, nuisance=nuisance)
+
+
+def _accepts(
+    study: EventStudy, found: Moments, theta: Floats, alpha: float, first: FirstStage
+) -> NDArray[np.bool_]:
+    return accepted(found, theta, alpha=alpha, first=first, beta=study.beta, sigma=study.sigma)
+
+
+def _least_favourable(study: EventStudy, found: Moments, kappa: float) -> FirstStage:
+    root = _square_root(study.sigma)
+    bound = least_favourable_bound(found, _normal_draws(len(study.beta)) @ root, kappa)
+    # With one coefficient after the start the package does not condition on the first stage.
+    return FirstStage(kappa, bound=bound, is_conditioned=study.n_post > 1)
+
+
+def _square_root(sigma: Floats) -> Floats:
+    value, vector = np.linalg.eigh(sigma)
+    return np.asarray((vector * np.sqrt(np.maximum(value, 0.0))) @ vector.T)
+
+
+@lru_cache(maxsize=8)
+def _normal_draws(n: int) -> Floats:
+    draws = np.random.default_rng(0).standard_normal((_DRAWS // 2, n))
+    both = np.concatenate([draws, -draws])
+    both.flags.writeable = False
+    return both
+
+
+def _hull(
+    accepts: Callable[[Floats], NDArray[np.bool_]], low: float, high: float, *, fixed: bool = False
+) -> Interval:
+    """Find the least and the greatest value accepted; ``fixed`` limits rule out those beyond."""
+    for _ in range(_WIDENINGS):
+        grid = np.linspace(low, high, _GRID)
+        keep = accepts(grid)
+        if fixed or not (keep[0] or keep[-1]):
+            break
+        middle, half = (low + high) / 2, (high - low) / 2
+        low, high = middle - 2 * half, middle + 2 * half
+    kept = np.flatnonzero(keep)
+    if not len(kept):
+        return EMPTY
+    first, last = int(kept[0]), int(kept[-1])
+    ends = [float(grid[first]), float(grid[last])]
+    if first > 0:
+        ends[0] = _edge(accepts, inside=grid[first], outside=grid[first - 1])
+    elif not fixed:
+        ends[0] = -math.inf
+    if last < _GRID - 1:
+        ends[1] = _edge(accepts, inside=grid[last], outside=grid[last + 1])
+    elif not fixed:
+        ends[1] = math.inf
+    return ends[0], ends[1]
+
+
+def _edge(
+    accepts: Callable[[Floats], NDArray[np.bool_]], *, inside: float, outside: float
+) -> float:
+    """Find where acceptance ends, by cutting the stretch in 64 four times over."""
+    for _ in range(4):
+        stretch = np.linspace(inside, outside, 65)
+        keep = accepts(stretch)
+        first_out = int(np.argmin(keep)) if not keep.all() else 64
+        inside, outside = float(stretch[max(first_out - 1, 0)]), float(stretch[first_out])
+    return inside
+
+
+def with_weights(study: EventStudy, l_vec: Floats) -> EventStudy:
+    """Ask the same coefficients for another number."""
+    return replace(study, l_vec=np.asarray(l_vec, dtype=float))

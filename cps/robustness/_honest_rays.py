@@ -1,0 +1,41 @@
+"""The extreme rays of a cone, by double description."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_TINY = 1e-10
+
+
+def extreme_rays(equations: Floats) -> Floats:
+    """Give the extreme rays of ``{g ≥ 0, equations @ g = 0}``, each with largest entry 1.
+
+    Fukuda & Prodon (1996), doi:10.1007/3-540-61576-8_77. Rays are joined only if they are
+    adjacent: no third ray is zero wherever both are.
+
+    Parameters
+    ----------
+    equations : ndarray, shape (n_equations, n)
+
+    Returns
+    -------
+    ndarray, shape (n_rays, n)
+    """
+    rays = np.eye(equations.shape[1])
+    for equation in equations:
+        value = rays @ equation
+        scale = np.abs(rays) @ np.abs(equation)
+        value[np.abs(value) <= _TINY * scale] = 0.0
+        kept = [rays[value == 0]]
+        support = rays > 0
+        for above in np.flatnonzero(value > 0):
+            for below in np.flatnonzero(value < 0):
+                both = support[above] | support[below]
+                if (~(support & ~both).any(axis=1)).sum() == 2:
+                    joined = value[above] * rays[below] - value[below] * rays[above]
+                    joined[~both] = 0.0
+                    kept.append(joined[None] / joined.max())
+        rays = np.concatenate(kept)
+    return rays
