@@ -1,0 +1,244 @@
+"""From a design to the rows of a regression, one for each cell that was observed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.design.subset import subset_design
+from cps.errors import DesignError, Finding, Text
+from cps.estimators._regression import as_codes
+from cps.estimators._scale import normal_estimate
+from cps.result import Estimate
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+LEVELS = ("unit", "cohort", "cluster")
+COVARIATES = ("as_given", "by_period")
+FEW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The observed cells of a design, unit after unit.
+
+    Parameters
+    ----------
+    unit, period : ndarray of int, shape (n,)
+        Places in the design's ``units`` and ``periods``.
+    y : ndarray, shape (n,)
+    event : ndarray, shape (n,)
+        Period less start; minus infinity for never treated.
+    cohort : ndarray, shape (n,)
+        First treated period; infinity for never treated.
+    level, cluster : ndarray of int, shape (n,)
+        Whose level each row shares, and whose errors.
+    weights : ndarray, shape (n,)
+    is_weighted : bool
+    covariates : ndarray, shape (n, p); ``names`` names the columns
+    """
+
+    unit: Codes
+    period: Codes
+    y: Floats
+    event: Floats
+    cohort: Floats
+    level: Codes
+    cluster: Codes
+    weights: Floats
+    is_weighted: bool
+    covariates: Floats
+    names: tuple[str, ...]
+
+    def keep(self, mask: NDArray[np.bool_]) -> Rows:
+        """Give the rows within ``mask``; levels and clusters keep their numbers."""
+        return dataclasses.replace(
+            self,
+            **{
+                name: getattr(self, name)[mask]
+                for name in (
+                    "unit",
+                    "period",
+                    "y",
+                    "event",
+                    "cohort",
+                    "level",
+                    "cluster",
+                    "weights",
+                    "covariates",
+                )
+            },
+        )
+
+
+def starts_of(design: Design) -> Floats:
+    """Give the first treated period by unit, shape (n_units,); infinity for never treated."""
+    return np.array([np.inf if cohort is None else cohort for cohort in design.cohort])
+
+
+def rows_of(design: Design, options: Mapping[str, str]) -> Rows:
+    """Lay the observed cells of a design out as rows.
+
+    ``options["levels"]`` says who shares a level (each unit its own, if absent);
+    ``options["covariates"]`` whether covariates enter as they are or with a slope for each period.
+    """
+    seen = ~np.isnan(design.y)
+    unit, period = (one.astype(np.int64) for one in np.nonzero(seen))
+    start = starts_of(design)
+    ordinals = np.asarray(design.periods, float)
+    clusters = np.arange(len(start)) if design.cluster is None else as_codes(design.cluster)
+    shared = {"unit": np.arange(len(start)), "cohort": as_codes(start), "cluster": clusters}
+    covariates, names = _covariates(
+        design, unit, period, options.get("covariates", "as_given") == "by_period"
+    )
+    return Rows(
+        unit,
+        period,
+        design.y[unit, period],
+        ordinals[period] - start[unit],
+        start[unit],
+        shared[options.get("levels", "unit")][unit].astype(np.int64),
+        clusters[unit].astype(np.int64),
+        np.ones(len(unit)) if design.weights is None else design.weights[unit, period],
+        design.weights is not None,
+        covariates,
+        names,
+    )
+
+
+def _covariates(
+    design: Design, unit: Codes, period: Codes, by_period: bool
+) -> tuple[Floats, tuple[str, ...]]:
+    if design.covariates is None:
+        return np.zeros((len(unit), 0)), ()
+    given = design.covariates[:, unit, period].T
+    if not by_period:
+        return given, design.covariate_names
+    # One slope a period; the first is the reference where the covariate is fixed.
+    return (
+        np.concatenate([given * (period == t)[:, None] for t in range(len(design.periods))], axis=1),
+        tuple(
+            f"{name} × {label}" for label in design.period_labels for name in design.covariate_names
+        ),
+    )
+
+
+def level_findings(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Reject own levels for units seen once, and cluster levels without clusters."""
+    levels = options.get("levels", "unit")
+    if levels == "cluster" and design.cluster is None:
+        return (
+            Finding(
+                "E-EST-NO-CLUSTERS",
+                "reject",
+                Text("设计没有给出聚类", "the design has no clusters"),
+                f"{design.name} › levels=cluster",
+                Text("设计时给出 cluster，或用 levels=unit", "give cluster, or use levels=unit"),
+            ),
+        )
+    if levels == "unit" and (~np.isnan(design.y)).sum(axis=1).max() < 2:
+        return (
+            Finding(
+                "E-EST-SEEN-ONCE",
+                "reject",
+                Text(
+                    "每个单位只观测到一次，单位固定效应无从估计",
+                    "every unit was observed once: it can't have a level of its own",
+                ),
+                design.name,
+                Text(
+                    "重复截面数据请用 levels=cohort",
+                    "use levels=cohort for repeated cross-sections",
+                ),
+            ),
+        )
+    return ()
+
+
+def few_treated(design: Design) -> tuple[Finding, ...]:
+    """Warn where clustered errors rest on few treated clusters."""
+    treated = [one is not None for one in design.cohort]
+    names = design.units if design.cluster is None else design.cluster
+    count = len({name for name, is_one in zip(names, treated, strict=True) if is_one})
+    if count >= FEW:
+        return ()
+    noun_zh = "承办单位" if design.cluster is None else "有承办单位的聚类"
+    noun_en = "treated units" if design.cluster is None else "clusters with treated units"
+    return (
+        Finding(
+            "W-EST-FEW-TREATED",
+            "warn",
+            Text(
+                f"{noun_zh}只有 {count} 个，按聚类计算的标准误明显偏小，区间不可尽信",
+                f"{count} {noun_en}: clustered standard errors are far too small, and so are the "
+                "intervals",
+            ),
+            design.name,
+            Text(
+                "以安慰剂或置换推断的结果为准",
+                "rely on placebo or randomisation inference",
+            ),
+            count=count,
+        ),
+    )
+
+
+def collinear_finding(design: Design, dropped: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Name the covariates that the effects or other covariates span."""
+    if not dropped:
+        return ()
+    return (
+        Finding(
+            "N-EST-COLLINEAR",
+            "note",
+            Text(
+                f"{len(dropped)} 个协变量与固定效应或其他协变量共线，未进入回归",
+                f"{len(dropped)} covariates are spanned by the fixed effects or by others, and are "
+                "left out",
+            ),
+            f"{design.name} › {', '.join(dropped[:5])}" + (" …" if len(dropped) > 5 else ""),
+            Text(
+                "不随时间变化的协变量可用 covariates=by_period",
+                "give covariates that do not change over time a slope by period: "
+                "covariates=by_period",
+            ),
+            count=len(dropped),
+        ),
+    )
+
+
+def t_estimate(att: float, se: float | None, level: float, degrees: int | None) -> Estimate:
+    """Give an estimate with Student's interval and p-value; normal ones if ``degrees`` is None."""
+    if se is None or not np.isfinite(se) or se <= 0 or degrees is None or degrees < 1:
+        return normal_estimate(att, se if degrees is None else None, level)
+    from scipy.special import stdtr, stdtrit
+
+    half = float(stdtrit(degrees, 0.5 + level / 2)) * se
+    p_value = float(2 * stdtr(degrees, -abs(att / se)))
+    return Estimate(float(att), float(se), float(att - half), float(att + half), p_value)
+
+
+def under_each(
+    design: Design, starts: Floats, estimate: Callable[[Design], float]
+) -> Floats:
+    """Estimate under each assignment, shape (n_assignments, n_units); NaN where it can't be."""
+    found = np.full(len(starts), np.nan)
+    for place, row in enumerate(starts):
+        try:
+            found[place] = estimate(assigned(design, row))
+        except (DesignError, ValueError):
+            continue
+    return found
+
+
+def assigned(design: Design, row: Floats) -> Design:
+    """Give the design with other starts; infinity for never."""
+    return subset_design(
+        design, cohort=[int(start) if np.isfinite(start) else None for start in row]
+    )

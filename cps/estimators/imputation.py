@@ -1,0 +1,474 @@
+"""Imputation difference-in-differences: what treated cells would have been, from untreated ones.
+
+Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6), 3253-3285,
+doi:10.1093/restud/rdae007; the estimates are also those of the two-stage estimator (Gardner 2021,
+arXiv:2207.05943) and of ``fect`` with two-way effects. Numbers agree with R ``didimputation`` and
+Stata ``did_imputation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.errors import DesignError, Finding, Text
+from cps.estimators._imputation import (
+    FirstStep,
+    Targets,
+    first_step,
+    is_identified,
+    target_scores,
+)
+from cps.estimators._imputation_batch import imputation_points
+from cps.estimators._options import Number
+from cps.estimators._regression import Regression, regress
+from cps.estimators._regression_panel import (
+    COVARIATES,
+    LEVELS,
+    Rows,
+    collinear_finding,
+    few_treated,
+    level_findings,
+    rows_of,
+    under_each,
+)
+from cps.estimators._scale import effect_measure, natural_scale, normal_estimate, path_points
+from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
+
+REFERENCE = "Borusyak, Jaravel & Spiess (2024), REStud 91(6), doi:10.1093/restud/rdae007"
+NAME = Text("插补双重差分", "Imputation difference-in-differences")
+ESTIMAND = Text(
+    "启动以后各期对承办单位的平均效应（每个承办单位×时期权重相同）",
+    "average effect on the treated, every treated unit-period counting alike",
+)
+ASSUMES = Text(
+    "各单位若未承办则变化平行、且启动前无预期反应；聚类之间独立，承办的聚类不少；"
+    "同一批次同一时期的效应视为相近，标准误偏保守",
+    "parallel trends and no anticipation in all periods; independent clusters, not few of them "
+    "treated; effects alike within cohort and period, which errs on the safe side",
+)
+OPTIONS: dict[str, tuple[str, ...] | Number] = {
+    "levels": LEVELS,
+    "covariates": COVARIATES,
+    "average_by": ("cohort_period", "event_time", "all"),
+    "leave_out": ("no", "yes"),
+    "pretrends": Number("auto", low=0, is_whole=True, words=("auto",)),
+    "unidentified": ("refuse", "drop"),
+}
+SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
+_AUTO_LEADS = 10
+_SHOWN = 5
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Rows, which are which, and the first step."""
+
+    rows: Rows
+    untreated: Mask
+    treated: Mask  # at or after the start, and imputable
+    step: FirstStep
+
+
+def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Reject treated cells that nothing untreated says anything of; name units and periods."""
+    findings = level_findings(design, options)
+    if findings:
+        return findings
+    rows = rows_of(design, options)
+    untreated = _is_untreated(design, rows)
+    if not untreated.any() or not (rows.event >= 0).any():
+        return (_nothing(design),)
+    lost = (rows.event >= 0) & ~_identified(design, rows, untreated)
+    if not lost.any():
+        return ()
+    if lost.sum() == (rows.event >= 0).sum():
+        return (_nothing(design),)
+    return (_lost_finding(design, rows, lost, options["unidentified"] == "refuse"),)
+
+
+def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
+    """Impute, average, and give the conservative standard errors.
+
+    Pre-trends are coefficients of leads in a regression on untreated cells alone, so that they do
+    not depend on the effects (Borusyak et al. 2024, section 4.4); effects from the start on are
+    averages of imputed differences. ``seed`` is not used: nothing is drawn.
+    """
+    parts = _parts(design, options)
+    rows, treated = parts.rows, parts.treated
+    labels, names, sizes = _families(design, parts)
+    targets = Targets.means(labels, rows.weights, sizes)
+    values = targets.values(parts.step.effects)
+    scores = target_scores(
+        parts.step,
+        targets,
+        rows.level,
+        rows.period,
+        parts.untreated,
+        weights=rows.weights,
+        covariates=rows.covariates,
+        cluster=rows.cluster,
+        group=_groups(design, rows, options["average_by"]),
+        leave_out=options["leave_out"] == "yes",
+    )
+    errors = np.sqrt((scores**2).sum(axis=0))
+    all_of = [
+        normal_estimate(float(value), float(error), level)
+        for value, error in zip(values, errors, strict=True)
+    ]
+    offsets = np.cumsum([0, *sizes])
+    events, cohorts, calendar = (
+        dict(zip(names[k], all_of[offsets[k] : offsets[k + 1]], strict=True)) for k in (1, 2, 3)
+    )
+    leads = _leads(design, parts, options)
+    before = _before(leads, level)
+    overall = all_of[0]
+    first = min(design.cohorts)
+    unit_of = {e: int(len(np.unique(rows.unit[rows.event == e]))) for e in [*before, *events]}
+    dropped = tuple(
+        name for name, kept in zip(rows.names, parts.step.kept, strict=True) if not kept
+    )
+    return Effect(
+        initiative=design.name,
+        outcome=design.outcome,
+        measure=effect_measure(design),
+        natural_measure=design.measure,
+        estimand=ESTIMAND,
+        method="imputation",
+        method_name=NAME,
+        reference=REFERENCE,
+        options=dict(options),
+        overall=overall,
+        natural=natural_scale(design, overall),
+        level=level,
+        inference="analytic",
+        p_value_floor=None,
+        n_treated=design.n_treated,
+        n_comparison=design.n_donors,
+        n_pre=sum(period < first - design.anticipation for period in design.periods),
+        n_post=sum(period >= first for period in design.periods),
+        by_event_time=tuple(
+            EventTimeEffect(e, one, unit_of[e]) for e, one in {**before, **events}.items()
+        ),
+        by_cohort=tuple(
+            PeriodEffect(g, one, sum(cohort == g for cohort in design.cohort))
+            for g, one in cohorts.items()
+        ),
+        by_calendar=tuple(
+            PeriodEffect(
+                t, one, len(np.unique(rows.unit[treated & (rows.period == design.periods.index(t))]))
+            )
+            for t, one in calendar.items()
+        ),
+        aggregations={"simple": overall, "dynamic": _dynamic(values, scores, offsets, level)},
+        paths=path_points(design, _counterfactual(design, parts)),
+        findings=(
+            *(one for one in needs(design, options) if one.severity != "reject"),
+            *collinear_finding(design, dropped),
+            *_alone(design, options),
+            *few_treated(design),
+        ),
+        design_hash=design.design_hash,
+        assumes=ASSUMES,
+        event_covariance=_event_covariance(leads, scores[:, offsets[1] : offsets[2]], rows),
+        tables={
+            **_slopes(rows, parts.step),
+            **({"pretrend_test": _joint_test(leads)} if before else {}),
+        },
+    )
+
+
+def point(design: Design, *, options: Mapping[str, str]) -> float:
+    """Give the average effect alone."""
+    parts = _parts(design, options)
+    weights = parts.rows.weights[parts.treated]
+    return float(weights @ parts.step.effects[parts.treated] / weights.sum())
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments at once, shape (n_assignments,)."""
+    is_plain = (
+        design.is_balanced
+        and design.covariates is None
+        and design.weights is None
+        and options["levels"] == "unit"
+    )
+    if is_plain:
+        return imputation_points(
+            design.y,
+            np.asarray(design.periods, float),
+            np.asarray(starts, float),
+            anticipation=design.anticipation,
+            drop=options["unidentified"] == "drop",
+        )
+
+    def one(other: Design) -> float:
+        if any(finding.severity == "reject" for finding in needs(other, options)):
+            return float("nan")
+        return point(other, options=options)
+
+    return under_each(design, starts, one)
+
+
+def _is_untreated(design: Design, rows: Rows) -> Mask:
+    return np.asarray(rows.event < -design.anticipation)
+
+
+def _n_levels(design: Design, rows: Rows) -> int:
+    return max(int(rows.level.max()) + 1, 1)
+
+
+def _identified(design: Design, rows: Rows, untreated: Mask) -> Mask:
+    return is_identified(
+        rows.level, rows.period, untreated, _n_levels(design, rows), len(design.periods)
+    )
+
+
+def _parts(design: Design, options: Mapping[str, str]) -> _Parts:
+    rows = rows_of(design, options)
+    untreated = _is_untreated(design, rows)
+    treated = (rows.event >= 0) & _identified(design, rows, untreated)
+    step = first_step(
+        rows.y,
+        rows.level,
+        rows.period,
+        untreated,
+        weights=rows.weights,
+        covariates=rows.covariates,
+        n_levels=_n_levels(design, rows),
+        n_periods=len(design.periods),
+    )
+    if step.extrapolates:
+        names = ", ".join(rows.names[place] for place in step.extrapolates[:_SHOWN])
+        raise DesignError(
+            Text(
+                "启动前样本中共线、启动后才变化的协变量，其系数无从估计",
+                "covariates that are collinear among untreated cells change afterwards: their "
+                "slopes are unknown",
+            ),
+            where=f"{design.name} › {names}",
+            mend=Text("去掉这些协变量", "leave these covariates out"),
+        )
+    return _Parts(rows, untreated, treated, step)
+
+
+def _families(
+    design: Design, parts: _Parts
+) -> tuple[list[NDArray[np.int64]], list[list[int]], list[int]]:
+    """Label treated rows by part: all, event time, cohort, calendar period."""
+    rows, treated = parts.rows, parts.treated
+    ordinals = np.asarray(design.periods)
+    labels, names = [], []
+    for values in (
+        np.zeros(len(rows.y)),
+        rows.event,
+        rows.cohort,
+        ordinals[rows.period].astype(float),
+    ):
+        found, place = np.unique(values[treated], return_inverse=True)
+        label = np.full(len(rows.y), -1, dtype=np.int64)
+        label[treated] = place.ravel()
+        labels.append(label)
+        names.append([int(one) for one in found])
+    return labels, names, [len(one) for one in names]
+
+
+def _groups(design: Design, rows: Rows, by: str) -> NDArray[np.int64]:
+    if by == "all":
+        return np.zeros(len(rows.y), dtype=np.int64)
+    event = np.where(np.isfinite(rows.event), rows.event, -1)
+    if by == "event_time":
+        return np.maximum(event, -1).astype(np.int64) + 1
+    cohort = np.unique(rows.cohort, return_inverse=True)[1].ravel()
+    return (cohort * len(design.periods) + rows.period).astype(np.int64)
+
+
+def _leads(design: Design, parts: _Parts, options: Mapping[str, str]) -> Regression | None:
+    """Regress untreated outcomes on leads of the start."""
+    rows = parts.rows.keep(parts.untreated)
+    near = -1 - design.anticipation
+    treated = np.isfinite(rows.event)
+    if not treated.any():
+        return None
+    longest = int(near - rows.event[treated].min()) + 1
+    wanted = options["pretrends"]
+    n = min(longest - 1, _AUTO_LEADS) if wanted == "auto" else min(int(wanted), longest)
+    if n < 1:
+        return None
+    leads = [near - k for k in range(n)][::-1]
+    columns = np.column_stack([*(rows.event == e for e in leads), rows.covariates]).astype(float)
+    try:
+        return regress(
+            rows.y,
+            columns,
+            names=[*map(str, leads), *rows.names],
+            absorb=[rows.level, rows.period],
+            weights=rows.weights,
+            errors="cluster",
+            clusters=[rows.cluster],
+        )
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _is_lead(name: str) -> bool:
+    return name.lstrip("-").isdigit()
+
+
+def _before(leads: Regression | None, level: float) -> dict[int, Estimate]:
+    if leads is None:
+        return {}
+    return {
+        int(name): normal_estimate(*leads.get(name), level) for name in leads.names if _is_lead(name)
+    }
+
+
+def _joint_test(leads: Regression | None) -> dict[str, tuple[float | int | str | None, ...]]:
+    """Test that all leads are zero: an F statistic, as ``did_imputation`` reports it."""
+    if leads is None:
+        return {}
+    from scipy.special import fdtrc
+
+    place = [k for k, name in enumerate(leads.names) if _is_lead(name)]
+    covariance = leads.covariance[np.ix_(place, place)]
+    coefficients = leads.coefficients[place]
+    rank = int(np.linalg.matrix_rank(covariance))
+    if rank < len(place):
+        return {"f": (None,), "df_leads": (rank,), "df_clusters": (leads.degrees,), "p": (None,)}
+    f = float(coefficients @ np.linalg.solve(covariance, coefficients)) / rank
+    p = float(fdtrc(rank, leads.degrees, f))
+    return {"f": (f,), "df_leads": (rank,), "df_clusters": (leads.degrees,), "p": (p,)}
+
+
+def _event_covariance(
+    leads: Regression | None, scores: Floats, rows: Rows
+) -> tuple[tuple[float, ...], ...]:
+    """Join the scores of leads and of effects by cluster; empty where an error is unknown."""
+    before = np.zeros((len(scores), 0))
+    if leads is not None and leads.scores is not None:
+        place = [k for k, name in enumerate(leads.names) if _is_lead(name)]
+        before = np.zeros((len(scores), len(place)))
+        # Clusters without an untreated row have no part in the leads.
+        present = np.unique(rows.cluster[rows.event < 0])
+        if len(present) != len(leads.scores):
+            return ()
+        before[present] = leads.scores[:, place]
+    joint = np.column_stack([before, scores])
+    covariance = joint.T @ joint
+    if not np.isfinite(covariance).all():
+        return ()
+    return tuple(tuple(map(float, row)) for row in covariance)
+
+
+def _dynamic(values: Floats, scores: Floats, offsets: NDArray[np.int64], level: float) -> Estimate:
+    part = slice(offsets[1], offsets[2])
+    error = float(np.sqrt((scores[:, part].mean(axis=1) ** 2).sum()))
+    return normal_estimate(float(values[part].mean()), error, level)
+
+
+def _counterfactual(design: Design, parts: _Parts) -> Floats:
+    rows = parts.rows
+    usable = np.isfinite(rows.cohort) & (parts.untreated | parts.treated)
+    whole = np.isfinite(rows.cohort)
+    path = np.full(len(design.periods), np.nan)
+    imputed = rows.y - parts.step.effects
+    for t in range(len(path)):
+        here = whole & (rows.period == t)
+        if here.any() and usable[here].all():
+            path[t] = imputed[here].mean()
+    return path
+
+
+def _slopes(
+    rows: Rows, step: FirstStep
+) -> dict[str, dict[str, tuple[float | int | str | None, ...]]]:
+    if not len(step.slopes):
+        return {}
+    names = tuple(name for name, kept in zip(rows.names, step.kept, strict=True) if kept)
+    return {"covariates": {"name": names, "slope": tuple(map(float, step.slopes))}}
+
+
+def _nothing(design: Design) -> Finding:
+    return Finding(
+        "E-EST-NOTHING-TO-IMPUTE",
+        "reject",
+        Text(
+            "没有未处理的观测可据以插补任何承办单位启动后的时期",
+            "no untreated observation tells what any treated cell would have been",
+        ),
+        design.name,
+        Text(
+            "补充启动前的台账，或加入从未处理、更晚处理的单位",
+            "add ledgers from before the start, or units never or later treated",
+        ),
+    )
+
+
+def _lost_finding(design: Design, rows: Rows, lost: Mask, refuse: bool) -> Finding:
+    n_cells = int(lost.sum())
+    known = np.unique(rows.level[_is_untreated(design, rows)])
+    orphans = np.unique(rows.unit[lost & ~np.isin(rows.level, known)])
+    late = np.unique(rows.period[lost & np.isin(rows.level, known)])
+    units = [design.units[one] for one in orphans]
+    periods = [design.period_labels[one] for one in late]
+    where = ", ".join(units[:_SHOWN] + periods[:_SHOWN])
+    return Finding(
+        "E-EST-NOT-IDENTIFIED" if refuse else "W-EST-NOT-IDENTIFIED",
+        "reject" if refuse else "warn",
+        Text(
+            f"有 {n_cells} 个启动后观测无法插补：{len(units)} 个单位没有启动前观测，"
+            f"{len(periods)} 个时期没有未处理的观测可比",
+            f"{n_cells} treated observations can't be imputed: {len(units)} units without an "
+            f"observation before the start, {len(periods)} periods without a comparable untreated "
+            "one",
+        )
+        if refuse
+        else Text(
+            f"有 {n_cells} 个启动后观测无法插补，未计入平均：{len(units)} 个单位、{len(periods)} 个时期",
+            f"{n_cells} treated observations can't be imputed and are left out of the average: "
+            f"{len(units)} units, {len(periods)} periods",
+        ),
+        f"{design.name} › {where}",
+        Text(
+            "补充台账或从未处理的单位；或用 unidentified=drop，只对可插补的观测求平均",
+            "add ledgers, or never-treated units; or average over the rest: unidentified=drop",
+        ),
+        count=n_cells,
+    )
+
+
+def _alone(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Say so where a cohort is a single cluster: its own average hides its noise."""
+    names = design.units if design.cluster is None else design.cluster
+    members = {
+        g: len({n for n, cohort in zip(names, design.cohort, strict=True) if cohort == g})
+        for g in design.cohorts
+    }
+    alone = [g for g, count in members.items() if count == 1]
+    if not alone or options["average_by"] != "cohort_period":
+        return ()
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    return (
+        Finding(
+            "W-EST-ALONE-IN-COHORT",
+            "warn",
+            Text(
+                f"{len(alone)} 个启动批次只有一个承办单位（聚类），其自身波动未计入标准误",
+                f"{len(alone)} cohorts are a single unit (cluster): its own noise does not enter "
+                "the standard error",
+            ),
+            ", ".join(labels.get(g, str(g)) for g in alone[:_SHOWN]),
+            Text(
+                "用 average_by=event_time，或以安慰剂推断为准",
+                "use average_by=event_time, or rely on placebo inference",
+            ),
+            count=len(alone),
+        ),
+    )
