@@ -45,6 +45,18 @@ def simplex_weights(
     ndarray, shape (n_problems, k)
     """
     weights = allowed / allowed.sum(axis=1, keepdims=True) if start is None else start.copy()
+    if len(target) == 1:
+        matrix, target = matrix[0], target[0]
+        if not allowed.all():
+            weights[:, allowed[0]] = _one_problem(
+                matrix[:, allowed[0]],
+                target,
+                weights[0, allowed[0]],
+                (float(n_rows[0]), float(zeta[0]), float(min_decrease[0]), max_iterations),
+            )
+            return weights
+        rules = (float(n_rows[0]), float(zeta[0]), float(min_decrease[0]), max_iterations)
+        return _one_problem(matrix, target, weights[0], rules)[None]
     if matrix.shape[1] > matrix.shape[2]:
         matrix, target = _fewer_rows(matrix, target)
     state = _State(
@@ -65,6 +77,47 @@ def simplex_weights(
             state.keep(~state.is_done)
     weights[state.place] = state.x
     return weights
+
+
+def _one_problem(
+    matrix: Floats, target: Floats, weights: Floats, rules: tuple[float, float, float, int]
+) -> Floats:
+    """Take the same steps for one problem, on products of columns in place of columns.
+
+    A step then costs two passes over one row; steps and stopping rule are the same.
+    """
+    n_rows, zeta, min_decrease, max_iterations = rules
+    eta, least = n_rows * zeta**2, n_rows * min_decrease**2
+    gram = matrix.T @ matrix + eta * np.eye(len(weights))
+    linear = target @ matrix
+    towards = gram - linear  # row i: what the half-gradient would be at vertex i
+    diagonal, aims = np.diagonal(gram).tolist(), linear.tolist()
+    x, scale = weights.copy(), 1.0
+    product = gram @ x
+    half_gradient = product - linear
+    square, cross = float(x @ product), float(x @ linear)
+    row = np.empty_like(half_gradient)
+    for iteration in range(max_iterations):
+        best = int(half_gradient.argmin())
+        here = float(half_gradient[best])
+        at = here + aims[best]  # (Gx) at best
+        size = diagonal[best] - 2 * at + square
+        slope = square - cross - here
+        step = min(1.0, max(0.0, slope / size)) if size > 0 else 0.0
+        stay = 1.0 - step
+        half_gradient *= stay
+        np.multiply(towards[best], step, out=row)
+        half_gradient += row
+        square = stay * stay * square + 2 * step * stay * at + step * step * diagonal[best]
+        cross = stay * cross + step * aims[best]
+        scale *= stay
+        if scale < 1e-100:
+            x *= scale
+            scale = 1.0
+        x[best] += step / scale
+        if iteration >= 1 and step * (2 * slope - step * size) <= least:
+            break
+    return np.asarray(x * scale)
 
 
 def _fewer_rows(matrix: Floats, target: Floats) -> tuple[Floats, Floats]:

@@ -1,27 +1,48 @@
-"""Synthetic difference-in-differences with placebo inference.
+"""Synthetic difference-in-differences, with placebo, jackknife or bootstrap errors.
 
 Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021), American Economic Review 111(12), 4088-4118,
 doi:10.1257/aer.20190159. Numbers agree with R ``synthdid``. Synthetic control (Abadie, Diamond &
 Hainmueller 2010, doi:10.1198/jasa.2009.ap08746) and difference-in-differences are the same core
 with other weights. Cohorts are estimated one at a time against never-treated units and averaged by
 treated unit-periods, as in Clarke, Pailañir, Athey & Imbens (2024), doi:10.1177/1536867X241297914.
+
+With the default penalty the estimate moves a little when all units are shocked alike in a
+pre-period: the noise level, and so the penalty, is taken from first differences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import combinations
-from math import comb
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
+from cps.design.subset import subset_design
 from cps.errors import Finding, Text
-from cps.estimators._frank_wolfe import simplex_weights, sparsify
-from cps.estimators._scale import effect_measure, natural_scale, path_points, rank_estimate
-from cps.result import Effect, EventTimeEffect, PeriodEffect, Weight
+from cps.estimators._scale import (
+    effect_measure,
+    natural_scale,
+    path_points,
+)
+from cps.estimators._synth_covariates import optimized, projected
+from cps.estimators._synth_errors import (
+    ASSUMES,
+    DRAWS,
+    Spread,
+    bootstrap_rows,
+    placebo_starts,
+)
+from cps.estimators._synth_findings import (
+    few_donors,
+    few_pre_periods,
+    few_treated,
+    inference_notes,
+    optimized_asks_for_sdid,
+)
+from cps.estimators._synth_gaps import Calendar, Gaps, Outcomes, Solver, fixed_weights, gaps_under
+from cps.estimators._synth_weights import KINDS, exact_weights, noise_level, stepwise_weights
+from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect, Weight
 
 REFERENCE = "Arkhangelsky et al. (2021), AER 111(12), doi:10.1257/aer.20190159"
 NAME = Text("合成双重差分", "Synthetic difference-in-differences")
@@ -29,89 +50,58 @@ ESTIMAND = Text(
     "启动以后各期对承办单位的平均效应（按承办单位×期数加权）",
     "average effect on the treated over all treated unit-periods",
 )
-OPTIONS: dict[str, tuple[str, ...]] = {"weights": ("sdid", "sc", "did")}
-DRAWS = 200
-_STEPS = 10_000  # as synthdid has it
-_DRAWN_STEPS = 1_000  # moves a placebo deviation by 0.5% at most; 200 draws, by 5%
+SUPPORTS = frozenset({"covariates"})
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "weights": ("sdid", "sc", "did", "difp", "sc_reg", "difp_reg"),
+    "errors": ("placebo", "jackknife", "jackknife_refit", "bootstrap", "none"),
+    "covariates": ("projected", "optimized"),
+}
+__all__ = ["DRAWS"]
 _NAMES = {
     "sdid": NAME,
     "sc": Text("合成控制", "Synthetic control"),
     "did": Text("双重差分（同一启动批次逐批比较）", "Difference-in-differences, cohort by cohort"),
+    "difp": Text("去均值合成控制", "Demeaned synthetic control"),
+    "sc_reg": Text("合成控制（带岭惩罚）", "Synthetic control with a ridge penalty"),
+    "difp_reg": Text(
+        "去均值合成控制（带岭惩罚）", "Demeaned synthetic control with a ridge penalty"
+    ),
 }
-_CHUNK = 20_000_000  # floats held at a time
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """What one or many assignments of treatment give; the first axis runs over assignments."""
-
-    gaps: Floats  # (n_assignments, n_cohorts, n_periods): treated less counterfactual
-    unit_weights: Floats  # (n_assignments, n_cohorts, n_donors)
-    period_weights: Floats  # (n_assignments, n_cohorts, n_periods)
-
-
 def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     """Reject a design without two never-treated units, or with too few pre-periods to weight."""
-    findings = []
-    if design.n_donors < 2:
-        findings.append(
-            Finding(
-                "E-EST-FEW-DONORS",
-                "reject",
-                Text(
-                    f"从未处理的单位只有 {design.n_donors} 个，至少需要 2 个",
-                    f"{design.n_donors} never-treated units; at least 2 are needed",
-                ),
-                design.name,
-                Text("放宽对照范围，或补充台账", "widen the comparison, or add ledgers"),
-            )
-        )
-    need = 1 if options["weights"] == "did" else 2
+    findings = [*few_donors(design)]
+    need = 2 if KINDS[options["weights"]].fits_units else 1
     short = [g for g in design.cohorts if _pre(design, g).sum() < need]
-    if short:
-        labels = dict(zip(design.periods, design.period_labels, strict=True))
-        names = ", ".join(labels.get(g, str(g)) for g in short)
-        findings.append(
-            Finding(
-                "E-EST-FEW-PRE-PERIODS",
-                "reject",
-                Text(
-                    f"有 {len(short)} 个启动批次的启动前期数不足 {need} 期，无法求权重",
-                    f"{len(short)} cohorts have fewer than {need} periods before the start: "
-                    "no weights can be found",
-                ),
-                f"{design.name} › {names}",
-                Text(
-                    "补充更早年份的台账，或改用 weights=did",
-                    "add earlier ledgers, or use weights=did",
-                ),
-            )
-        )
+    findings += few_pre_periods(design, short, need)
+    findings += few_treated(design, options["errors"])
+    findings += optimized_asks_for_sdid(design, options)
     return tuple(findings)
 
 
 def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
-    """Estimate the effect and its placebo distribution.
+    """Estimate the effect and its error.
 
-    Placebo: the treated units' pattern of starts is given to randomly drawn comparison units and
-    everything is estimated anew, weights too, ``DRAWS`` times; all assignments are enumerated if
-    there are no more than that. The standard error is the placebo effects' standard deviation, and
-    rests on the treated units' noise being like the comparison units'.
+    ``errors="placebo"``: the treated units' pattern of starts is given to comparison units drawn at
+    random, and everything is estimated anew, weights too, ``DRAWS`` times; all assignments are
+    enumerated if there are no more than that. ``jackknife`` leaves out units in turn and keeps the
+    weights (algorithm 3, as R and Stata do), ``jackknife_refit`` finds them anew; ``bootstrap``
+    draws units with replacement. Covariates are taken out beforehand, and stay out.
     """
-    kind = options["weights"]
-    donors, treated = design.y[design.is_donor], _treated_means(design)
-    everyone = np.ones((1, len(donors)), dtype=bool)
-    actual = _fit(design, donors, treated[None], everyone, kind)
-    assigned, drawn = _placebo_assignments(design, seed)
-    stand_ins = _as_treated(donors, assigned, design)
-    steps = _DRAWN_STEPS if drawn else _STEPS
-    placebo = _fit(design, donors, *stand_ins, kind, steps=steps)
-    weights = _CellWeights.of(design)
-    att, placebos = weights.overall(actual.gaps)[0], weights.overall(placebo.gaps)
-    overall = rank_estimate(att, placebos, level)
+    kind, calendar = KINDS[options["weights"]], _calendar(design)
+    starts, (y, solve) = _starts(design), _adjusted(design, options)
+    noise = _noise(design, y)
+    actual = gaps_under(
+        y, starts[None], calendar, kind, solve or stepwise_weights, noise=noise, keep_weights=True
+    )
+    spread = _spread(design, y, actual=actual, noise=noise, options=options, seed=seed)
+    overall = _part(spread, actual, calendar.is_post, level)
     first = min(design.cohorts)
+    n_draws = len(spread.gaps.gaps)
+    is_ranked = spread.way == "placebo" and n_draws > 0
     return Effect(
         initiative=design.name,
         outcome=design.outcome,
@@ -119,305 +109,234 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         natural_measure=design.measure,
         estimand=ESTIMAND,
         method="synthetic_did",
-        method_name=_NAMES[kind],
+        method_name=_NAMES[options["weights"]],
         reference=REFERENCE,
         options=dict(options),
         overall=overall,
         natural=natural_scale(design, overall),
         level=level,
-        inference="placebo" if len(placebos) else "none",
-        p_value_floor=1 / (1 + len(placebos)) if len(placebos) else None,
+        inference=spread.way if n_draws else "none",
+        p_value_floor=1 / (1 + n_draws) if is_ranked else None,
         n_treated=design.n_treated,
         n_comparison=design.n_donors,
         n_pre=int(_pre(design, first).sum()),
         n_post=sum(period >= first for period in design.periods),
-        by_event_time=_by_event_time(design, weights, actual.gaps, placebo.gaps, level),
-        by_cohort=_by_cohort(design, weights, actual.gaps, placebo.gaps, level),
-        by_calendar=_by_calendar(design, weights, actual.gaps, placebo.gaps, level),
-        paths=path_points(design, _counterfactual(design, weights, treated, actual.gaps[0])),
+        by_event_time=_by_event_time(spread, actual, calendar, level),
+        by_cohort=_by_cohort(spread, actual, calendar, level),
+        by_calendar=_by_calendar(spread, actual, calendar, level),
+        paths=path_points(design, _counterfactual(design, actual)),
         weights=_weights(design, actual),
-        placebos=tuple(float(one) for one in placebos),
-        findings=_inference_findings(design, len(placebos), drawn),
+        placebos=_placebos(spread, calendar) if is_ranked else (),
+        findings=inference_notes(design, spread),
         design_hash=design.design_hash,
+        assumes=ASSUMES.get(spread.way) if n_draws else None,
     )
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
-    """Give the estimate alone, without placebo draws, as near as the draws are solved."""
-    everyone = np.ones((1, design.n_donors), dtype=bool)
-    donors = design.y[design.is_donor]
-    treated = _treated_means(design)[None]
-    actual = _fit(design, donors, treated, everyone, options["weights"], steps=_DRAWN_STEPS)
-    return float(_CellWeights.of(design).overall(actual.gaps)[0])
+    """Give the estimate alone, its weights solved to the last digit."""
+    y, solve = _adjusted(design, options)
+    gaps = gaps_under(
+        y,
+        _starts(design)[None],
+        _calendar(design),
+        KINDS[options["weights"]],
+        solve or exact_weights,
+    )
+    return float(gaps.mean(_calendar(design).is_post)[0])
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments, shape (n_assignments,).
+
+    Weights are solved to the last digit. Covariates are taken out once, as the design's own
+    assignment has it (``optimized``: anew each time). NaN where an assignment leaves fewer than two
+    units to compare with, or too few periods before a start.
+    """
+    starts = np.asarray(starts, float)
+    kind = KINDS[options["weights"]]
+    cohorts = np.unique(starts[np.isfinite(starts)]).astype(np.int64)
+    calendar = Calendar(np.asarray(design.periods), cohorts, design.anticipation)
+    short = calendar.is_pre.sum(axis=1) < (2 if kind.fits_units else 1)
+    unfit = (np.isposinf(starts).sum(axis=1) < 2) | np.isin(starts, cohorts[short]).any(axis=1)
+    found = np.full(len(starts), np.nan)
+    if design.covariates is not None and options["covariates"] == "optimized":
+        for row in np.flatnonzero(~unfit):
+            given = [int(one) if np.isfinite(one) else None for one in starts[row]]
+            found[row] = point(subset_design(design, cohort=given), options=options)
+    elif not unfit.all():
+        y, _ = _adjusted(design, options)
+        calendar = Calendar(calendar.periods, cohorts[~short], design.anticipation)
+        gaps = gaps_under(y, starts[~unfit], calendar, kind, exact_weights)
+        found[~unfit] = gaps.mean(calendar.is_post)
+    return found
 
 
 def _pre(design: Design, cohort: int) -> NDArray[np.bool_]:
     return np.asarray(design.periods) < cohort - design.anticipation
 
 
-def _post(design: Design, cohort: int) -> NDArray[np.bool_]:
-    return np.asarray(design.periods) >= cohort
+def _calendar(design: Design) -> Calendar:
+    return Calendar(np.asarray(design.periods), np.asarray(design.cohorts), design.anticipation)
 
 
-def _members(design: Design, cohort: int) -> NDArray[np.int64]:
-    return np.flatnonzero([one == cohort for one in design.cohort])
+def _starts(design: Design) -> Floats:
+    """First treated periods; infinity for units to compare with, NaN for those kept out."""
+    starts = np.array([np.inf if one is None else float(one) for one in design.cohort])
+    starts[np.isinf(starts) & ~design.is_donor] = np.nan
+    return starts
 
 
-def _treated_means(design: Design) -> Floats:
-    return np.array([design.y[_members(design, g)].mean(axis=0) for g in design.cohorts])
-
-
-def _fit(
-    design: Design,
-    donors: Floats,
-    treated: Floats,
-    allowed: NDArray[np.bool_],
-    kind: str,
-    *,
-    steps: int = _STEPS,
-) -> _Fit:
-    """Estimate many assignments: ``treated`` (n, n_cohorts, n_periods), ``allowed`` (n, n_donors)."""
-    n, n_cohorts, n_periods = treated.shape
-    gaps = np.full((n, n_cohorts, n_periods), np.nan)
-    unit_weights = np.zeros((n, n_cohorts, len(donors)))
-    period_weights = np.zeros((n, n_cohorts, n_periods))
-    for c, g in enumerate(design.cohorts):
-        pre, post = _pre(design, g), _post(design, g)
-        size = max(1, _CHUNK // max(1, len(donors) * int(pre.sum())))
-        n_treated = len(_members(design, g))
-        for low in range(0, n, size):
-            part = slice(low, low + size)
-            omega, lam = _solve(
-                donors,
-                treated[part, c],
-                allowed[part],
-                pre=pre,
-                post=post,
-                n_treated=n_treated,
-                kind=kind,
-                steps=steps,
-            )
-            gap = treated[part, c] - omega @ donors
-            gaps[part, c] = gap - (gap[:, pre] * lam).sum(axis=1, keepdims=True)
-            unit_weights[part, c] = omega
-            period_weights[part, c][:, pre] = lam
-    return _Fit(gaps, unit_weights, period_weights)
-
-
-def _solve(
-    donors: Floats,
-    treated: Floats,
-    allowed: NDArray[np.bool_],
-    *,
-    pre: NDArray[np.bool_],
-    post: NDArray[np.bool_],
-    n_treated: int,
-    kind: str,
-    steps: int,
-) -> tuple[Floats, Floats]:
-    """Find unit weights (n, n_donors) and pre-period weights (n, n_pre)."""
-    n, n_pre = len(treated), int(pre.sum())
-    n_allowed = allowed.sum(axis=1)
-    if kind == "did":
-        return allowed / n_allowed[:, None], np.full((n, n_pre), 1 / n_pre)
-    # Of all comparison units, for placebo draws too, as synthdid's placebo errors have it.
-    noise = np.full(n, np.diff(donors[:, pre], axis=1).std(ddof=1))
-    problem = _Problem(noise * 1e-5, steps)
-    before = donors[:, pre].T[None]
-    target = treated[:, pre]
-    rows = np.full(n, n_pre)
-    if kind == "sc":
-        omega = problem.solve(before, target, allowed, rows, noise * 1e-6)
-        return omega, np.zeros((n, n_pre))
-    zeta = noise * (n_treated * int(post.sum())) ** 0.25
-    omega = problem.solve(
-        before - before.mean(axis=1, keepdims=True),
-        target - target.mean(axis=1, keepdims=True),
-        allowed,
-        rows,
-        zeta,
+def _noise(design: Design, y: Outcomes) -> Floats:
+    everyone = np.ones((1, design.n_donors), dtype=bool)
+    own = y if isinstance(y, tuple) else (y,) * len(design.cohorts)
+    return np.array(
+        [
+            noise_level(one[design.is_donor], everyone, _pre(design, g))[0]
+            for one, g in zip(own, design.cohorts, strict=True)
+        ]
     )
-    after = donors[:, post].mean(axis=1)
-    share = allowed / n_allowed[:, None]
-    matrix = (donors[None, :, pre] - (share @ donors[:, pre])[:, None, :]) * allowed[:, :, None]
-    end = (after[None] - (share @ after)[:, None]) * allowed
-    every = np.ones((n, n_pre), dtype=bool)
-    return omega, problem.solve(matrix, end, every, n_allowed, noise * 1e-6)
 
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    min_decrease: Floats
-    steps: int
+def _rows(y: Outcomes, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Outcomes:
+    return tuple(one[rows] for one in y) if isinstance(y, tuple) else y[rows]
 
-    def solve(
-        self,
-        matrix: Floats,
-        target: Floats,
-        allowed: NDArray[np.bool_],
-        n_rows: NDArray[np.int64],
-        zeta: Floats,
-    ) -> Floats:
-        """Solve roughly, drop small weights, solve again from there: as ``synthdid`` does."""
-        rough = simplex_weights(
-            matrix,
-            target,
-            allowed,
-            n_rows=n_rows,
-            zeta=zeta,
-            min_decrease=self.min_decrease,
-            max_iterations=100,
+
+def _adjusted(design: Design, options: Mapping[str, str]) -> tuple[Outcomes, Solver | None]:
+    """Give the outcome without what covariates explain, and weights found with them if so."""
+    if design.covariates is None:
+        return design.y, None
+    if options["covariates"] == "projected":
+        never = np.array([one is None for one in design.cohort]) & design.is_donor
+        return projected(design.y, design.covariates, never), None
+    starts, raw = _starts(design), design.covariates
+    spread = raw.std(axis=(1, 2), ddof=1, keepdims=True)
+    x = (raw - raw.mean(axis=(1, 2), keepdims=True)) / np.where(spread > 0, spread, 1.0)
+    adjusted, weights = [], []
+    for noise, g in zip(_noise(design, design.y), design.cohorts, strict=True):
+        members, post = starts == g, np.asarray(design.periods) >= g
+        beta, omega, lam = optimized(
+            design.y[design.is_donor],
+            design.y[members].mean(axis=0),
+            x[:, design.is_donor],
+            x[:, members].mean(axis=1),
+            pre=_pre(design, g),
+            post=post,
+            noise=noise,
+            zeta=noise * (members.sum() * post.sum()) ** 0.25,
         )
-        return simplex_weights(
-            matrix,
-            target,
-            allowed,
-            n_rows=n_rows,
-            zeta=zeta,
-            min_decrease=self.min_decrease,
-            start=sparsify(rough),
-            max_iterations=self.steps,
+        full = np.zeros(len(starts))
+        full[design.is_donor] = omega
+        adjusted.append(design.y - np.tensordot(beta, x, axes=1))
+        weights.append((full[None], lam[None]))
+    given = iter(weights)  # cohort by cohort, in the order in which they are asked for
+    return tuple(adjusted), lambda problem, kind: next(given)
+
+
+def _spread(
+    design: Design,
+    y: Outcomes,
+    *,
+    actual: Gaps,
+    noise: Floats,
+    options: Mapping[str, str],
+    seed: int,
+) -> Spread:
+    """Estimate under the assignments, or on the samples, that the error asks for."""
+    kind, calendar, starts = KINDS[options["weights"]], _calendar(design), _starts(design)
+    way = options["errors"]
+    if way == "placebo":
+        treated = np.sort(starts[np.isfinite(starts)])
+        given, drawn = placebo_starts(treated, design.n_donors, seed)
+        # Steps that stop early are followed where a published number may have been made by them.
+        stepwise = not drawn and not kind.is_penalised
+        solve = stepwise_weights if stepwise else exact_weights
+        pool = _rows(y, design.is_donor)
+        return Spread(way, gaps_under(pool, given, calendar, kind, solve, noise=noise), drawn)
+    takes_part = np.flatnonzero(~np.isnan(starts))
+    if way == "bootstrap":
+        rows = takes_part[bootstrap_rows(starts[takes_part], seed)]
+        gaps = gaps_under(_rows(y, rows), starts[rows], calendar, kind, exact_weights, noise=noise)
+        return Spread(way, gaps, True)
+    absent = np.zeros((len(takes_part), len(starts)), dtype=bool)
+    absent[np.arange(len(takes_part)), takes_part] = True
+    if way == "jackknife_refit":
+        without = np.where(absent, np.nan, starts)
+        return Spread(
+            way, gaps_under(y, without, calendar, kind, exact_weights, noise=noise), False
         )
+    if way == "jackknife":
+        return Spread(way, fixed_weights(y, starts, calendar, actual, absent), False)
+    nothing = np.zeros((0, len(calendar.cohorts), len(calendar.periods)))
+    return Spread(way, Gaps(nothing, nothing[:, :, 0], nothing, nothing), False)
 
 
-def _placebo_assignments(design: Design, seed: int) -> tuple[NDArray[np.int64], bool]:
-    """Give donors, shape (n_draws, n_treated), that stand in for the treated; were they drawn?"""
-    n, k = design.n_donors, design.n_treated
-    if n - k < 2:
-        return np.zeros((0, k), dtype=np.int64), False
-    if len(design.cohorts) == 1 and comb(n, k) <= DRAWS:
-        return np.array(list(combinations(range(n), k)), dtype=np.int64), False
-    rng = np.random.default_rng(seed)
-    return np.array([rng.permutation(n)[:k] for _ in range(DRAWS)]), True
+def _mean(keep: NDArray[np.bool_]) -> Callable[[Gaps], Floats]:
+    return lambda gaps: gaps.mean(keep)
 
 
-def _as_treated(
-    donors: Floats, assigned: NDArray[np.int64], design: Design
-) -> tuple[Floats, NDArray[np.bool_]]:
-    sizes = [len(_members(design, g)) for g in design.cohorts]
-    ends = np.cumsum(sizes)
-    means = np.zeros((len(assigned), len(sizes), donors.shape[1]))
-    allowed = np.ones((len(assigned), len(donors)), dtype=bool)
-    if len(assigned):
-        for c, (low, high) in enumerate(zip(ends - sizes, ends, strict=True)):
-            means[:, c] = donors[assigned[:, low:high]].mean(axis=1)
-        np.put_along_axis(allowed, assigned, False, axis=1)
-    return means, allowed
+def _part(spread: Spread, actual: Gaps, keep: NDArray[np.bool_], level: float) -> Estimate:
+    return spread.estimate(float(actual.mean(keep)[0]), _mean(keep), level)
 
 
-@dataclass(frozen=True, slots=True)
-class _CellWeights:
-    """How cohort × period gaps are averaged; ``sizes`` is the number of treated units."""
-
-    sizes: Floats  # (n_cohorts,)
-    is_post: NDArray[np.bool_]  # (n_cohorts, n_periods)
-
-    @classmethod
-    def of(cls, design: Design) -> _CellWeights:
-        return cls(
-            np.array([len(_members(design, g)) for g in design.cohorts], dtype=float),
-            np.array([_post(design, g) for g in design.cohorts]),
-        )
-
-    def mean(self, gaps: Floats, keep: NDArray[np.bool_]) -> Floats:
-        """Average over cells of ``keep`` (n_cohorts, n_periods): shape (n_assignments,)."""
-        weight = self.sizes[:, None] * keep
-        return np.asarray((gaps * weight).sum(axis=(1, 2)) / weight.sum())
-
-    def overall(self, gaps: Floats) -> Floats:
-        return self.mean(gaps, self.is_post)
+def _placebos(spread: Spread, calendar: Calendar) -> tuple[float, ...]:
+    return tuple(float(one) for one in spread.gaps.mean(calendar.is_post))
 
 
 def _by_event_time(
-    design: Design, weights: _CellWeights, actual: Floats, placebo: Floats, level: float
+    spread: Spread, actual: Gaps, calendar: Calendar, level: float
 ) -> tuple[EventTimeEffect, ...]:
-    event = np.asarray(design.periods)[None, :] - np.asarray(design.cohorts)[:, None]
+    event = calendar.event_time
     return tuple(
         EventTimeEffect(
             int(e),
-            rank_estimate(
-                weights.mean(actual, event == e)[0], weights.mean(placebo, event == e), level
-            ),
-            int(weights.sizes[(event == e).any(axis=1)].sum()),
+            _part(spread, actual, event == e, level),
+            int(actual.sizes[0][(event == e).any(axis=1)].sum()),
         )
         for e in np.unique(event)
     )
 
 
 def _by_cohort(
-    design: Design, weights: _CellWeights, actual: Floats, placebo: Floats, level: float
+    spread: Spread, actual: Gaps, calendar: Calendar, level: float
 ) -> tuple[PeriodEffect, ...]:
     effects = []
-    for c, g in enumerate(design.cohorts):
-        keep = np.zeros_like(weights.is_post)
-        keep[c] = weights.is_post[c]
-        one = rank_estimate(weights.mean(actual, keep)[0], weights.mean(placebo, keep), level)
-        effects.append(PeriodEffect(g, one, int(weights.sizes[c])))
+    for c, g in enumerate(calendar.cohorts):
+        keep = np.zeros_like(calendar.is_post)
+        keep[c] = calendar.is_post[c]
+        one = _part(spread, actual, keep, level)
+        effects.append(PeriodEffect(int(g), one, int(actual.sizes[0, c])))
     return tuple(effects)
 
 
 def _by_calendar(
-    design: Design, weights: _CellWeights, actual: Floats, placebo: Floats, level: float
+    spread: Spread, actual: Gaps, calendar: Calendar, level: float
 ) -> tuple[PeriodEffect, ...]:
     effects = []
-    for place, period in enumerate(design.periods):
-        keep = np.zeros_like(weights.is_post)
-        keep[:, place] = weights.is_post[:, place]
+    for place, period in enumerate(calendar.periods):
+        keep = np.zeros_like(calendar.is_post)
+        keep[:, place] = calendar.is_post[:, place]
         if keep.any():
-            one = rank_estimate(weights.mean(actual, keep)[0], weights.mean(placebo, keep), level)
-            effects.append(PeriodEffect(period, one, int(weights.sizes[keep.any(axis=1)].sum())))
+            one = _part(spread, actual, keep, level)
+            size = int(actual.sizes[0][keep.any(axis=1)].sum())
+            effects.append(PeriodEffect(int(period), one, size))
     return tuple(effects)
 
 
-def _counterfactual(design: Design, weights: _CellWeights, treated: Floats, gaps: Floats) -> Floats:
-    share = weights.sizes / weights.sizes.sum()
-    return np.asarray(share @ (treated - gaps))
+def _counterfactual(design: Design, actual: Gaps) -> Floats:
+    """Give the treated units' mean without treatment, cohorts weighted by their treated units."""
+    treated = np.array([one is not None for one in design.cohort])
+    share = actual.sizes[0] / actual.sizes[0].sum()
+    return np.asarray(design.y[treated].mean(axis=0) - share @ actual.gaps[0])
 
 
-def _weights(design: Design, actual: _Fit) -> tuple[Weight, ...]:
-    donors = [unit for unit, is_one in zip(design.units, design.is_donor, strict=True) if is_one]
+def _weights(design: Design, actual: Gaps) -> tuple[Weight, ...]:
     found = []
     for c, g in enumerate(design.cohorts):
-        units = zip(donors, actual.unit_weights[0, c], strict=True)
+        units = zip(design.units, actual.unit_weights[0, c], strict=True)
         periods = zip(design.periods, actual.period_weights[0, c], strict=True)
         found += [Weight(g, unit, None, float(weight)) for unit, weight in units if weight > 0]
         found += [
             Weight(g, None, period, float(weight)) for period, weight in periods if weight > 0
         ]
     return tuple(found)
-
-
-def _inference_findings(design: Design, n_placebos: int, drawn: bool) -> tuple[Finding, ...]:
-    if not n_placebos:
-        return (
-            Finding(
-                "W-EST-NO-PLACEBO",
-                "warn",
-                Text(
-                    f"对照单位 {design.n_donors} 个，不足以替代 {design.n_treated} 个承办单位做安慰剂，"
-                    "没有标准误和区间",
-                    f"{design.n_donors} comparison units can't stand in for {design.n_treated} "
-                    "treated ones: no standard error, no interval",
-                ),
-                design.name,
-                Text(
-                    "增加对照单位，或以分组-时期方法的区间为准",
-                    "add comparison units, or rely on the group-time method's interval",
-                ),
-            ),
-        )
-    how_zh = "随机抽取" if drawn else "穷尽"
-    how_en = "drawn at random" if drawn else "all there are"
-    return (
-        Finding(
-            "N-EST-PLACEBO",
-            "note",
-            Text(
-                f"安慰剂推断共 {n_placebos} 次指派（{how_zh}）；标准误以承办单位与对照单位波动相近为前提",
-                f"{n_placebos} placebo assignments ({how_en}); the standard error takes the treated "
-                "units' noise to be like the comparison units'",
-            ),
-            design.name,
-            Text("结合留一和安慰剂检验阅读", "read it with the checks of robustness"),
-        ),
-    )

@@ -186,12 +186,12 @@ def test_the_headline_is_chosen_by_the_design_and_departures_are_said() -> None:
     usual = estimate_all(factors([2020] * 2 + [None] * 10, 1.0, noise=0.1, seed=1))
     early = estimate_all(factors([2016] * 2 + [None] * 10, 1.0, noise=0.1, seed=1))
     many = estimate_all(factors([2020] * 10 + [None] * 8, 1.0, noise=0.1, seed=1))
-    assert usual[0].options == {"weights": "sdid"}
+    assert usual[0].options["weights"] == "sdid"
     assert "N-EST-HEADLINE" not in {one.code for one in usual[0].findings}
-    assert early[0].options == {"weights": "did"}
+    assert early[0].options["weights"] == "did"
     assert {"N-EST-HEADLINE", "W-EST-REFUSED"} <= {one.code for one in early[0].findings}
     assert many[0].method == "group_time_att"
-    assert len(usual) == 5
+    assert len(usual) >= 5
 
 
 def test_an_unknown_method_or_option_names_the_nearest() -> None:
@@ -204,4 +204,4 @@ def test_an_unknown_method_or_option_names_the_nearest() -> None:
         estimate(design, options={"weights": "sdidd"})
     with pytest.raises(UsageError, match=r"0\.95"):
         estimate(design, level=95)
-    assert list_estimators() == ("group_time_att", "synthetic_did")
+    assert {"group_time_att", "synthetic_did"} <= set(list_estimators())

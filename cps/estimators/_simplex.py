@@ -1,0 +1,261 @@
+"""Least squares over the simplex to machine precision, many problems at a time.
+
+Weights of synthetic controls solve ``min |Bx − y|² + η|x|²`` with ``x ≥ 0`` and ``Σx = 1``.
+:func:`simplex_qp` adds and drops one column at a time (primal active set), which suits the few
+weights that a problem without penalty has; :func:`simplex_ridge` solves the dual by Newton steps,
+which suits the many weights of a penalised one. Problems that share ``B`` share its products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+_MOST_ROUNDS = 40  # of Newton steps; a handful is usual
+_MOST_HALVINGS = 30
+_RELATIVE = 1e-11  # of a problem's scale: below it a gradient is rounding
+_JITTER = 1e-13  # keeps equal columns from making a system singular
+
+
+def simplex_qp(
+    gram: Floats, linear: Floats, allowed: Booleans, *, scale: Floats | None = None
+) -> Floats:
+    """Minimise ``x'Gx − 2c'x`` over the simplex.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (n_problems or 1, k, k)
+        Positive semi-definite. Subtract from columns and target what they have in common before
+        taking products: the minimiser stays, the digits are better.
+    linear : ndarray, shape (n_problems, k)
+    allowed : ndarray of bool, shape (n_problems, k)
+        Columns that may carry weight; at least one in each problem.
+    scale : ndarray, shape (n_problems,), or None
+        Size below which gradients count as rounding; from ``gram`` and ``linear`` if None.
+
+    Returns
+    -------
+    ndarray, shape (n_problems, k)
+        A minimiser; where there are many, one with linearly independent columns.
+    """
+    n, k = linear.shape
+    diagonal = np.ascontiguousarray(np.diagonal(gram, axis1=1, axis2=2))
+    size = np.abs(diagonal).max(axis=1) + np.abs(linear).max(axis=1) if scale is None else scale
+    size = np.broadcast_to(np.where(size > 0, size, 1.0), (n,))
+    first = np.where(allowed, diagonal - 2 * linear, np.inf).argmin(axis=1)
+    x = np.zeros((n, k))
+    x[np.arange(n), first] = 1.0
+    support = x > 0
+    active = np.arange(n)
+    for _ in range(20 * (k + 5)):
+        if not len(active):
+            break
+        wanted, multiplier = _on_support(gram, linear[active], support[active], active, size)
+        now = x[active]
+        negative = support[active] & (wanted < 0)
+        inside: Booleans = np.logical_not(negative.any(axis=1))
+        step = _step_to_edge(now, wanted, negative)
+        moved = now + step[:, None] * (wanted - now)
+        blocked = negative & (moved <= 1e-15)
+        moved = np.where(inside[:, None], wanted, np.where(blocked, 0.0, moved))
+        x[active] = moved
+        kept = support[active] & ~blocked
+        support[active] = kept
+        gradient = _times(gram, moved, active) - linear[active]
+        gradient = np.where(allowed[active] & ~kept, gradient, np.inf)
+        entering = gradient.argmin(axis=1)
+        gain = multiplier - gradient[np.arange(len(active)), entering]
+        enters = np.asarray(inside & (gain > _RELATIVE * size[active]))
+        support[active[enters], entering[enters]] = True
+        active = active[~inside | enters]
+    x = np.maximum(x, 0.0)
+    return np.asarray(x / x.sum(axis=1, keepdims=True))
+
+
+def _on_support(
+    gram: Floats, linear: Floats, support: Booleans, active: NDArray[np.int64], size: Floats
+) -> tuple[Floats, Floats]:
+    """Minimise over the affine hull of each problem's support: weights and multiplier."""
+    most = int(support.sum(axis=1).max())
+    order = np.argsort(~support, axis=1, kind="stable")[:, :most]
+    used = np.take_along_axis(support, order, axis=1)
+    if len(gram) == 1:
+        block = gram[0][order[:, :, None], order[:, None, :]]
+    else:
+        block = gram[active[:, None, None], order[:, :, None], order[:, None, :]]
+    both = used[:, :, None] & used[:, None, :]
+    system = np.zeros((len(order), most + 1, most + 1))
+    system[:, :most, :most] = np.where(both, block, 0.0)
+    corner = np.arange(most)
+    # Padding rows hold 1 on the diagonal and nothing else, so that their weight is 0.
+    weight = np.where(used, _JITTER, 1.0) * size[active][:, None]
+    system[:, corner, corner] += weight
+    system[:, :most, most] = system[:, most, :most] = np.where(used, size[active][:, None], 0.0)
+    right = np.zeros((len(order), most + 1))
+    right[:, :most] = np.where(used, np.take_along_axis(linear, order, axis=1), 0.0)
+    right[:, most] = size[active]
+    solution = np.linalg.solve(system, right[:, :, None])[:, :, 0]
+    weights = np.zeros_like(linear)
+    np.put_along_axis(weights, order, np.where(used, solution[:, :most], 0.0), axis=1)
+    return weights, -solution[:, most] * size[active]
+
+
+def _step_to_edge(now: Floats, wanted: Floats, negative: Booleans) -> Floats:
+    fall = np.where(negative, now - wanted, 1.0)
+    ratio = np.where(negative, now / np.where(fall > 0, fall, 1.0), np.inf)
+    return np.asarray(np.clip(ratio.min(axis=1), 0.0, 1.0))
+
+
+def _times(gram: Floats, x: Floats, active: NDArray[np.int64]) -> Floats:
+    if len(gram) == 1:
+        return np.asarray(x @ gram[0])
+    return np.asarray((gram[active] @ x[:, :, None])[:, :, 0])
+
+
+def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Floats) -> Floats:
+    """Minimise ``|Bx − y|² + η|x|²`` over the simplex, η > 0.
+
+    In the dual, a residual ``r`` and a multiplier ``μ`` decide all weights:
+    ``x = max(0, (B'r + μ) / η)``. What is minimised there is smooth and piecewise quadratic; each
+    Newton step solves one small system, of as many unknowns as ``B`` has rows, and one more.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (m, k) or (n_problems, m, k)
+    target : ndarray, shape (n_problems, m)
+    allowed : ndarray of bool, shape (n_problems, k)
+    eta : ndarray, shape (n_problems,)
+
+    Returns
+    -------
+    ndarray, shape (n_problems, k)
+    """
+    whole, goal_of_all = matrix, target
+    if matrix.ndim == 2 and matrix.shape[0] > matrix.shape[1]:
+        rotation, matrix = np.linalg.qr(matrix)
+        target = target @ rotation
+    m, k = matrix.shape[-2:]
+    n = len(target)
+    # One more row of ones: the condition that weights sum to one is like any other.
+    ones = np.ones((*matrix.shape[:-2], 1, k))
+    every = _Rows(np.concatenate([matrix, ones], axis=-2))
+    goal = np.hstack([target, np.ones((n, 1))])
+    still = np.ones(m + 1)
+    still[m] = 0.0
+    count = allowed.sum(axis=1)
+    equal = allowed / count[:, None]
+    dual = np.zeros((n, m + 1))
+    dual[:, :m] = (goal - every.times(equal))[:, :m]
+    dual[:, m] = eta / count - (every.transposed_times(dual) * equal).sum(axis=1)
+    result = np.zeros((n, k))
+    active = np.arange(n)
+    for _ in range(_MOST_ROUNDS):
+        rows = every.of(active)
+        here, barrier, rate = dual[active], allowed[active], eta[active][:, None]
+        score = rows.transposed_times(here)
+        positive = barrier & (score > 0)
+        weights = np.where(positive, score, 0.0) / rate
+        force = here * still - goal[active] + rows.times(weights)
+        curve = rows.products(positive) / rate[:, :, None]
+        curve[:, np.arange(m), np.arange(m)] += 1.0
+        # Without any positive weight the multiplier is free; its own unit of curvature bounds it.
+        curve[:, m, m] += np.where(positive.any(axis=1), 1e-12 * count[active], 1.0) / rate[:, 0]
+        step = np.asarray(np.linalg.solve(curve, -force[:, :, None])[:, :, 0], float)
+        length = _line_search(
+            here,
+            step,
+            force,
+            rows=rows,
+            goal=goal[active],
+            still=still,
+            barrier=barrier,
+            rate=rate,
+        )
+        dual[active] = here + length[:, None] * step
+        score = rows.transposed_times(dual[active])
+        moved = barrier & (score > 0)
+        result[active] = np.where(moved, score, 0.0) / rate
+        active = active[~((length == 1.0) & (moved == positive).all(axis=1))]
+        if not len(active):
+            break
+    if len(active):
+        result[active] = _by_active_set(whole, goal_of_all, allowed, eta, active)
+    return np.asarray(result / result.sum(axis=1, keepdims=True))
+
+
+def _by_active_set(
+    matrix: Floats, target: Floats, allowed: Booleans, eta: Floats, active: NDArray[np.int64]
+) -> Floats:
+    """Solve the few problems that Newton steps left open."""
+    own = matrix if matrix.ndim == 2 else matrix[active]
+    gram = np.swapaxes(own, -1, -2) @ own + eta[active][:, None, None] * np.eye(own.shape[-1])
+    linear = (target[active][:, None, :] @ own)[:, 0, :]
+    return simplex_qp(gram, linear, allowed[active])
+
+
+class _Rows:
+    """Products with a matrix that problems share, shape (m, k), or with one each."""
+
+    def __init__(self, rows: Floats, outer: Floats | None = None) -> None:
+        self.rows = rows
+        self.outer = outer
+        if rows.ndim == 2 and outer is None:
+            self.outer = np.einsum("ak,bk->kab", rows, rows).reshape(rows.shape[1], -1)
+
+    def of(self, active: NDArray[np.int64]) -> _Rows:
+        """Keep the problems named."""
+        return self if self.rows.ndim == 2 else _Rows(self.rows[active])
+
+    def times(self, x: Floats) -> Floats:
+        """Multiply (n, k) to (n, m)."""
+        if self.rows.ndim == 2:
+            return np.asarray(x @ self.rows.T)
+        return np.asarray((self.rows @ x[:, :, None])[:, :, 0])
+
+    def transposed_times(self, r: Floats) -> Floats:
+        """Multiply (n, m) to (n, k)."""
+        if self.rows.ndim == 2:
+            return np.asarray(r @ self.rows)
+        return np.asarray((r[:, None, :] @ self.rows)[:, 0, :])
+
+    def products(self, chosen: Booleans) -> Floats:
+        """Sum the outer products of each problem's chosen columns: (n, m, m)."""
+        m = self.rows.shape[-2]
+        if self.outer is not None:
+            return np.asarray((chosen.astype(float) @ self.outer).reshape(-1, m, m))
+        return np.asarray((self.rows * chosen[:, None, :]) @ np.swapaxes(self.rows, 1, 2))
+
+
+def _line_search(
+    here: Floats,
+    step: Floats,
+    force: Floats,
+    *,
+    rows: _Rows,
+    goal: Floats,
+    still: Floats,
+    barrier: Booleans,
+    rate: Floats,
+) -> Floats:
+    """Halve each problem's step until the dual objective falls enough."""
+
+    def value(dual: Floats) -> Floats:
+        score = np.where(barrier, np.maximum(rows.transposed_times(dual), 0.0), 0.0)
+        square = 0.5 * (dual**2 * still).sum(axis=1)
+        return np.asarray(
+            square - (dual * goal).sum(axis=1) + 0.5 * (score**2).sum(axis=1) / rate[:, 0]
+        )
+
+    length = np.ones(len(here))
+    began = value(here)
+    slope = (force * step).sum(axis=1)
+    slack = 1e-12 * (1 + np.abs(began))
+    for _ in range(_MOST_HALVINGS):
+        short = value(here + length[:, None] * step) > began + 1e-4 * length * slope + slack
+        if not short.any():
+            break
+        length[short] /= 2
+    return length

@@ -1,0 +1,136 @@
+"""What must be said of a design before or beside a synthetic comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cps.design.record import Design
+from cps.errors import Finding, Text
+from cps.estimators._synth_errors import Spread
+
+
+def few_donors(design: Design) -> list[Finding]:
+    """Reject a design with fewer than two never-treated units."""
+    if design.n_donors >= 2:
+        return []
+    return [
+        Finding(
+            "E-EST-FEW-DONORS",
+            "reject",
+            Text(
+                f"从未处理的单位只有 {design.n_donors} 个，至少需要 2 个",
+                f"{design.n_donors} never-treated units; at least 2 are needed",
+            ),
+            design.name,
+            Text("放宽对照范围，或补充台账", "widen the comparison, or add ledgers"),
+        )
+    ]
+
+
+def few_pre_periods(design: Design, short: Sequence[int], need: int) -> list[Finding]:
+    """Reject cohorts with too few periods before their start; ``short`` lists them."""
+    if not short:
+        return []
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    names = ", ".join(labels.get(g, str(g)) for g in short)
+    return [
+        Finding(
+            "E-EST-FEW-PRE-PERIODS",
+            "reject",
+            Text(
+                f"有 {len(short)} 个启动批次的启动前期数不足 {need} 期，无法求权重",
+                f"{len(short)} cohorts have fewer than {need} periods before the start: "
+                "no weights can be found",
+            ),
+            f"{design.name} › {names}",
+            Text(
+                "补充更早年份的台账，或改用 weights=did",
+                "add earlier ledgers, or use weights=did",
+            ),
+        )
+    ]
+
+
+def optimized_asks_for_sdid(design: Design, options: Mapping[str, str]) -> list[Finding]:
+    """Reject coefficients that are found with weights where weights are not those of SDID."""
+    chosen = options["covariates"] == "optimized" and options["weights"] != "sdid"
+    if design.covariates is None or not chosen:
+        return []
+    return [
+        Finding(
+            "E-EST-OPTIMIZED",
+            "reject",
+            Text(
+                f"covariates=optimized 只配 weights=sdid，这里是 weights={options['weights']}",
+                f"covariates=optimized goes with weights=sdid, not weights={options['weights']}",
+            ),
+            design.name,
+            Text("改用 covariates=projected", "use covariates=projected"),
+        )
+    ]
+
+
+def few_treated(design: Design, errors: str) -> list[Finding]:
+    """Reject errors that ask for more than one treated unit where there is one."""
+    by_cohort = errors in ("jackknife", "jackknife_refit")
+    if not by_cohort and errors != "bootstrap":
+        return []
+    single = [g for g in design.cohorts if sum(one == g for one in design.cohort) < 2]
+    if not (single if by_cohort else design.n_treated < 2):
+        return []
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    names = ", ".join(labels.get(g, str(g)) for g in single)
+    return [
+        Finding(
+            "E-EST-ONE-TREATED",
+            "reject",
+            Text(
+                f"有 {len(single)} 个启动批次只有一个承办单位，去掉它就没有可估计的，无法用 {errors}",
+                f"{len(single)} cohorts have a single treated unit, and nothing to estimate without "
+                f"it: errors={errors} can't be had",
+            ),
+            f"{design.name} › {names}",
+            Text("改用 errors=placebo", "use errors=placebo"),
+            count=max(1, len(single)),
+        )
+    ]
+
+
+def inference_notes(design: Design, spread: Spread) -> tuple[Finding, ...]:
+    """Say how many placebo assignments there are, or why there are none."""
+    n = len(spread.gaps.gaps)
+    if spread.way != "placebo":
+        return ()
+    if not n:
+        return (
+            Finding(
+                "W-EST-NO-PLACEBO",
+                "warn",
+                Text(
+                    f"对照单位 {design.n_donors} 个，不足以替代 {design.n_treated} 个承办单位做安慰剂，"
+                    "没有标准误和区间",
+                    f"{design.n_donors} comparison units can't stand in for {design.n_treated} "
+                    "treated ones: no standard error, no interval",
+                ),
+                design.name,
+                Text(
+                    "增加对照单位，或以分组-时期方法的区间为准",
+                    "add comparison units, or rely on the group-time method's interval",
+                ),
+            ),
+        )
+    how_zh = "随机抽取" if spread.is_drawn else "穷尽"
+    how_en = "drawn at random" if spread.is_drawn else "all there are"
+    return (
+        Finding(
+            "N-EST-PLACEBO",
+            "note",
+            Text(
+                f"安慰剂推断共 {n} 次指派（{how_zh}）；标准误以承办单位与对照单位波动相近为前提",
+                f"{n} placebo assignments ({how_en}); the standard error takes the treated "
+                "units' noise to be like the comparison units'",
+            ),
+            design.name,
+            Text("结合留一和安慰剂检验阅读", "read it with the checks of robustness"),
+        ),
+    )
