@@ -1,22 +1,29 @@
 """Group-time average treatment effects with analytic standard errors.
 
 Callaway & Sant'Anna (2021), Journal of Econometrics 225(2), 200-230,
-doi:10.1016/j.jeconom.2020.12.001; without covariates. Numbers agree with R ``did``
-(``bstrap = FALSE``).
+doi:10.1016/j.jeconom.2020.12.001. Numbers agree with R ``did`` (``bstrap = FALSE``).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
+from cps.design.subset import subset_design
 from cps.errors import DesignError, Finding, Text
-from cps.estimators._scale import effect_measure, natural_scale, normal_estimate, path_points
-from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
+from cps.estimators._group_aggregate import Window
+from cps.estimators._group_fit import Ask, Family, Fit, fit_effects, has_shortcut, sorted_starts
+from cps.estimators._group_points import effect_alone, effects_under
+from cps.estimators._group_rows import Panel, is_constant
+from cps.estimators._group_words import few_clusters, few_treated, left_out_cells
+from cps.estimators._options import Number
+from cps.estimators._scale import effect_measure, natural_scale, normal_estimate
+from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PathPoint, PeriodEffect
 
 REFERENCE = "Callaway & Sant'Anna (2021), J. Econometrics 225(2), doi:10.1016/j.jeconom.2020.12.001"
 NAME = Text("分组-时期平均处理效应", "Group-time average treatment effects")
@@ -24,21 +31,23 @@ ESTIMAND = Text(
     "各启动批次在各时期对承办单位的平均效应（ATT(g,t)），按承办单位数加权",
     "average effect on the treated by cohort and period, ATT(g,t), weighted by cohort size",
 )
-OPTIONS: dict[str, tuple[str, ...]] = {
+ASSUMES = Text(
+    "若未启动，承办单位与对照单位的变化相同（有协变量时为协变量相同的单位之间）；"
+    "预期期以前没有影响；各单位（给出聚类时为各聚类）相互独立，且数目足够多",
+    "without treatment, treated and comparison units would have changed alike (among units with the "
+    "same covariates, where there are any); no effect before the anticipated periods; units (or "
+    "clusters, where given) are independent of one another, and many",
+)
+OPTIONS: dict[str, tuple[str, ...] | Number] = {
     "control": ("never", "not_yet"),
     "base": ("varying", "universal"),
+    "covariate_method": ("doubly_robust", "regression", "ipw", "improved"),
+    "balance_e": Number("none", low=0, is_whole=True, words=("none",)),
+    "min_e": Number("none", is_whole=True, words=("none",)),
+    "max_e": Number("none", is_whole=True, words=("none",)),
+    "draws": Number(1000, low=0, high=100_000, is_whole=True),
 }
-_FEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """ATT(g, t) cells: ``influence`` has shape (n_units, n_cells), scaled as if all n entered."""
-
-    cohort: NDArray[np.int64]
-    period: NDArray[np.int64]
-    att: NDArray[np.float64]
-    influence: NDArray[np.float64]
+SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 
 
 def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -63,29 +72,94 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     """Estimate every ATT(g, t) that has a comparison, and the four aggregations.
 
     Pre-treatment periods use the period before (``base="varying"``) or the last one before
-    treatment (``"universal"``), as R ``did`` does. ``seed`` is not used: nothing is drawn.
+    treatment (``"universal"``), as R ``did`` does. Covariates (and weights that change) count with
+    their value in the earlier of the two periods. A panel with gaps is compared as repeated
+    cross-sections are, errors by unit. ``balance_e``, ``min_e`` and ``max_e`` limit the event
+    times that are averaged, as in R's ``aggte``. Bands come from ``draws`` draws of the Gaussian
+    multiplier bootstrap, begun at ``seed``; nothing else is drawn.
+
+    Raises
+    ------
+    DesignError
+        If no period after a start has a unit to compare with.
     """
-    cells = group_time_cells(design, options["control"], options["base"])
-    if not (cells.cohort <= cells.period).any():
+    ask = _ask(design, options)
+    panel, cohorts = _panel(design), sorted_starts(design.cohort)
+    fitted = fit_effects(panel, cohorts, np.asarray(design.periods), ask, seed=seed, level=level)
+    if fitted is None:
         raise _nothing_after(design, options["control"])
-    cohort = _cohort_codes(design)
-    anticipation = design.anticipation
-    shares = {int(g): float((cohort == g).mean()) for g in np.unique(cells.cohort)}
-    simple = _weighted(cells, cells.cohort <= cells.period, cohort, shares)
-    dynamic, by_event = _dynamic(cells, cohort, shares, level)
-    group, by_cohort = _by_cohort(cells, cohort, shares, level)
-    calendar, by_calendar = _by_calendar(cells, cohort, shares, level)
+    return _effect(design, fitted, level=level, options=options)
+
+
+def point(design: Design, *, options: Mapping[str, str]) -> float:
+    """Estimate the average over all treated cells alone; NaN where nothing can be compared."""
+    panel, cohorts = _panel(design), sorted_starts(design.cohort)
+    return effect_alone(panel, cohorts, np.asarray(design.periods), _ask(design, options))
+
+
+def points(
+    design: Design, starts: NDArray[np.float64], *, options: Mapping[str, str]
+) -> NDArray[np.float64]:
+    """Estimate the average over all treated cells under many assignments.
+
+    Parameters
+    ----------
+    starts : ndarray, shape (n_assignments, n_units)
+        First treated periods, infinity for never.
+
+    Returns
+    -------
+    ndarray, shape (n_assignments,)
+        NaN where nothing can be compared.
+    """
+    panel = _panel(design)
+    if has_shortcut(panel):
+        return effects_under(panel, starts, np.asarray(design.periods), _ask(design, options))
+    found = []
+    for row in starts:
+        cohort = [int(one) if np.isfinite(one) else None for one in row]
+        found.append(point(subset_design(design, cohort=cohort), options=options))
+    return np.array(found)
+
+
+def _ask(design: Design, options: Mapping[str, str]) -> Ask:
+    def limit(name: str) -> float | None:
+        return None if options[name] == "none" else float(options[name])
+
+    return Ask(
+        control=options["control"],
+        base=options["base"],
+        method=options["covariate_method"],
+        window=Window(limit("balance_e"), limit("min_e"), limit("max_e")),
+        anticipation=design.anticipation,
+        n_draws=int(options["draws"]),
+    )
+
+
+def _panel(design: Design) -> Panel:
+    cluster = None
+    if design.cluster is not None:
+        _, cluster = np.unique(np.array(design.cluster), return_inverse=True)
+    return Panel(
+        design.y,
+        design.covariates,
+        design.weights,
+        cluster,
+        is_complete=design.is_balanced,
+        is_fixed=is_constant(design.covariates) and is_constant(design.weights),
+    )
+
+
+def _effect(design: Design, fitted: Fit, *, level: float, options: Mapping[str, str]) -> Effect:
+    cohorts, periods = fitted.cohorts, np.asarray(design.periods)
+    starts, sizes = cohorts.starts, cohorts.sizes[:-1]
     aggregations = {
-        name: _estimate(*one, level)
-        for name, one in {
-            "simple": simple,
-            "dynamic": dynamic,
-            "group": group,
-            "calendar": calendar,
-        }.items()
+        name: normal_estimate(att, None if np.isnan(se) else se, level)
+        for name, (att, se) in fitted.overall.items()
     }
     overall = aggregations["simple"]
-    first = min(design.cohorts)
+    first = int(starts[0])
+    event_time = periods[fitted.cells.time] - starts[fitted.cells.cohort]
     return Effect(
         initiative=design.name,
         outcome=design.outcome,
@@ -101,48 +175,104 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         level=level,
         inference="analytic",
         p_value_floor=None,
-        n_treated=design.n_treated,
+        n_treated=int(sizes.sum()),
         n_comparison=design.n_donors,
-        n_pre=sum(period < first - anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
-        by_event_time=by_event,
-        by_cohort=by_cohort,
-        by_calendar=by_calendar,
-        group_time=_group_time(cells, level),
+        n_pre=int((periods < first - design.anticipation).sum()),
+        n_post=int((periods >= first).sum()),
+        by_event_time=tuple(
+            EventTimeEffect(int(e), one, int(sizes[fitted.cells.cohort[event_time == e]].sum()))
+            for e, one in zip(
+                fitted.by_event.labels, _estimates(fitted.by_event, level), strict=True
+            )
+        ),
+        by_cohort=tuple(
+            PeriodEffect(int(g), one, int(sizes[starts == g].sum()))
+            for g, one in zip(
+                fitted.by_cohort.labels, _estimates(fitted.by_cohort, level), strict=True
+            )
+        ),
+        by_calendar=tuple(
+            PeriodEffect(int(t), one, int(sizes[starts <= t].sum()))
+            for t, one in zip(
+                fitted.by_calendar.labels, _estimates(fitted.by_calendar, level), strict=True
+            )
+        ),
+        group_time=tuple(
+            GroupTimeEffect(g, t, one)
+            for g, t, one in zip(
+                starts[fitted.cells.cohort].tolist(),
+                periods[fitted.cells.time].tolist(),
+                _estimates(fitted.group_time, level),
+                strict=True,
+            )
+        ),
         aggregations=aggregations,
-        paths=path_points(design, _counterfactual(design, options["control"])),
-        findings=_few_treated(design),
+        paths=_paths(design.periods, fitted.observed, fitted.counterfactual),
+        findings=(
+            *few_treated(design, starts, sizes),
+            *few_clusters(design),
+            *left_out_cells(design, fitted.failed),
+        ),
         design_hash=design.design_hash,
+        assumes=ASSUMES,
+        event_covariance=tuple(map(tuple, fitted.event_covariance.tolist())),
+        tables=_tables(fitted),
     )
 
 
-def group_time_cells(design: Design, control: str, base: str) -> _Cells:
-    """Compute ATT(g, t) and its influence function for every cohort and period.
+def _estimates(family: Family, level: float) -> list[Estimate]:
+    """Give estimates with normal intervals, p-values and the family's band."""
+    quantile = NormalDist().inv_cdf(0.5 + level / 2)
+    wide = math.nan if family.critical is None else family.critical
+    att, se = family.att.tolist(), family.se.tolist()
+    found = []
+    for value, error in zip(att, se, strict=True):
+        if math.isnan(error):
+            found.append(Estimate(value))
+            continue
+        half, band = quantile * error, wide * error
+        found.append(
+            Estimate(
+                value,
+                error,
+                value - half,
+                value + half,
+                math.erfc(abs(value) / error / math.sqrt(2)),
+                None if math.isnan(band) else value - band,
+                None if math.isnan(band) else value + band,
+            )
+        )
+    return found
 
-    A cell without a comparison unit is left out. With ``base="universal"`` the base period itself
-    is a cell, zero by construction.
-    """
-    periods = np.asarray(design.periods)
-    cohort = _cohort_codes(design)
-    rows: list[tuple[int, int, float, NDArray[np.float64]]] = []
-    for g in design.cohorts:
-        before = np.flatnonzero(periods + design.anticipation < g)
-        for t in range(0 if base == "universal" else 1, len(periods)):
-            is_long = base == "universal" or periods[t] >= g
-            b = int(before[-1]) if is_long else t - 1
-            if b == t:
-                rows.append((g, int(periods[t]), 0.0, np.zeros(len(cohort))))
-                continue
-            compared = _comparison(cohort, g, periods[max(t, b)], design.anticipation, control)
-            if compared.any():
-                change = design.y[:, t] - design.y[:, b]
-                rows.append((g, int(periods[t]), *_two_by_two(change, cohort == g, compared)))
-    return _Cells(
-        np.array([row[0] for row in rows], dtype=np.int64),
-        np.array([row[1] for row in rows], dtype=np.int64),
-        np.array([row[2] for row in rows]),
-        np.array([row[3] for row in rows]).T.reshape(len(cohort), len(rows)),
+
+def _paths(
+    periods: Sequence[int], observed: NDArray[np.float64], other: NDArray[np.float64]
+) -> tuple[PathPoint, ...]:
+    def known(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    return tuple(
+        PathPoint(period, known(seen), known(without))
+        for period, seen, without in zip(periods, observed, other, strict=True)
     )
+
+
+def _tables(fitted: Fit) -> dict[str, dict[str, tuple[float | int | str | None, ...]]]:
+    tables: dict[str, dict[str, tuple[float | int | str | None, ...]]] = {}
+    if fitted.pretests:
+        tables["pretest"] = {
+            "periods": tuple(name for name, _ in fitted.pretests),
+            "wald": tuple(one.statistic for _, one in fitted.pretests),
+            "degrees_of_freedom": tuple(one.degrees_of_freedom for _, one in fitted.pretests),
+            "p_value": tuple(one.p_value for _, one in fitted.pretests),
+        }
+    if fitted.failed:
+        tables["cells_left_out"] = {
+            "cohort": tuple(one[0] for one in fitted.failed),
+            "period": tuple(one[1] for one in fitted.failed),
+            "reason": tuple(one[2] for one in fitted.failed),
+        }
+    return tables
 
 
 def _nothing_after(design: Design, control: str) -> DesignError:
@@ -154,171 +284,5 @@ def _nothing_after(design: Design, control: str) -> DesignError:
         where=f"{design.name} › control={control}",
         mend=Text(
             "加入从未处理或更晚处理的单位", "add units that are never treated, or treated later"
-        ),
-    )
-
-
-def _cohort_codes(design: Design) -> NDArray[np.float64]:
-    return np.array([np.inf if cohort is None else cohort for cohort in design.cohort])
-
-
-def _comparison(
-    cohort: NDArray[np.float64], g: int, period: int, anticipation: int, control: str
-) -> NDArray[np.bool_]:
-    if control == "never":
-        return np.isinf(cohort)
-    return (cohort > period + anticipation) & (cohort != g)
-
-
-def _two_by_two(
-    change: NDArray[np.float64], treated: NDArray[np.bool_], compared: NDArray[np.bool_]
-) -> tuple[float, NDArray[np.float64]]:
-    n = len(change)
-    gain, other = change[treated].mean(), change[compared].mean()
-    influence = np.zeros(n)
-    influence[treated] = n / treated.sum() * (change[treated] - gain)
-    influence[compared] = -n / compared.sum() * (change[compared] - other)
-    return float(gain - other), influence
-
-
-def _standard_error(influence: NDArray[np.float64]) -> float | None:
-    n = len(influence)
-    se = float(np.sqrt((influence**2).mean() / n))
-    # The same threshold as R did: an error of zero means that there is none to speak of.
-    return se if se > 10 * np.sqrt(np.finfo(float).eps) else None
-
-
-def _estimate(att: float, influence: NDArray[np.float64], level: float) -> Estimate:
-    return normal_estimate(att, _standard_error(influence), level)
-
-
-def _weighted(
-    cells: _Cells,
-    keep: NDArray[np.bool_],
-    cohort: NDArray[np.float64],
-    shares: Mapping[int, float],
-) -> tuple[float, NDArray[np.float64]]:
-    """Average cells by cohort share; the influence counts that the shares are estimated too."""
-    kept = np.flatnonzero(keep)
-    share = np.array([shares[int(g)] for g in cells.cohort[kept]])
-    weights = share / share.sum()
-    att = cells.att[kept]
-    deviation = (cohort[:, None] == cells.cohort[kept][None, :]) - share[None, :]
-    of_weights = deviation / share.sum() - np.outer(deviation.sum(axis=1), share) / share.sum() ** 2
-    return float(weights @ att), cells.influence[:, kept] @ weights + of_weights @ att
-
-
-def _mean(
-    parts: Sequence[tuple[float, NDArray[np.float64]]],
-) -> tuple[float, NDArray[np.float64]]:
-    return (
-        float(np.mean([att for att, _ in parts])),
-        np.mean([influence for _, influence in parts], axis=0),
-    )
-
-
-def _dynamic(
-    cells: _Cells,
-    cohort: NDArray[np.float64],
-    shares: Mapping[int, float],
-    level: float,
-) -> tuple[tuple[float, NDArray[np.float64]], tuple[EventTimeEffect, ...]]:
-    event_time = cells.period - cells.cohort
-    parts = {
-        int(e): _weighted(cells, event_time == e, cohort, shares) for e in np.unique(event_time)
-    }
-    effects = tuple(
-        EventTimeEffect(
-            e,
-            _estimate(*part, level),
-            int(np.isin(cohort, cells.cohort[event_time == e]).sum()),
-        )
-        for e, part in parts.items()
-    )
-    return _mean([part for e, part in parts.items() if e >= 0]), effects
-
-
-def _by_cohort(
-    cells: _Cells,
-    cohort: NDArray[np.float64],
-    shares: Mapping[int, float],
-    level: float,
-) -> tuple[tuple[float, NDArray[np.float64]], tuple[PeriodEffect, ...]]:
-    parts: dict[int, tuple[float, NDArray[np.float64]]] = {}
-    for g in shares:
-        keep = (cells.cohort == g) & (cells.period >= g)
-        if keep.any():
-            parts[g] = (float(cells.att[keep].mean()), cells.influence[:, keep].mean(axis=1))
-    stacked = _Cells(
-        np.array(list(parts), dtype=np.int64),
-        np.array(list(parts), dtype=np.int64),
-        np.array([att for att, _ in parts.values()]),
-        np.array([influence for _, influence in parts.values()]).T,
-    )
-    overall = _weighted(stacked, np.ones(len(parts), dtype=bool), cohort, shares)
-    effects = tuple(
-        PeriodEffect(g, _estimate(*part, level), int((cohort == g).sum()))
-        for g, part in parts.items()
-    )
-    return overall, effects
-
-
-def _by_calendar(
-    cells: _Cells, cohort: NDArray[np.float64], shares: Mapping[int, float], level: float
-) -> tuple[tuple[float, NDArray[np.float64]], tuple[PeriodEffect, ...]]:
-    is_post = cells.cohort <= cells.period
-    parts = {
-        int(t): _weighted(cells, is_post & (cells.period == t), cohort, shares)
-        for t in np.unique(cells.period[is_post])
-    }
-    effects = tuple(
-        PeriodEffect(t, _estimate(*part, level), int((cohort <= t).sum()))
-        for t, part in parts.items()
-    )
-    return _mean(list(parts.values())), effects
-
-
-def _group_time(cells: _Cells, level: float) -> tuple[GroupTimeEffect, ...]:
-    return tuple(
-        GroupTimeEffect(
-            int(g), int(t), _estimate(float(cells.att[i]), cells.influence[:, i], level)
-        )
-        for i, (g, t) in enumerate(zip(cells.cohort, cells.period, strict=True))
-    )
-
-
-def _counterfactual(design: Design, control: str) -> NDArray[np.float64]:
-    """Give the treated units' mean without treatment: observed less the long difference."""
-    cells = group_time_cells(design, control, "universal")
-    cohort = _cohort_codes(design)
-    treated = np.isfinite(cohort)
-    path = np.full(len(design.periods), np.nan)
-    for place, period in enumerate(design.periods):
-        here = cells.period == period
-        size = np.array([(cohort == g).sum() for g in cells.cohort[here]])
-        if size.sum() == treated.sum():
-            gap = float(size @ cells.att[here] / size.sum())
-            path[place] = design.y[treated, place].mean() - gap
-    return path
-
-
-def _few_treated(design: Design) -> tuple[Finding, ...]:
-    sizes = {g: sum(cohort == g for cohort in design.cohort) for g in design.cohorts}
-    few = [g for g, size in sizes.items() if size < _FEW]
-    if not few:
-        return ()
-    labels = dict(zip(design.periods, design.period_labels, strict=True))
-    return (
-        Finding(
-            "W-EST-FEW-TREATED",
-            "warn",
-            Text(
-                f"{len(few)} 个启动批次的承办单位不足 {_FEW} 个，解析标准误偏小，区间不可尽信",
-                f"{len(few)} cohorts have fewer than {_FEW} treated units: analytic standard "
-                "errors are too small there",
-            ),
-            ", ".join(f"{labels.get(g, g)} (n={sizes[g]})" for g in few[:5]),
-            Text("以安慰剂推断的结果为准", "rely on the placebo inference"),
-            count=len(few),
         ),
     )

@@ -1,0 +1,315 @@
+"""Fit ATT(g, t), its averages, their covariances and bands, by the shorter of two ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from cps.estimators._group_aggregate import Averages, Sums, Window, average
+from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints, plan_cells, sort_cohorts
+from cps.estimators._group_moments import (
+    CohortErrors,
+    Moments,
+    cell_effects,
+    cohort_moments,
+    control_totals,
+)
+from cps.estimators._group_rows import (
+    Panel,
+    RowErrors,
+    fit_cells,
+    is_constant,
+    largest_of,
+    membership,
+)
+
+# An error of zero means that there is none to speak of: R did's threshold, made free of units.
+_NO_ERROR = 10 * np.sqrt(np.finfo(float).eps)
+_MOST_RESTRICTIONS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of a design: the method's options, as values."""
+
+    control: str
+    base: str
+    method: str
+    window: Window
+    anticipation: int
+    n_draws: int
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Estimates of one kind with their errors (NaN where there is none) and critical value."""
+
+    labels: Ints
+    att: Floats
+    se: Floats
+    critical: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pretest:
+    """Wald test that all differences before the start are zero."""
+
+    statistic: float
+    degrees_of_freedom: int
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Everything estimated; ``cells`` are those that could be."""
+
+    cohorts: Cohorts
+    total: Floats
+    cells: Cells
+    group_time: Family
+    by_event: Family
+    by_cohort: Family
+    by_calendar: Family
+    overall: dict[str, tuple[float, float]]
+    event_covariance: Floats
+    counterfactual: Floats
+    observed: Floats
+    failed: list[tuple[int, int, str]]
+    pretests: list[tuple[str, Pretest]]
+
+
+def sorted_starts(cohort: tuple[int | None, ...]) -> Cohorts:
+    """Sort a design's units by cohort."""
+    infinity = np.inf
+    start = np.fromiter(
+        (infinity if one is None else one for one in cohort), np.float64, len(cohort)
+    )
+    return sort_cohorts(start)
+
+
+def has_shortcut(panel: Panel) -> bool:
+    """Tell whether counts, means and Gram matrices by cohort say everything."""
+    return (
+        panel.is_complete
+        and panel.covariates is None
+        and panel.cluster is None
+        and is_constant(panel.weights)
+    )
+
+
+def fit_effects(
+    panel: Panel, cohorts: Cohorts, periods: Ints, ask: Ask, *, seed: int, level: float
+) -> Fit | None:
+    """Fit everything; None where no period after a start has a comparison.
+
+    Parameters
+    ----------
+    periods : ndarray of int, shape (n_periods,)
+    """
+    weight = panel.unit_weights() if panel.weights is not None else None
+    short = has_shortcut(panel)
+    planned = plan_cells(cohorts.starts, periods, ask.anticipation, ask.control, ask.base)
+    moments = cohort_moments(panel.y, cohorts, weight) if short else None
+    total = _totals(cohorts, weight) if moments is None else moments.total
+    cells = planned.keep(planned.is_base | (control_totals(planned, total) > 0))
+    errors: CohortErrors | RowErrors
+    if moments is not None:
+        att, _, _ = cell_effects(cells, moments)
+        failed: dict[int, str] = {}
+        scale = moments.scale
+    else:
+        fitted = fit_cells(panel, cohorts, cells, ask.method)
+        att, failed = fitted.att, fitted.failed
+        scale = float(np.sqrt(np.nanmean(panel.y**2)))
+    is_fine = np.isfinite(att)
+    cells, lost, att = cells.keep(is_fine), cells.keep(~is_fine), att[is_fine]
+    if not (cohorts.starts[cells.cohort] <= periods[cells.time]).any():
+        return None
+    if moments is not None:
+        errors = CohortErrors(cells, moments)
+    else:
+        influence = np.zeros((0, 0)) if fitted.influence is None else fitted.influence
+        by_cohort = membership(cohorts, panel.unit_weights(), panel.cluster)
+        errors = RowErrors(influence if is_fine.all() else influence[:, is_fine], by_cohort)
+    averages = average(
+        cells, att, total[:-1], starts=cohorts.starts, periods=periods, window=ask.window
+    )
+    smallest = _NO_ERROR * min(1.0, scale)
+    rng = np.random.default_rng(seed)
+    cell_errors = _errors(errors.variances(), smallest)
+    families, overall, event_covariance = _averaged(
+        averages, errors, smallest=smallest, n_draws=ask.n_draws, level=level, rng=rng
+    )
+    critical = (
+        _critical(errors.largest(cell_errors, ask.n_draws, rng), level) if ask.n_draws else None
+    )
+    observed, counterfactual = _paths(panel, cohorts, periods, ask, moments=moments, total=total)
+    reasons = list(failed.values())
+    return Fit(
+        cohorts=cohorts,
+        total=total,
+        cells=cells,
+        group_time=Family(np.arange(len(att)), att, cell_errors, critical),
+        by_event=families[0],
+        by_cohort=families[1],
+        by_calendar=families[2],
+        overall=overall,
+        event_covariance=event_covariance,
+        counterfactual=counterfactual,
+        observed=observed,
+        failed=[
+            (int(cohorts.starts[g]), int(periods[t]), reason)
+            for g, t, reason in zip(lost.cohort, lost.time, reasons, strict=True)
+        ],
+        pretests=_pretests(
+            cells,
+            att,
+            cell_errors,
+            errors,
+            cohorts=cohorts,
+            periods=periods,
+            anticipation=ask.anticipation,
+        ),
+    )
+
+
+def _totals(cohorts: Cohorts, weight: Floats | None) -> Floats:
+    if weight is None:
+        return cohorts.sizes.astype(float)
+    found = np.bincount(cohorts.codes(), weight, len(cohorts.bounds) - 1)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _errors(variances: Floats, smallest: float) -> Floats:
+    errors = np.sqrt(np.maximum(variances, 0.0))
+    return np.where(errors > smallest, errors, np.nan)
+
+
+def _critical(largest: Floats, level: float) -> float:
+    """Give the quantile of the largest error; never below the pointwise value."""
+    drawn = float(np.quantile(largest, level, method="inverted_cdf"))
+    return max(drawn, NormalDist().inv_cdf(0.5 + level / 2))
+
+
+def _averaged(
+    averages: Averages,
+    errors: CohortErrors | RowErrors,
+    *,
+    smallest: float,
+    n_draws: int,
+    level: float,
+    rng: np.random.Generator,
+) -> tuple[list[Family], dict[str, tuple[float, float]], Floats]:
+    sums: list[Sums] = [averages.by_event, averages.by_cohort, averages.by_calendar]
+    sums += averages.overall.values()
+    covariance = errors.covariance(
+        np.vstack([one.weights for one in sums]), np.vstack([one.of_totals for one in sums])
+    )
+    ends = np.cumsum([0, *(len(one.att) for one in sums)])
+    families = []
+    blocks = []
+    for place, one in enumerate(sums[:3]):
+        block = covariance[ends[place] : ends[place + 1], ends[place] : ends[place + 1]]
+        error = _errors(np.diagonal(block), smallest)
+        has = np.isfinite(error)
+        block = block * (has[:, None] & has[None, :])
+        critical = (
+            _critical(largest_of(block, n_draws, rng), level) if n_draws and has.any() else None
+        )
+        families.append(Family(one.labels, one.att, error, critical))
+        blocks.append(block)
+    diagonal = _errors(np.diagonal(covariance)[ends[3] :], smallest)
+    overall = {
+        name: (float(one.att[0]), float(error))
+        for (name, one), error in zip(averages.overall.items(), diagonal, strict=True)
+    }
+    return families, overall, blocks[0]
+
+
+def _paths(
+    panel: Panel,
+    cohorts: Cohorts,
+    periods: Ints,
+    ask: Ask,
+    *,
+    moments: Moments | None,
+    total: Floats,
+) -> tuple[Floats, Floats]:
+    """Give the treated units' mean, and what it would have been: less the long difference.
+
+    NaN in periods in which not every cohort has a comparison.
+    """
+    treated = cohorts.order[: cohorts.bounds[-2]]
+    observed = _treated_mean(panel, treated)
+    long = plan_cells(cohorts.starts, periods, ask.anticipation, ask.control, "universal")
+    long = long.keep(long.is_base | (control_totals(long, total) > 0))
+    if moments is not None:
+        att, _, _ = cell_effects(long, moments)
+    else:
+        att = fit_cells(panel, cohorts, long, ask.method, with_influence=False).att
+    size = np.where(np.isfinite(att), total[long.cohort], 0.0)
+    reached = np.bincount(long.time, np.isfinite(att), len(periods)) == len(cohorts.starts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.bincount(long.time, size * np.nan_to_num(att), len(periods)) / np.bincount(
+            long.time, size, len(periods)
+        )
+    return observed, np.where(reached, observed - gap, np.nan)
+
+
+def _treated_mean(panel: Panel, rows: Ints) -> Floats:
+    n_periods = panel.y.shape[1]
+    sums, sizes = np.zeros(n_periods), np.zeros(n_periods)
+    step = max((1 << 19) // n_periods, 1)
+    for first in range(0, len(rows), step):
+        some = rows[first : first + step]
+        block = panel.y[some]
+        weight = np.ones(block.shape) if panel.weights is None else panel.weights[some]
+        if not panel.is_complete:
+            weight = np.where(np.isnan(block), 0.0, weight)
+            block = np.nan_to_num(block)
+        sums += (block * weight).sum(axis=0)
+        sizes += weight.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(sums / sizes)
+
+
+def _pretests(
+    cells: Cells,
+    att: Floats,
+    cell_errors: Floats,
+    errors: CohortErrors | RowErrors,
+    *,
+    cohorts: Cohorts,
+    periods: Ints,
+    anticipation: int,
+) -> list[tuple[str, Pretest]]:
+    start, period = cohorts.starts[cells.cohort], periods[cells.time]
+    before = np.flatnonzero((period < start) & np.isfinite(cell_errors))
+    if not 0 < len(before) <= _MOST_RESTRICTIONS:
+        return []
+    chosen = np.zeros((len(before), len(att)))
+    chosen[np.arange(len(before)), before] = 1.0
+    covariance = errors.covariance(chosen, np.zeros((len(before), len(cohorts.starts))))
+    found = [("before_start", _wald(att[before], covariance))]
+    if anticipation:
+        early = (period + anticipation < start)[before]
+        found.append(
+            ("before_anticipation", _wald(att[before][early], covariance[np.ix_(early, early)]))
+        )
+    return [(name, one) for name, one in found if one is not None]
+
+
+def _wald(att: Floats, covariance: Floats) -> Pretest | None:
+    if not len(att):
+        return None
+    size = np.sqrt(np.diagonal(covariance))
+    alike = covariance / size[:, None] / size[None, :]
+    if np.linalg.cond(alike, 1) > 1e13:
+        return None
+    from scipy.special import chdtrc
+
+    scaled = att / size
+    statistic = float(scaled @ np.linalg.solve(alike, scaled))
+    return Pretest(statistic, len(att), float(chdtrc(len(att), statistic)))
