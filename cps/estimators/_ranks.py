@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_FAR = 1e6  # steps; what reaches further has no end
 TIE = 1e-9  # relative; numbers that differ by rounding alone count as equal
 
 
@@ -61,3 +64,23 @@ def accept_interval(
     low = np.where(bounded, np.min(ends, axis=0), -np.inf)
     high = np.where(bounded, np.max(ends, axis=0), np.inf)
     return float(np.sort(low)[allowed]), float(np.sort(high)[::-1][allowed])
+
+
+def outermost(p_at: Callable[[float], float], alpha: float) -> float:
+    """Find the outermost number of steps whose p-value is above ``alpha``; infinite if there is none.
+
+    The p-value at 0 is taken to be above. It need not fall steadily: a grid is looked through
+    before the last crossing is narrowed down.
+    """
+    far = 2.0
+    while p_at(far) > alpha or p_at(1.3 * far) > alpha or p_at(1.7 * far) > alpha:
+        far *= 2
+        if far > _FAR:
+            return float("inf")
+    grid = np.linspace(0.0, far, 65)
+    inside = max(place for place, one in enumerate(grid) if place == 0 or p_at(float(one)) > alpha)
+    low, high = float(grid[inside]), float(grid[min(inside + 1, len(grid) - 1)])
+    for _ in range(45):
+        middle = (low + high) / 2
+        low, high = (middle, high) if p_at(middle) > alpha else (low, middle)
+    return low

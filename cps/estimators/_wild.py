@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._ranks import TIE, accept_half_width
+from cps.estimators._ranks import TIE, accept_half_width, outermost
 
 Floats = NDArray[np.float64]
 Kind = Literal["auto", "rademacher", "mammen", "webb", "normal"]
@@ -21,7 +21,6 @@ Ties = Literal["conservative", "half", "strict"]
 _Groups = tuple[NDArray[np.int64], NDArray[np.int64]]
 FEW = 12  # clusters below which two-point weights have too few distinct draws (Webb 2023)
 _CHUNK = 4_000_000  # floats held at a time
-_FAR = 1e6  # standard errors; an interval that reaches further has no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +71,6 @@ class _Draws:
         top = np.abs(self.top0 - b * self.top1)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(low > 0, top / low, np.inf)
-
-    def size_far(self) -> Floats:
-        """Give |t*| per |t| as b grows without end, but for the true error."""
-        low = np.sqrt(np.maximum(self.low11, 0.0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(low > 0, np.abs(self.top1) / low, np.inf)
 
 
 def wild_bootstrap(
@@ -138,7 +131,7 @@ def wild_bootstrap(
 
     p_value = p_of(abs(t), found.size(null))
     if floor > 1 - level:
-        low, high = None, None
+        low, high = -np.inf, np.inf
     elif restricted:
         low, high = _invert(parts, found, p_of, 1 - level)
     else:
@@ -150,8 +143,8 @@ def wild_bootstrap(
         t,
         p_value,
         floor,
-        low if low is None or np.isfinite(low) else None,
-        high if high is None or np.isfinite(high) else None,
+        low if np.isfinite(low) else None,
+        high if np.isfinite(high) else None,
         parts.g,
         count,
         is_all,
@@ -244,15 +237,15 @@ class _Maker:
             codes = np.arange(part.start, part.stop)[:, None]
             return np.asarray(1.0 - 2.0 * ((codes >> np.arange(self.n)) & 1))
         if self.kind == "rademacher":
-            return self.rng.integers(0, 2, size) * 2.0 - 1.0
+            return np.asarray(self.rng.integers(0, 2, size) * 2.0 - 1.0)
         if self.kind == "webb":
             points = np.sqrt(np.array([0.5, 1.0, 1.5]))
             return np.asarray(np.concatenate([-points, points])[self.rng.integers(0, 6, size)])
         if self.kind == "normal":
-            return self.rng.standard_normal(size)
+            return np.asarray(self.rng.standard_normal(size), dtype=np.float64)
         root = np.sqrt(5.0)
         is_low = self.rng.random(size) < (root + 1) / (2 * root)
-        return np.where(is_low, (1 - root) / 2, (1 + root) / 2)
+        return np.asarray(np.where(is_low, (1 - root) / 2, (1 + root) / 2), dtype=np.float64)
 
 
 def _weights(kind: str, n: int, draws: int, seed: int) -> tuple[int, bool, _Maker]:
@@ -275,32 +268,13 @@ def _share(t_size: float, sizes: Floats, ties: str, counts_itself: bool) -> floa
 
 def _invert(
     parts: _Parts, found: _Draws, p_of: Callable[[float, Floats], float], alpha: float
-) -> tuple[float | None, float | None]:
-    """Find the outermost values on either side that are not rejected."""
+) -> tuple[float, float]:
+    """Find the outermost values on either side that are not rejected; infinite if there is no end."""
 
     def p_at(steps: float) -> float:
         return p_of(abs(steps), found.size(parts.estimate - steps * parts.se))
 
-    far = p_of(1.0, found.size_far() * parts.se)
-    if far > alpha:
-        return None, None
     return (
-        parts.estimate - side_end(p_at, alpha) * parts.se,
-        parts.estimate + side_end(lambda steps: p_at(-steps), alpha) * parts.se,
+        parts.estimate - outermost(p_at, alpha) * parts.se,
+        parts.estimate + outermost(lambda steps: p_at(-steps), alpha) * parts.se,
     )
-
-
-def side_end(p_at: Callable[[float], float], alpha: float) -> float:
-    """Find the largest number of steps whose p-value is above ``alpha``; infinite if none ends."""
-    far = 2.0
-    while p_at(far) > alpha or p_at(1.3 * far) > alpha or p_at(1.7 * far) > alpha:
-        far *= 2
-        if far > _FAR:
-            return float("inf")
-    grid = np.linspace(0.0, far, 65)
-    inside = max(place for place, one in enumerate(grid) if place == 0 or p_at(float(one)) > alpha)
-    low, high = float(grid[inside]), float(grid[min(inside + 1, len(grid) - 1)])
-    for _ in range(45):
-        middle = (low + high) / 2
-        low, high = (middle, high) if p_at(middle) > alpha else (low, middle)
-    return low

@@ -67,3 +67,19 @@ def common_contrast(design: Design, att: float | None, refit: Any) -> Floats | N
         moved[np.isfinite(starts[0]), t] += step
         found[t] = (float(refit.under(starts, y=moved)[0]) - att) / step
     return found if np.isfinite(found).all() else None
+
+
+def is_linear_in_treated(design: Design, refit: Any) -> bool:
+    """Tell whether the estimate follows the treated units' outcomes in a straight line.
+
+    Moves all of them at random, then twice as far; a method that picks weights by fit bends.
+    """
+    starts = starts_of(design)
+    treated = np.isfinite(starts)
+    step = float(np.nanstd(design.y)) or 1.0
+    push = np.zeros(design.y.shape)
+    push[treated] = step * np.random.default_rng(0).uniform(-3, 3, push[treated].shape)
+    base, once, twice = (
+        float(refit.under(starts[None], y=design.y + k * push)[0]) for k in (0, 1, 2)
+    )
+    return abs(twice - 2 * once + base) <= _EXACT * step

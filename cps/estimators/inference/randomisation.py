@@ -1,0 +1,131 @@
+"""Randomisation inference: the estimate among those of assignments that could have been.
+
+Fisher's exact test of no effect, and of every constant effect for the interval; Rosenbaum (2002),
+doi:10.1214/ss/1042727942; MacKinnon & Webb (2020), doi:10.1016/j.jeconom.2020.04.024; of the
+timing, Roth & Sant'Anna (2023), doi:10.1086/726581; with comparison units only it is the placebo
+in space of Abadie, Diamond & Hainmueller (2010), doi:10.1198/jasa.2009.ap08746.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cps.design.record import Design
+from cps.errors import Finding, Text
+from cps.estimators._options import Number
+from cps.estimators._scale import natural_scale
+from cps.estimators.inference._assign import Assignments, assign
+from cps.estimators.inference._events import placebo_events, without_errors
+from cps.estimators.inference._refuse import refusals, settle_scheme
+from cps.estimators.inference._statistic import Scores, choose
+from cps.estimators.inference._words import floor_finding, open_finding
+from cps.result import Effect, Estimate
+
+NAME = Text("随机化推断", "Randomisation inference")
+REFERENCE = "Fisher (1935); MacKinnon & Webb (2020), doi:10.1016/j.jeconom.2020.04.024"
+ASSUMES = Text(
+    "若无处理，各单位（或聚类）的结果可互换：谁承办、何时启动如同抽签；区间另以效应处处相同为前提",
+    "without treatment units (or clusters) are exchangeable: who was treated when is as if by lot; "
+    "the interval also takes the effect to be the same everywhere",
+)
+OPTIONS: dict[str, tuple[str, ...] | Number] = {
+    "scheme": ("auto", "units", "donors", "starts", "clusters"),
+    "statistic": ("estimate", "t"),
+    "draws": Number(999, 19, 99_999, is_whole=True),
+    "events": ("placebo", "none"),
+}
+_EVENT_PLACEBOS = 199
+
+
+def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Reject a design whose starts can't be reassigned, or a scheme with nothing to reassign."""
+    return refusals(design, effect, options)
+
+
+def infer(
+    design: Design,
+    effect: Effect,
+    refit: Any,
+    *,
+    level: float,
+    seed: int,
+    options: Mapping[str, str],
+) -> Effect:
+    """Rank the estimate among those under other assignments, and invert the test.
+
+    The p-value counts the actual assignment and every tie. The interval holds the constant effects
+    that are not rejected; it is exact for methods that are linear in the outcome. For others the
+    scheme ``auto`` takes comparison units only, whose estimates do not move with the effect tested.
+    """
+    scheme = settle_scheme(design, options["scheme"], refit)
+    others = assign(design, scheme, int(options["draws"]), seed)
+    scores = choose(options["statistic"], design, refit, others, moves=scheme != "donors")
+    overall, floor = _estimate(effect, scores, level)
+    findings = [*effect.findings, _how(design, scheme, others, scores.n_failed)]
+    if floor > 1 - level:
+        findings.append(floor_finding(design, floor, level, len(others.starts)))
+    elif overall.ci_low is None or overall.ci_high is None:
+        findings.append(open_finding(design))
+    return dataclasses.replace(
+        effect,
+        overall=overall,
+        natural=natural_scale(design, overall),
+        level=level,
+        p_value_floor=floor,
+        placebos=tuple(float(one) for one in scores.placebos if np.isfinite(one)),
+        findings=tuple(findings),
+        **_events(design, effect, refit, options=options, level=level, seed=seed),
+    )
+
+
+def _estimate(effect: Effect, scores: Scores, level: float) -> tuple[Estimate, float]:
+    floor = scores.floor()
+    low, high = (None, None) if floor > 1 - level else scores.interval(level)
+    spread = scores.spread()
+    return Estimate(effect.overall.att, spread, low, high, scores.p_value()), floor
+
+
+def _events(
+    design: Design,
+    effect: Effect,
+    refit: Any,
+    *,
+    options: Mapping[str, str],
+    level: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Give each event time its own placebos, unless the method brought its own."""
+    if effect.inference == "placebo":
+        return {}
+    if options["events"] == "placebo" and design.n_donors - design.n_treated >= 2:
+        placebos = assign(design, "donors", _EVENT_PLACEBOS, seed)
+        events, covariance = placebo_events(design, effect, refit, placebos, level)
+        return {"by_event_time": events, "event_covariance": covariance}
+    return {"by_event_time": without_errors(effect.by_event_time), "event_covariance": ()}
+
+
+def _how(design: Design, scheme: str, others: Assignments, n_failed: int) -> Finding:
+    words = {
+        "units": ("在全部单位之间重排启动时期", "starts permuted among all units"),
+        "donors": ("以对照单位顶替承办单位", "comparison units in the treated units' place"),
+        "starts": ("在承办单位之间重排启动时期", "starts permuted among the treated units"),
+        "clusters": ("在聚类之间重排启动时期", "starts permuted among clusters"),
+    }
+    n = len(others.starts)
+    how_zh, how_en = ("穷尽", "all there are") if others.is_all else ("随机抽取", "drawn at random")
+    tail_zh = f"；其中 {n_failed} 次无法估计，按不小于本估计计" if n_failed else ""
+    tail_en = f"; {n_failed} could not be estimated and count as large" if n_failed else ""
+    return Finding(
+        "N-INF-ASSIGNMENTS",
+        "note",
+        Text(
+            f"{words[scheme][0]}，另有 {n} 种指派（{how_zh}）{tail_zh}",
+            f"{words[scheme][1]}: {n} other assignments ({how_en}){tail_en}",
+        ),
+        design.name,
+        Text("无须处理", "nothing to do"),
+    )
