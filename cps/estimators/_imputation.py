@@ -271,7 +271,9 @@ def _treated_scores(
     n_clusters = int(cluster.max()) + 1
     n_groups = int(group.max()) + 1
     cell = group[targets.row] * targets.size + targets.target
-    keys, place = np.unique(cluster[targets.row] * (n_groups * targets.size) + cell, return_inverse=True)
+    keys, place = np.unique(
+        cluster[targets.row] * (n_groups * targets.size) + cell, return_inverse=True
+    )
     place = place.ravel()
     # V: a cluster's weight in a group; S: the same times effects.
     v = np.bincount(place, weights=targets.share, minlength=len(keys))

@@ -39,7 +39,9 @@ class Absorber:
             If there are more than two sets of levels.
         """
         if len(absorb) > 2:
-            raise ValueError("at most two sets of effects can be absorbed; give the rest as columns")
+            raise ValueError(
+                "at most two sets of effects can be absorbed; give the rest as columns"
+            )
         nothing = np.zeros(0)
         if not absorb:
             return cls(None, None, weight, nothing, None, nothing)
@@ -122,6 +124,9 @@ def dense(codes: Codes) -> Codes:
 def level_sums(columns: Floats, codes: Codes, size: int) -> Floats:
     """Add the rows of columns, shape (n, k), up by level: shape (size, k)."""
     return np.stack(
-        [np.bincount(codes, weights=columns[:, j], minlength=size) for j in range(columns.shape[1])],
+        [
+            np.bincount(codes, weights=columns[:, j], minlength=size)
+            for j in range(columns.shape[1])
+        ],
         axis=1,
     ).reshape(size, columns.shape[1])

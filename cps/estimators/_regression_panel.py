@@ -122,7 +122,9 @@ def _covariates(
         return given, design.covariate_names
     # One slope a period; the first is the reference where the covariate is fixed.
     return (
-        np.concatenate([given * (period == t)[:, None] for t in range(len(design.periods))], axis=1),
+        np.concatenate(
+            [given * (period == t)[:, None] for t in range(len(design.periods))], axis=1
+        ),
         tuple(
             f"{name} × {label}" for label in design.period_labels for name in design.covariate_names
         ),
@@ -224,9 +226,7 @@ def t_estimate(att: float, se: float | None, level: float, degrees: int | None) 
     return Estimate(float(att), float(se), float(att - half), float(att + half), p_value)
 
 
-def under_each(
-    design: Design, starts: Floats, estimate: Callable[[Design], float]
-) -> Floats:
+def under_each(design: Design, starts: Floats, estimate: Callable[[Design], float]) -> Floats:
     """Estimate under each assignment, shape (n_assignments, n_units); NaN where it can't be."""
     found = np.full(len(starts), np.nan)
     for place, row in enumerate(starts):

@@ -163,7 +163,9 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         ),
         by_calendar=tuple(
             PeriodEffect(
-                t, one, len(np.unique(rows.unit[treated & (rows.period == design.periods.index(t))]))
+                t,
+                one,
+                len(np.unique(rows.unit[treated & (rows.period == design.periods.index(t))])),
             )
             for t, one in calendar.items()
         ),
@@ -326,7 +328,9 @@ def _before(leads: Regression | None, level: float) -> dict[int, Estimate]:
     if leads is None:
         return {}
     return {
-        int(name): normal_estimate(*leads.get(name), level) for name in leads.names if _is_lead(name)
+        int(name): normal_estimate(*leads.get(name), level)
+        for name in leads.names
+        if _is_lead(name)
     }
 
 

@@ -1,0 +1,181 @@
+"""Event-study regressions: one coefficient a cell of cohort and event time, and their averages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.estimators._regression import Errors, Regression, SmallSample, regress
+from cps.estimators._regression_panel import Rows
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Effects by cohort and event time, from one regression.
+
+    Parameters
+    ----------
+    cohort, event : ndarray, shape (n_cells,)
+    att : ndarray, shape (n_cells,)
+    size : ndarray, shape (n_cells,)
+        Rows (or their weight) in the cell.
+    covariance : ndarray, shape (n_cells, n_cells)
+    degrees : int or None
+        Of freedom of Student's t.
+    dropped : tuple of (float, float)
+        Cells that the rest spans.
+    slopes : tuple of (name, coefficient, standard error)
+        Of the covariates; ``lost`` names those left out.
+    """
+
+    cohort: Floats
+    event: Floats
+    att: Floats
+    size: Floats
+    covariance: Floats
+    degrees: int | None
+    dropped: tuple[tuple[float, float], ...] = ()
+    slopes: tuple[tuple[str, float, float], ...] = ()
+    lost: tuple[str, ...] = ()
+
+    def mean(self, keep: NDArray[np.bool_]) -> tuple[float, float]:
+        """Average cells by size: the estimate and its standard error, sizes taken as given."""
+        share = np.where(keep, self.size, 0.0)
+        share = share / share.sum()
+        return float(share @ self.att), float(np.sqrt(max(share @ self.covariance @ share, 0.0)))
+
+    def matrix(self, labels: Sequence[float], values: Floats) -> Floats:
+        """Give the weights that average cells by label: shape (n_labels, n_cells)."""
+        shares = np.array([np.where(values == one, self.size, 0.0) for one in labels])
+        return shares / shares.sum(axis=1, keepdims=True)
+
+
+def saturated_cells(
+    rows: Rows,
+    reference: float,
+    *,
+    treated: NDArray[np.bool_],
+    errors: Errors,
+    small_sample: SmallSample,
+) -> Cells:
+    """Regress on a dummy for each cohort × event time but the reference, effects absorbed.
+
+    Parameters
+    ----------
+    treated : ndarray of bool, shape (n,)
+        Rows of cohorts that get dummies; the others are the comparison.
+    """
+    inside = treated & (rows.event != reference)
+    pairs, code = np.unique(
+        np.column_stack([rows.cohort[inside], rows.event[inside]]), axis=0, return_inverse=True
+    )
+    dummies = np.zeros((len(rows.y), len(pairs)))
+    dummies[np.flatnonzero(inside), code.ravel()] = 1.0
+    names = [f"cell {place}" for place in range(len(pairs))]
+    # Covariates first: where they and the cells are collinear it is the cell that is named.
+    fitted = regress(
+        rows.y,
+        np.column_stack([rows.covariates, dummies]),
+        names=[*rows.names, *names],
+        absorb=[rows.level, rows.period],
+        weights=rows.weights,
+        errors=errors,
+        clusters=[rows.cluster],
+        small_sample=small_sample,
+    )
+    size = np.bincount(code.ravel(), weights=rows.weights[inside], minlength=len(pairs))
+    return _cells(fitted, pairs, size, names, rows.names)
+
+
+def _cells(
+    fitted: Regression, pairs: Floats, size: Floats, names: list[str], covariates: tuple[str, ...]
+) -> Cells:
+    place_of = {name: place for place, name in enumerate(fitted.names)}
+    kept = [one for one, name in enumerate(names) if name in place_of]
+    place = [place_of[names[one]] for one in kept]
+    return Cells(
+        pairs[kept, 0],
+        pairs[kept, 1],
+        fitted.coefficients[place],
+        size[kept],
+        fitted.covariance[np.ix_(place, place)],
+        fitted.degrees,
+        tuple(
+            (float(pairs[one, 0]), float(pairs[one, 1]))
+            for one, name in enumerate(names)
+            if name not in place_of
+        ),
+        tuple((name, *fitted.get(name)) for name in covariates if name in place_of),
+        tuple(name for name in covariates if name not in place_of),
+    )
+
+
+def balanced_cells(
+    y: Floats,
+    start: Floats,
+    periods: Floats,
+    *,
+    reference: float,
+    is_comparison: NDArray[np.bool_],
+    weight: Floats,
+    is_weighted: bool,
+    cluster: Codes,
+    small_sample: SmallSample,
+) -> Cells:
+    """Give what :func:`saturated_cells` gives for a balanced panel with constant weights.
+
+    The saturated regression then is a table of means: each cell is the cohort's change since its
+    reference less that of the comparison, and residuals are deviations from such means; errors by
+    cluster follow without a regression.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_units, n_periods)
+    start, weight : ndarray, shape (n_units,)
+    cluster : ndarray of int, shape (n_units,)
+    """
+    n_units, n_periods = y.shape
+    n_clusters = int(cluster.max()) + 1
+    cohorts = [g for g in np.unique(start[~is_comparison]) if (periods == g + reference).any()]
+    base = weight[is_comparison] / weight[is_comparison].sum()
+    norm = base @ y[is_comparison]
+    noise = np.zeros((n_clusters, n_periods))
+    np.add.at(noise, cluster[is_comparison], base[:, None] * (y[is_comparison] - norm))
+    found: list[tuple[Floats, Floats, Floats, Floats, Floats]] = []
+    for g in cohorts:
+        member = (start == g) & ~is_comparison
+        share = weight[member] / weight[member].sum()
+        mean = share @ y[member]
+        score = np.zeros((n_clusters, n_periods))
+        np.add.at(score, cluster[member], share[:, None] * (y[member] - mean))
+        gap, error = mean - norm, score - noise
+        at = int(np.flatnonzero(periods == g + reference)[0])
+        other = np.arange(n_periods) != at
+        found.append(
+            (
+                np.full(n_periods - 1, g),
+                periods[other] - g,
+                (gap - gap[at])[other],
+                np.full(n_periods - 1, weight[member].sum() if is_weighted else member.sum()),
+                (error - error[:, [at]])[:, other],
+            )
+        )
+    scores = np.concatenate([one[4] for one in found], axis=1)
+    k = scores.shape[1]
+    n = n_units * n_periods
+    if small_sample == "none":
+        factor = 1.0
+    else:
+        n_parameters = k + n_periods + (n_units - 1 if small_sample == "full" else 0)
+        factor = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_parameters)
+    return Cells(
+        *(np.concatenate([one[j] for one in found]) for j in range(4)),  # type: ignore[arg-type]
+        factor * scores.T @ scores,
+        n_clusters - 1,
+    )

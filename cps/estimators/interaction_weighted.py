@@ -1,0 +1,399 @@
+"""Interaction-weighted event study: cohort by cohort against the never or last treated.
+
+Sun & Abraham (2021), Journal of Econometrics 225(2), 175-199,
+doi:10.1016/j.jeconom.2020.09.006. Numbers agree with ``sunab`` of R ``fixest``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.errors import Finding, Text
+from cps.estimators._regression import Errors, SmallSample
+from cps.estimators._regression_events import Cells, balanced_cells, saturated_cells
+from cps.estimators._regression_panel import (
+    COVARIATES,
+    LEVELS,
+    Rows,
+    collinear_finding,
+    few_treated,
+    level_findings,
+    rows_of,
+    starts_of,
+    t_estimate,
+    under_each,
+)
+from cps.estimators._scale import effect_measure, natural_scale, path_points
+from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
+
+REFERENCE = "Sun & Abraham (2021), J. Econometrics 225(2), doi:10.1016/j.jeconom.2020.09.006"
+NAME = Text("交互加权事件研究", "Interaction-weighted event study")
+ESTIMAND = Text(
+    "各启动批次在各时期对承办单位的平均效应，按观测数加权",
+    "average effect on the treated by cohort and event time, weighted by observations",
+)
+ASSUMES = Text(
+    "承办单位若未承办，与对照变化平行，且无预期反应；聚类之间独立，聚类（含承办的）不少；批次占比视为给定",
+    "parallel trends with the comparison and no anticipation; independent clusters, neither few nor "
+    "few treated; cohort shares taken as given",
+)
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "control": ("auto", "never", "last"),
+    "levels": LEVELS,
+    "covariates": COVARIATES,
+    "errors": ("cluster", "robust", "iid"),
+    "small_sample": ("nested", "full", "none"),
+}
+SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
+_MOST = 400_000_000  # floats in a matrix of dummies
+
+Floats = NDArray[np.float64]
+
+
+def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Reject a design without the comparison asked for, or without reference periods."""
+    findings = list(level_findings(design, options))
+    if options["control"] == "never" and not design.n_donors:
+        findings.append(
+            _reject(
+                "E-EST-NO-NEVER-TREATED",
+                Text("没有从未处理的单位作对照", "no never-treated unit to compare with"),
+                f"{design.name} › control=never",
+                Text("改用 control=last", "use control=last"),
+            )
+        )
+    if not findings and not _usable(design, options).any():
+        findings.append(
+            _reject(
+                "E-EST-NO-REFERENCE",
+                Text(
+                    "没有一个启动批次既有启动前一期、又有启动后可比的观测",
+                    "no cohort has both its reference period and a comparable period afterwards",
+                ),
+                design.name,
+                Text(
+                    "补充启动前后的台账，或加入从未处理的单位",
+                    "add ledgers around the start, or never-treated units",
+                ),
+            )
+        )
+    if not findings and not _is_plain(design, options):
+        n_cells = len(design.cohorts) * len(design.periods)
+        if design.y.size * n_cells > _MOST:
+            findings.append(
+                _reject(
+                    "E-EST-TOO-LARGE",
+                    Text(
+                        f"不平衡面板或含协变量，共 {n_cells} 个批次×时期，超出内存",
+                        f"{n_cells} cells of cohort and event time on a panel with gaps or "
+                        "covariates: too large",
+                    ),
+                    design.name,
+                    Text("改用 imputation", "use imputation"),
+                )
+            )
+    return tuple(findings)
+
+
+def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
+    """Estimate every cell of cohort and event time, and average them by observations.
+
+    The last period before the start (before anticipation) is the reference. Without never-treated
+    units the last cohort is the comparison, and periods from its start on are left out. ``seed`` is
+    not used: nothing is drawn.
+    """
+    rows, cells = _estimate(design, options)
+
+    def as_estimate(att: float, se: float) -> Estimate:
+        return t_estimate(att, se, level, cells.degrees)
+
+    overall = as_estimate(*cells.mean(cells.event >= 0))
+    reference = -1 - design.anticipation
+    events = sorted({*map(int, cells.event), reference})
+    others = [e for e in events if e != reference]
+    share = cells.matrix(others, cells.event)
+    att, covariance = share @ cells.att, share @ cells.covariance @ share.T
+    by_event = {
+        e: as_estimate(float(att[k]), float(np.sqrt(covariance[k, k])))
+        for k, e in enumerate(others)
+    }
+    joint = np.zeros((len(events), len(events)))
+    place = [events.index(e) for e in others]
+    joint[np.ix_(place, place)] = covariance
+    post = np.array([e >= 0 for e in others])
+    mean = post / post.sum()
+    aggregations = {
+        "simple": overall,
+        "dynamic": as_estimate(float(mean @ att), float(np.sqrt(mean @ covariance @ mean))),
+    }
+    comparison = _is_comparison(design, options)
+    first = min(g for g in design.cohorts)
+    treated_units = {e: int(len(np.unique(rows.unit[rows.event == e]))) for e in events}
+    return Effect(
+        initiative=design.name,
+        outcome=design.outcome,
+        measure=effect_measure(design),
+        natural_measure=design.measure,
+        estimand=ESTIMAND,
+        method="interaction_weighted",
+        method_name=NAME,
+        reference=REFERENCE,
+        options=dict(options),
+        overall=overall,
+        natural=natural_scale(design, overall),
+        level=level,
+        inference="analytic",
+        p_value_floor=None,
+        n_treated=int((~comparison & np.isfinite(starts_of(design))).sum()),
+        n_comparison=int(comparison.sum()),
+        n_pre=sum(period < first - design.anticipation for period in design.periods),
+        n_post=sum(period >= first for period in design.periods),
+        by_event_time=tuple(
+            EventTimeEffect(e, by_event.get(e, Estimate(0.0)), treated_units[e]) for e in events
+        ),
+        by_cohort=tuple(
+            PeriodEffect(
+                int(g),
+                as_estimate(*cells.mean((cells.cohort == g) & (cells.event >= 0))),
+                sum(cohort == g for cohort in design.cohort),
+            )
+            for g in np.unique(cells.cohort[cells.event >= 0])
+        ),
+        by_calendar=_by_calendar(design, cells, level),
+        group_time=tuple(
+            GroupTimeEffect(
+                int(g),
+                int(g + e),
+                as_estimate(float(cells.att[k]), float(np.sqrt(cells.covariance[k, k]))),
+            )
+            for k, (g, e) in enumerate(zip(cells.cohort, cells.event, strict=True))
+        ),
+        aggregations=aggregations,
+        paths=path_points(design, _counterfactual(design, cells, rows)),
+        findings=(
+            *_comparison_finding(design, options),
+            *_dropped_finding(design, cells),
+            *collinear_finding(design, cells.lost),
+            *few_treated(design),
+        ),
+        design_hash=design.design_hash,
+        assumes=ASSUMES,
+        event_covariance=tuple(tuple(map(float, row)) for row in joint),
+        tables={
+            "covariates": {
+                "name": tuple(one[0] for one in cells.slopes),
+                "slope": tuple(one[1] for one in cells.slopes),
+                "se": tuple(one[2] for one in cells.slopes),
+            }
+        }
+        if cells.slopes
+        else {},
+    )
+
+
+def point(design: Design, *, options: Mapping[str, str]) -> float:
+    """Give the average effect alone."""
+    cells = _estimate(design, options)[1]
+    return cells.mean(cells.event >= 0)[0]
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments at once, shape (n_assignments,)."""
+
+    def one(other: Design) -> float:
+        if any(finding.severity == "reject" for finding in needs(other, options)):
+            return float("nan")
+        return point(other, options=options)
+
+    if not _is_plain(design, {**options, "control": "never"}) or options["control"] == "last":
+        return under_each(design, starts, one)
+    starts = np.where(np.asarray(starts) > design.periods[-1], np.inf, starts)
+    if not np.isinf(starts).any(axis=1).all():
+        return under_each(design, starts, one)
+    return _batch(design, starts)
+
+
+def _batch(design: Design, starts: Floats) -> Floats:
+    """Average changes since the reference, cohort by cohort, against the never treated."""
+    periods = np.asarray(design.periods, float)
+    weight = np.ones(len(design.units)) if design.weights is None else design.weights[:, 0]
+    never = np.isinf(starts) * weight
+    norm = never @ design.y / never.sum(axis=1, keepdims=True)
+    total, mass = np.zeros(len(starts)), np.zeros(len(starts))
+    for g in np.unique(starts[np.isfinite(starts)]):
+        at = np.flatnonzero(periods == g - 1 - design.anticipation)
+        if not len(at):
+            continue
+        member = (starts == g) * weight
+        size = member.sum(axis=1)
+        after = periods >= g
+        gap = member @ design.y - size[:, None] * norm
+        total += (gap[:, after] - gap[:, at]).sum(axis=1)
+        mass += size * after.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(mass > 0, total / mass, np.nan)
+
+
+def _reject(code: str, what: Text, where: str, mend: Text) -> Finding:
+    return Finding(code, "reject", what, where, mend)
+
+
+def _uses_last(design: Design, options: Mapping[str, str]) -> bool:
+    return options["control"] == "last" or (options["control"] == "auto" and not design.n_donors)
+
+
+def _is_comparison(design: Design, options: Mapping[str, str]) -> NDArray[np.bool_]:
+    if _uses_last(design, options):
+        return np.asarray(starts_of(design) == max(design.cohorts))
+    return np.asarray(design.is_donor)
+
+
+def _inside(design: Design, rows: Rows, options: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Tell which rows enter: units of the comparison or treated, periods with a comparison."""
+    start = starts_of(design)
+    inside = _is_comparison(design, options) | np.isfinite(start)
+    rows_inside = inside[rows.unit]
+    if _uses_last(design, options):
+        end = max(design.cohorts) - design.anticipation
+        rows_inside &= np.asarray(design.periods)[rows.period] < end
+    return np.asarray(rows_inside)
+
+
+def _usable(design: Design, options: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Tell which cohorts have their reference and a period afterwards."""
+    comparison = _is_comparison(design, options)
+    end = max(design.cohorts) - design.anticipation if _uses_last(design, options) else np.inf
+    periods = [t for t in design.periods if t < end]
+    left = {
+        g for g, is_in in zip(design.cohort, comparison, strict=True) if g is not None and not is_in
+    }
+    return np.array(
+        [g - 1 - design.anticipation in periods and any(t >= g for t in periods) for g in left]
+    )
+
+
+def _is_plain(design: Design, options: Mapping[str, str]) -> bool:
+    """Tell whether the saturated regression is a table of means."""
+    constant = design.weights is None or bool((design.weights == design.weights[:, :1]).all())
+    return (
+        design.is_balanced
+        and design.covariates is None
+        and constant
+        and options["levels"] == "unit"
+        and options["errors"] == "cluster"
+        and not _uses_last(design, options)
+        and bool(_has_reference(design).all())
+    )
+
+
+def _has_reference(design: Design) -> NDArray[np.bool_]:
+    return np.array([g - 1 - design.anticipation in design.periods for g in design.cohorts])
+
+
+def _estimate(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
+    small_sample = cast(SmallSample, options["small_sample"])
+    rows = rows_of(design, options)
+    reference = -1.0 - design.anticipation
+    comparison = _is_comparison(design, options)
+    if _is_plain(design, options):
+        used = comparison | np.isfinite(starts_of(design))
+        cells = balanced_cells(
+            design.y[used],
+            starts_of(design)[used],
+            np.asarray(design.periods, float),
+            reference=reference,
+            is_comparison=comparison[used],
+            weight=np.ones(int(used.sum())) if design.weights is None else design.weights[used, 0],
+            is_weighted=design.weights is not None,
+            cluster=np.unique(_clusters(design)[used], return_inverse=True)[1].ravel(),
+            small_sample=small_sample,
+        )
+        return rows, cells
+    inside = rows.keep(_inside(design, rows, options))
+    return inside, saturated_cells(
+        inside,
+        reference,
+        treated=np.isfinite(inside.cohort) & ~comparison[inside.unit],
+        errors=cast(Errors, options["errors"]),
+        small_sample=small_sample,
+    )
+
+
+def _clusters(design: Design) -> NDArray[np.int64]:
+    if design.cluster is None:
+        return np.arange(len(design.units))
+    return np.unique(np.asarray(design.cluster), return_inverse=True)[1].ravel()
+
+
+def _by_calendar(design: Design, cells: Cells, level: float) -> tuple[PeriodEffect, ...]:
+    period = cells.cohort + cells.event
+    return tuple(
+        PeriodEffect(
+            int(t),
+            t_estimate(*cells.mean((period == t) & (cells.event >= 0)), level, cells.degrees),
+            sum(cohort is not None and cohort <= t for cohort in design.cohort),
+        )
+        for t in np.unique(period[cells.event >= 0])
+    )
+
+
+def _counterfactual(design: Design, cells: Cells, rows: Rows) -> Floats:
+    """Give the treated units' mean less the average effect of the cells of each period."""
+    path = np.full(len(design.periods), np.nan)
+    period = cells.cohort + cells.event
+    known = dict(zip(zip(cells.cohort, period, strict=True), cells.att, strict=True))
+    for place, t in enumerate(design.periods):
+        here = np.isfinite(rows.cohort) & (rows.period == place)
+        gaps = [
+            0.0 if t == g - 1 - design.anticipation else known.get((g, float(t)), np.nan)
+            for g in rows.cohort[here]
+        ]
+        if gaps and np.isfinite(gaps).all():
+            path[place] = float(np.mean(rows.y[here] - np.array(gaps)))
+    return path
+
+
+def _comparison_finding(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    if not _uses_last(design, options):
+        return ()
+    last = max(design.cohorts)
+    label = dict(zip(design.periods, design.period_labels, strict=True)).get(last, str(last))
+    return (
+        Finding(
+            "N-EST-LAST-COHORT",
+            "note",
+            Text(
+                f"以最后启动的批次（{label}）为对照，{label} 起各期不用",
+                f"the last cohort ({label}) is the comparison; periods from {label} on are not used",
+            ),
+            design.name,
+            Text("加入从未处理的单位", "add never-treated units"),
+        ),
+    )
+
+
+def _dropped_finding(design: Design, cells: Cells) -> tuple[Finding, ...]:
+    lost = [(g, e) for g, e in cells.dropped]
+    if not lost:
+        return ()
+    labels = dict(zip(map(float, design.periods), design.period_labels, strict=True))
+    names = ", ".join(f"{labels.get(g, g)} {int(e):+d}" for g, e in lost[:5])
+    return (
+        Finding(
+            "W-EST-CELLS-DROPPED",
+            "warn",
+            Text(
+                f"{len(lost)} 个批次×时期与其余共线，无法识别，未计入平均",
+                f"{len(lost)} cells of cohort and event time can't be told from the rest and are "
+                "left out of the averages",
+            ),
+            f"{design.name} › {names}",
+            Text("补充启动前一期的台账", "add ledgers of the period before the start"),
+            count=len(lost),
+        ),
+    )

@@ -1,0 +1,359 @@
+"""Two-way fixed effects, shown as a diagnosis: what the common regression says, and averages.
+
+Goodman-Bacon (2021), Journal of Econometrics 225(2), 254-277, doi:10.1016/j.jeconom.2021.03.014;
+de Chaisemartin & D'Haultfœuille (2020), American Economic Review 110(9), 2964-2996,
+doi:10.1257/aer.20181169. The coefficient and its errors are those of R ``fixest``; the
+decomposition is that of R ``bacondecomp``. A design leaves out units treated from the first period
+on: where those are wanted, ``cps.estimators._bacon.decompose`` takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.errors import Finding, Text
+from cps.estimators._bacon import FORBIDDEN, Bacon, decompose, decompose_with_controls, demeaned
+from cps.estimators._regression import Errors, Regression, SmallSample, regress
+from cps.estimators._regression_absorb import Absorber
+from cps.estimators._regression_panel import (
+    COVARIATES,
+    LEVELS,
+    Rows,
+    collinear_finding,
+    few_treated,
+    level_findings,
+    rows_of,
+    starts_of,
+    t_estimate,
+    under_each,
+)
+from cps.estimators._scale import effect_measure, natural_scale
+from cps.result import Effect, Estimate, EventTimeEffect
+
+DIAGNOSIS = True
+REFERENCE = "Goodman-Bacon (2021), J. Econometrics 225(2), doi:10.1016/j.jeconom.2021.03.014"
+NAME = Text("双向固定效应（诊断）", "Two-way fixed effects (a diagnosis)")
+ESTIMAND = Text(
+    "所有两两比较的方差加权平均；效应随时间或批次不同时，不是任何承办单位的平均效应",
+    "a variance-weighted average of all two-by-two comparisons; with effects that differ by cohort "
+    "or grow, the average effect of nobody",
+)
+ASSUMES = Text(
+    "变化平行、无预期反应，且效应在各批次、各时期都相同；聚类之间独立，聚类（含承办的）不少",
+    "parallel trends, no anticipation, and one and the same effect in all cohorts and periods; "
+    "independent clusters, neither few nor few treated",
+)
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "levels": LEVELS,
+    "covariates": COVARIATES,
+    "errors": ("cluster", "robust", "iid"),
+    "small_sample": ("nested", "full", "none"),
+}
+SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
+_TREATED = "(treated)"
+
+Floats = NDArray[np.float64]
+Table = dict[str, tuple[float | int | str | None, ...]]
+
+
+def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Reject a design in which treatment does not vary once the effects are taken out."""
+    findings = level_findings(design, options)
+    if findings:
+        return findings
+    rows = _static_rows(design, options)
+    try:
+        if _TREATED in _static(rows, options).names:
+            return ()
+        why = Text("", "")
+    except (ValueError, ZeroDivisionError) as error:
+        why = Text(f"（{error}）", f" ({error})")
+    return (
+        Finding(
+            "E-EST-NO-VARIATION",
+            "reject",
+            Text(
+                f"扣除固定效应和协变量后，处理状态没有变化{why.zh}",
+                f"treatment does not vary once fixed effects and covariates are taken out{why.en}",
+            ),
+            design.name,
+            Text(
+                "加入从未处理或更晚处理的单位，或补充启动前的台账",
+                "add units never or later treated, or ledgers from before the start",
+            ),
+        ),
+    )
+
+
+def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
+    """Regress on treatment with unit and period effects, and take the coefficient apart.
+
+    ``tables["bacon"]`` holds every two-by-two comparison with its weight (with controls, every pair
+    of groups and the part within groups): they add up to the coefficient. ``tables["cell_weights"]``
+    holds the weight that each cohort and period enters with. Periods under anticipation are left
+    out of the static regression. ``seed`` is not used: nothing is drawn.
+    """
+    rows = _static_rows(design, options)
+    fitted = _static(rows, options)
+    overall = t_estimate(*fitted.get(_TREATED), level, fitted.degrees)
+    parts = _decomposition(design, options)
+    cells = _cell_weights(design, rows)
+    slopes = [name for name in fitted.names if name != _TREATED]
+    events, covariance = _dynamic(design, options, level)
+    first = min(design.cohorts)
+    tables: dict[str, Table] = {"cell_weights": cells}
+    if parts is not None:
+        tables["bacon"] = _table(parts)
+    if slopes:
+        tables["covariates"] = {
+            "name": tuple(slopes),
+            "slope": tuple(fitted.get(name)[0] for name in slopes),
+            "se": tuple(fitted.get(name)[1] for name in slopes),
+        }
+    return Effect(
+        initiative=design.name,
+        outcome=design.outcome,
+        measure=effect_measure(design),
+        natural_measure=design.measure,
+        estimand=ESTIMAND,
+        method="two_way_fixed_effects",
+        method_name=NAME,
+        reference=REFERENCE,
+        options=dict(options),
+        overall=overall,
+        natural=natural_scale(design, overall),
+        level=level,
+        inference="analytic",
+        p_value_floor=None,
+        n_treated=design.n_treated,
+        n_comparison=design.n_donors,
+        n_pre=sum(period < first - design.anticipation for period in design.periods),
+        n_post=sum(period >= first for period in design.periods),
+        by_event_time=events,
+        findings=(
+            _diagnosis_finding(design, parts, overall),
+            *_negative_finding(design, cells),
+            *collinear_finding(design, fitted.dropped),
+            *few_treated(design),
+        ),
+        design_hash=design.design_hash,
+        assumes=ASSUMES,
+        is_diagnosis=True,
+        event_covariance=covariance,
+        tables=tables,
+    )
+
+
+def point(design: Design, *, options: Mapping[str, str]) -> float:
+    """Give the coefficient alone."""
+    fitted = _static(_static_rows(design, options), options)
+    return fitted.get(_TREATED)[0] if _TREATED in fitted.names else float("nan")
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments at once, shape (n_assignments,)."""
+    is_plain = (
+        design.is_balanced
+        and design.covariates is None
+        and design.weights is None
+        and design.anticipation == 0
+        and options["levels"] == "unit"
+    )
+    if not is_plain:
+        return under_each(design, starts, lambda other: point(other, options=options))
+    n_units, n_periods = design.y.shape
+    left = demeaned(design.y, np.ones(n_units))
+    # Sum from a start to the end, for each unit and each place of a start.
+    after = np.zeros((n_units, n_periods + 1))
+    after[:, :-1] = left[:, ::-1].cumsum(axis=1)[:, ::-1]
+    place = np.searchsorted(np.asarray(design.periods, float), np.asarray(starts, float))
+    top = after[np.arange(n_units)[None], place].sum(axis=1)
+    length = (n_periods - place).astype(float)
+    counts = np.array([np.bincount(one, minlength=n_periods + 1)[:-1] for one in place])
+    by_period = counts.cumsum(axis=1).astype(float)
+    total = length.sum(axis=1)
+    bottom = (
+        total
+        - (length**2).sum(axis=1) / n_periods
+        - (by_period**2).sum(axis=1) / n_units
+        + total**2 / (n_units * n_periods)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(bottom > 1e-9, top / bottom, np.nan)
+
+
+def _static_rows(design: Design, options: Mapping[str, str]) -> Rows:
+    rows = rows_of(design, options)
+    return rows.keep((rows.event < -design.anticipation) | (rows.event >= 0))
+
+
+def _static(rows: Rows, options: Mapping[str, str]) -> Regression:
+    return regress(
+        rows.y,
+        # Controls first: where they span treatment there is no estimate, rather than a wrong one.
+        np.column_stack([rows.covariates, (rows.event >= 0).astype(float)]),
+        names=[*rows.names, _TREATED],
+        absorb=[rows.level, rows.period],
+        weights=rows.weights,
+        errors=cast(Errors, options["errors"]),
+        clusters=[rows.cluster],
+        small_sample=cast(SmallSample, options["small_sample"]),
+    )
+
+
+def _dynamic(
+    design: Design, options: Mapping[str, str], level: float
+) -> tuple[tuple[EventTimeEffect, ...], tuple[tuple[float, ...], ...]]:
+    """Regress on leads and lags; without never-treated units the earliest lead is lost too."""
+    rows = rows_of(design, options)
+    reference = -1.0 - design.anticipation
+    found = np.unique(rows.event[np.isfinite(rows.event)])
+    wanted = [e for e in found if e != reference][::-1]
+    if reference not in found:
+        return (), ()
+    try:
+        fitted = regress(
+            rows.y,
+            np.column_stack([rows.covariates, *(rows.event == e for e in wanted)]).astype(float),
+            names=[*rows.names, *(f"{int(e)}" for e in wanted)],
+            absorb=[rows.level, rows.period],
+            weights=rows.weights,
+            errors=cast(Errors, options["errors"]),
+            clusters=[rows.cluster],
+            small_sample=cast(SmallSample, options["small_sample"]),
+        )
+    except ValueError:
+        return (), ()
+    events = [int(e) for e in found if e == reference or f"{int(e)}" in fitted.names]
+    place = [fitted.names.index(str(e)) if e != reference else -1 for e in events]
+    covariance = np.zeros((len(events), len(events)))
+    real = [k for k, at in enumerate(place) if at >= 0]
+    chosen = [place[k] for k in real]
+    covariance[np.ix_(real, real)] = fitted.covariance[np.ix_(chosen, chosen)]
+    return (
+        tuple(
+            EventTimeEffect(
+                e,
+                Estimate(0.0) if at < 0 else t_estimate(*fitted.get(str(e)), level, fitted.degrees),
+                int(len(np.unique(rows.unit[rows.event == e]))),
+            )
+            for e, at in zip(events, place, strict=True)
+        ),
+        tuple(tuple(map(float, row)) for row in covariance),
+    )
+
+
+def _decomposition(design: Design, options: Mapping[str, str]) -> Bacon | None:
+    constant = design.weights is None or bool((design.weights == design.weights[:, :1]).all())
+    if not design.is_balanced or not constant or design.anticipation or options["levels"] != "unit":
+        return None
+    weight = None if design.weights is None else design.weights[:, 0]
+    periods = np.asarray(design.periods, float)
+    if design.covariates is None:
+        return decompose(design.y, starts_of(design), periods, weight)
+    covariates = design.covariates
+    if options["covariates"] == "by_period":
+        covariates = np.array([one * (periods == t) for one in design.covariates for t in periods])
+    return decompose_with_controls(design.y, starts_of(design), periods, covariates, weight)
+
+
+def _table(parts: Bacon) -> Table:
+    def ordinal(value: float) -> int | str:
+        if np.isfinite(value):
+            return int(value)
+        return "never" if value > 0 else "always"
+
+    within = parts.within is not None
+    return {
+        "treated": (*map(ordinal, parts.treated), *([None] if within else [])),
+        "untreated": (*map(ordinal, parts.untreated), *([None] if within else [])),
+        "kind": (*parts.kind, *(["within_groups"] if within else [])),
+        "estimate": (*map(float, parts.estimate), *([parts.within] if within else [])),
+        "weight": (*map(float, parts.weight), *([parts.within_weight] if within else [])),
+    }
+
+
+def _cell_weights(design: Design, rows: Rows) -> Table:
+    """Give the weight with which each treated cohort and period enters the coefficient."""
+    treated = rows.event >= 0
+    columns = np.column_stack([treated.astype(float), rows.covariates])
+    left = Absorber.of([rows.level, rows.period], rows.weights).residuals(columns)
+    d, x = left[:, 0], left[:, 1:]
+    if x.shape[1]:
+        root = np.sqrt(rows.weights)
+        scale = np.sqrt((x**2).sum(axis=0))
+        x = x[:, scale > 0] / scale[scale > 0]
+        slopes = np.linalg.lstsq(x * root[:, None], d * root, rcond=1e-10)[0]
+        d = d - x @ slopes
+    part = rows.weights[treated] * d[treated]
+    period = np.asarray(design.periods)[rows.period[treated]]
+    pairs, place = np.unique(
+        np.column_stack([rows.cohort[treated], period]), axis=0, return_inverse=True
+    )
+    weight = np.bincount(place.ravel(), weights=part, minlength=len(pairs)) / part.sum()
+    return {
+        "cohort": tuple(int(one) for one in pairs[:, 0]),
+        "period": tuple(int(one) for one in pairs[:, 1]),
+        "weight": tuple(map(float, weight)),
+    }
+
+
+def _diagnosis_finding(design: Design, parts: Bacon | None, overall: Estimate) -> Finding:
+    mend = Text(
+        "主结果请用 imputation、interaction_weighted 或 group_time_att",
+        "take the result from imputation, interaction_weighted or group_time_att",
+    )
+    if parts is None:
+        what = Text(
+            "双向固定效应仅作诊断；面板不平衡、权重随时间变化或设有预期期，无法作 Goodman-Bacon 分解",
+            "two-way fixed effects is a diagnosis; with gaps, weights that change or anticipation "
+            "there is no Goodman-Bacon decomposition",
+        )
+    elif parts.within is not None:
+        share = 100 * parts.within_weight
+        what = Text(
+            f"双向固定效应仅作诊断；{share:.1f}% 的权重来自同批次内协变量的差异，其余来自批次两两比较",
+            f"two-way fixed effects is a diagnosis; {share:.1f}% of its weight comes from "
+            "differences of the covariates within cohorts, the rest from pairs of cohorts",
+        )
+    else:
+        by_kind = parts.by_kind()
+        bad = sum(by_kind[kind][0] for kind in FORBIDDEN if kind in by_kind)
+        clean = [by_kind[kind] for kind in by_kind if kind not in FORBIDDEN]
+        mean = sum(w * b for w, b in clean) / sum(w for w, _ in clean) if clean else float("nan")
+        clean_zh = f"只看其余比较，估计为 {mean:.4g}（全部为 {overall.att:.4g}）" if clean else ""
+        clean_en = f"the others alone average {mean:.4g} (all: {overall.att:.4g})" if clean else ""
+        what = Text(
+            f"双向固定效应仅作诊断；{100 * bad:.1f}% 的权重来自不应作的比较"
+            f"（以已启动的单位作对照）；{clean_zh}",
+            f"two-way fixed effects is a diagnosis; {100 * bad:.1f}% of its weight comes from "
+            f"forbidden comparisons (units already treated as controls); {clean_en}",
+        )
+    return Finding("W-EST-DIAGNOSIS", "warn", what, design.name, mend)
+
+
+def _negative_finding(design: Design, cells: Table) -> tuple[Finding, ...]:
+    weights = [float(one) for one in cells["weight"] if isinstance(one, float)]
+    negative = [one for one in weights if one < 0]
+    if not negative:
+        return ()
+    return (
+        Finding(
+            "W-EST-NEGATIVE-WEIGHTS",
+            "warn",
+            Text(
+                f"{len(weights)} 个批次×时期中有 {len(negative)} 个以负权重进入系数，"
+                f"合计 {sum(negative):.3f}",
+                f"{len(negative)} of {len(weights)} cells of cohort and period enter with negative "
+                f"weight, {sum(negative):.3f} in all",
+            ),
+            design.name,
+            Text("见表 cell_weights", "see the table cell_weights"),
+            count=len(negative),
+        ),
+    )
