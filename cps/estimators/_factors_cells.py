@@ -190,6 +190,40 @@ def block_bootstrap(
     ]
 
 
+def placebo_gaps(panel: Panel, gaps_of: Gaps, *, n_draws: int, seed: int) -> Floats:
+    """Let comparison units stand in for the treated ones, who are left out, and estimate anew.
+
+    Every comparison unit takes its turn if there is one treated unit and draws enough.
+
+    Returns
+    -------
+    ndarray, shape (n, n_treated, n_periods)
+        NaN where the stand-in was not observed.
+    """
+    treated, others = np.flatnonzero(panel.is_treated), np.flatnonzero(~panel.is_treated)
+    rng = np.random.default_rng(seed)
+    if len(treated) == 1 and len(others) <= n_draws:
+        chosen = others[:, None]
+    else:
+        chosen = np.array([rng.permutation(others)[: len(treated)] for _ in range(n_draws)])
+    masks = panel.seen[treated]
+    found = []
+    for one in chosen:
+        rows = np.concatenate([one, np.setdiff1d(others, one)])
+        seen = panel.seen[rows]
+        seen[: len(one)] &= masks
+        stand_in = Panel(
+            panel.y[rows],
+            None if panel.covariates is None else panel.covariates[:, rows],
+            seen,
+            np.concatenate([panel.starts[treated], np.full(len(rows) - len(one), np.inf)]),
+            panel.rows[rows],
+            panel.observed[rows],
+        )
+        found.append(np.where(panel.observed[one], gaps_of(stand_in), np.nan))
+    return np.array(found)
+
+
 def jackknife(panel: Panel, gaps_of: Gaps) -> list[tuple[Floats, Floats, Bools]]:
     """Leave out one unit at a time and estimate anew; as :func:`block_bootstrap`."""
     every = np.arange(len(panel.y))

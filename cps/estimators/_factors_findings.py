@@ -105,6 +105,21 @@ def error_refusals(design: Design, kind: str) -> list[Finding]:
                 ),
             )
         ]
+    n_needed = design.n_treated + 5
+    if kind == "placebo" and design.n_donors < n_needed:
+        return [
+            rejection(
+                "E-EST-FEW-DONORS",
+                Text(
+                    f"对照单位 {design.n_donors} 个，替代 {design.n_treated} 个承办单位做安慰剂"
+                    f"至少需要 {n_needed} 个",
+                    f"{design.n_donors} comparison units can't stand in for {design.n_treated} "
+                    f"treated ones; at least {n_needed} are needed",
+                ),
+                f"{design.name} › errors=placebo",
+                Text("放宽对照范围，或用 errors=none", "widen the comparison, or use errors=none"),
+            )
+        ]
     if kind == "parametric" and not design.is_balanced:
         return [
             rejection(
@@ -148,6 +163,22 @@ def error_findings(design: Design, kind: str, panel: Panel) -> list[Finding]:
                 ),
                 f"{design.name} › errors={kind}",
                 Text("与保形推断或安慰剂推断对照", "compare conformal or placebo inference"),
+            )
+        ]
+    if kind == "placebo":
+        return [
+            Finding(
+                "N-EST-PLACEBO",
+                "note",
+                Text(
+                    f"标准误为 {design.n_donors} 个对照单位替代承办单位时所得效应的离散程度，"
+                    "以承办单位与对照单位波动相近为前提",
+                    f"the standard error is the spread of effects found when comparison units (of "
+                    f"{design.n_donors}) stand in for the treated, whose noise is taken to be "
+                    "alike",
+                ),
+                design.name,
+                Text("结合留一和安慰剂检验阅读", "read it with the checks of robustness"),
             )
         ]
     if kind == "parametric":
