@@ -7,6 +7,7 @@ R ``pretrends``. The pre-test is the usual one: no coefficient before the start 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,3 +111,34 @@ def mean_after_pretest(
     passed = box_mean(trend[:n_pre], before, -bound, bound)
     carried = sigma[n_pre:, :n_pre] @ np.linalg.solve(before, passed - trend[:n_pre])
     return np.concatenate([passed, trend[n_pre:] + carried])
+
+
+def joint_threshold(sigma: Floats, size: float) -> float:
+    """Find the bound, in standard errors, that all coefficients keep together with 1 − ``size``."""
+    from scipy.optimize import brentq
+
+    none = np.zeros(len(sigma))
+
+    def excess(bound: float) -> float:
+        return rejection_probability(none, sigma, threshold=bound) - size
+
+    one, all_ = (-NormalDist().inv_cdf(share / 2) for share in (size, size / len(sigma)))
+    if len(sigma) == 1:
+        return one
+    return float(brentq(excess, one - 1e-3, all_ + 1e-3, xtol=1e-6))
+
+
+def joint_p_value(beta: Floats, sigma: Floats, freedom: int | None) -> float | None:
+    """Give the p-value of the Wald test that all coefficients are zero.
+
+    Chi-squared; Hotelling's F where ``sigma`` is a sample covariance with ``freedom`` degrees of
+    freedom, None if those are too few.
+    """
+    from scipy.special import chdtrc, fdtrc
+
+    n = len(beta)
+    wald = float(beta @ np.linalg.solve(sigma, beta))
+    if freedom is None:
+        return float(chdtrc(n, wald))
+    left = freedom - n + 1
+    return float(fdtrc(n, left, wald * left / (freedom * n))) if left >= 1 else None

@@ -1,0 +1,156 @@
+"""Does the effect survive if treated and comparison units had a trend of their own that bends?"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+
+from cps.design.record import Design
+from cps.errors import Text
+from cps.result import Check, Effect
+from cps.robustness._honest import (
+    EventStudy,
+    Interval,
+    breakdown,
+    original_set,
+    smoothness_set,
+)
+from cps.robustness._honest_event import Vector, event_vector
+from cps.robustness._parts import amount
+
+NAME = Text("偏离平行趋势的承受度（趋势弯折）", "Departures from parallel trends that bend slowly")
+_STEPS = (0.0, 0.5, 1.0, 1.5, 2.0)
+_MOST = 1000.0
+
+
+def applies(design: Design, effect: Effect) -> Text | None:
+    """Say why there is no bend to measure, or None."""
+    first = min(design.cohorts)
+    if sum(period < first - design.anticipation for period in design.periods) < 3:
+        return Text(
+            "启动前不足三期，看不出趋势的弯折",
+            "fewer than three periods before the start: no bend of a trend to be seen",
+        )
+    return None
+
+
+def run(design: Design, effect: Effect, *, seed: int) -> Check:
+    """Find how much the difference in trends may bend from period to period.
+
+    Rambachan & Roth (2023), doi:10.1093/restud/rdad018: smoothness, fixed-length intervals. Any
+    linear difference in trends is allowed for; the breakdown value is the largest change of its
+    slope per period at which the interval of the average effect excludes zero. It must exceed the
+    bend that the periods before the start show beyond their error.
+    """
+    found = event_vector(design, effect)
+    if isinstance(found, Text):
+        return Check("honest_smoothness", effect.method, None, None, None, NAME, found)
+    alpha = 1 - effect.level
+    study = found.study(found.headline, effect.level)
+    path = np.append(study.beta[: study.n_pre], 0.0)
+    largest = float(np.abs(np.diff(path, n=2)).max())
+    certain = shown_bend(study, alpha)
+    sizes = [step * largest for step in _STEPS]
+    sets = [smoothness_set(study, size, alpha=alpha) for size in sizes]
+    table: dict[str, tuple[float | int | str | None, ...]] = {
+        "m": tuple(sizes),
+        "low": tuple(low for low, _ in sets),
+        "high": tuple(high for _, high in sets),
+    }
+    usual = original_set(study, alpha=alpha)
+    if usual[0] <= 0 <= usual[1]:
+        value, verdict = None, None
+        words = _nothing_to_break(design, found, study, usual)
+    else:
+        value = breakdown(
+            lambda size: smoothness_set(study, size, alpha=alpha),
+            start=max(largest, 1e-3 * study.se),
+            most=_MOST * max(largest, study.se),
+        )
+        verdict = value is not None and value >= certain
+        words = _explanation(
+            design,
+            found,
+            sets[0],
+            level=effect.level,
+            value=value,
+            largest=largest,
+            certain=certain,
+        )
+    return Check(
+        name="honest_smoothness",
+        method=effect.method,
+        verdict=verdict,
+        statistic=value,
+        threshold=certain,
+        title=NAME,
+        explanation=words,
+        table=table,
+    )
+
+
+def shown_bend(study: EventStudy, alpha: float) -> float:
+    """Give the bend that the periods before the start show for certain: 0 if noise explains all.
+
+    The largest estimated change of slope less its error, with Bonferroni's allowance for choosing
+    the largest.
+    """
+    turns = np.delete(np.diff(np.eye(study.n_pre + 1), n=2, axis=0), study.n_pre, axis=1)
+    before = study.sigma[: study.n_pre, : study.n_pre]
+    bends = np.abs(turns @ study.beta[: study.n_pre])
+    errors = np.sqrt(np.einsum("ij,jk,ik->i", turns, before, turns))
+    wide = NormalDist().inv_cdf(1 - alpha / (2 * len(bends)))
+    return max(0.0, float((bends - wide * errors).max()))
+
+
+def _nothing_to_break(design: Design, found: Vector, study: EventStudy, usual: Interval) -> Text:
+    shown, low, high = (amount(design, one) for one in (study.estimate, *usual))
+    return Text(
+        f"{found.source.zh}：启动后平均效应为 {shown.zh}，区间 {low.zh} 至 {high.zh} 本就含零，谈不上推翻",
+        f"{found.source.en}: the average effect is {shown.en} and its interval, {low.en} to "
+        f"{high.en}, covers zero as it is, so there is nothing to break",
+    )
+
+
+def _explanation(
+    design: Design,
+    found: Vector,
+    linear: Interval,
+    *,
+    level: float,
+    value: float | None,
+    largest: float,
+    certain: float,
+) -> Text:
+    low, high = (amount(design, one) for one in linear)
+    bend, sure = (_size(amount(design, one)) for one in (largest, certain))
+    unit, share = found.unit, f"{100 * level:g}%"
+    noise = (
+        ("，未超出误差", ", within its error")
+        if certain == 0
+        else (f"，扣除误差仍有 {sure.zh}", f", {sure.en} net of its error")
+    )
+    before = Text(
+        f"启动前趋势差每{unit.zh}的弯折，估计最大为 {bend.zh}{noise[0]}",
+        f"the largest bend of the difference in trends before the start is estimated at {bend.en} a "
+        f"{unit.en}{noise[1]}",
+    )
+    head = Text(
+        f"{found.source.zh}：若两组原有的线性趋势差延续下去，平均效应的 {share} 稳健区间为 "
+        f"{low.zh} 至 {high.zh}",
+        f"{found.source.en}: if the linear difference in trends went on, the {share} robust interval "
+        f"of the average effect is {low.en} to {high.en}",
+    )
+    if value is None:
+        return Text(f"{head.zh}，已含零；{before.zh}", f"{head.en}, which covers zero; {before.en}")
+    broken = _size(amount(design, value))
+    return Text(
+        f"{head.zh}，仍不含零；趋势差每{unit.zh}再弯折 {broken.zh} 以内，结论不变（{before.zh}）",
+        f"{head.en}, which still excludes zero; so it does if the difference bends by up to "
+        f"{broken.en} a {unit.en} ({before.en})",
+    )
+
+
+def _size(shown: Text) -> Text:
+    return Text(shown.zh.replace("+", ""), shown.en.replace("+", ""))
