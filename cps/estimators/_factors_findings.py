@@ -65,12 +65,11 @@ def common_refusals(design: Design) -> list[Finding]:
             )
         )
     if design.covariates is not None:
-        needed = np.isfinite(design.y)[panel.rows]
-        lacking = (~np.isfinite(design.covariates[:, panel.rows]) & needed).any(axis=(1, 2))
+        found_there = np.isfinite(design.covariates[:, panel.rows])
         names = [
-            one
-            for one, lacks in zip(design.covariate_names, lacking.tolist(), strict=True)
-            if lacks
+            name
+            for name, one in zip(design.covariate_names, found_there, strict=True)
+            if (panel.observed & ~one).any()
         ]
         if names:
             found.append(
