@@ -1,4 +1,4 @@
-"""Does the estimate hang on a single unit?"""
+"""Does the estimate hang on a single unit, or a single cohort?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cps.errors import DesignError, Text
 from cps.estimators.registry import point_estimate
 from cps.result import Check, Effect
 from cps.robustness._parts import amount
+from cps.robustness._units import change_around, starts_of
 
 NAME = Text("逐一剔除", "Leave one out")
 MOST = 10
@@ -23,35 +24,32 @@ def applies(design: Design, effect: Effect) -> Text | None:
 
 
 def run(design: Design, effect: Effect, *, seed: int) -> Check:
-    """Estimate again without each treated unit, and without each of the heaviest comparison units.
+    """Estimate again without each treated unit, each influential comparison unit, each cohort.
 
-    It passes if every such estimate keeps the sign and lies within the headline's interval. Where
-    the interval covers zero the sign is not asked for: it was not known before either.
+    Comparison units are those with the largest weights, or, of a method without weights, those whose
+    change around the starts is farthest from the rest; no more than ten of either side. It passes
+    if every such estimate keeps the sign and lies within the headline's interval. Where the
+    interval covers zero the sign is not asked for: it was not known before either.
     """
     overall = effect.overall
     att = overall.att or 0.0
-    estimates: dict[str, float] = {}
-    for unit in _candidates(design, effect):
-        keep = np.array([one != unit for one in design.units])
-        try:
-            one = point_estimate(
-                subset_design(design, units=keep), effect.method, options=effect.options
-            )
-        except DesignError:
-            continue
-        if one is not None:
-            estimates[unit] = one
+    estimates = _estimates(design, effect)
     if not estimates:
         reason = Text("剔除后均无法估计", "nothing can be estimated without any of them")
         return Check("leave_one_out", effect.method, None, None, None, NAME, reason)
-    unit = max(estimates, key=lambda name: abs(estimates[name] - att))
+    name = max(estimates, key=lambda one: abs(estimates[one] - att))
     low, high = min(estimates.values()), max(estimates.values())
-    moved = estimates[unit]
+    moved = estimates[name]
     ends = (overall.ci_low, overall.ci_high)
     inside = ends[0] is None or ends[1] is None or (ends[0] <= low and high <= ends[1])
     covers_zero = ends[0] is not None and ends[1] is not None and ends[0] <= 0 <= ends[1]
     same_sign = covers_zero or (low > 0) == (high > 0) == (att > 0)
     shown = [amount(design, value) for value in (low, high, moved, att)]
+    n_cohorts = sum(one.startswith(_COHORT) for one in estimates)
+    groups_zh = f"和 {n_cohorts} 个启动批次" if n_cohorts else ""
+    groups_en = f" and {n_cohorts} cohorts" if n_cohorts else ""
+    what = name.removeprefix(_COHORT)
+    is_cohort = name.startswith(_COHORT)
     return Check(
         name="leave_one_out",
         method=effect.method,
@@ -60,26 +58,67 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2,
         title=NAME,
         explanation=Text(
-            f"逐一剔除 {len(estimates)} 个单位，估计在 {shown[0].zh} 至 {shown[1].zh} 之间；"
-            f"影响最大的是{unit}（{shown[3].zh} 变为 {shown[2].zh}）",
-            f"without each of {len(estimates)} units the estimate lies between {shown[0].en} and "
-            f"{shown[1].en}; {unit} moves it most ({shown[3].en} to {shown[2].en})",
+            f"逐一剔除 {len(estimates) - n_cohorts} 个单位{groups_zh}，"
+            f"估计在 {shown[0].zh} 至 {shown[1].zh} 之间；"
+            f"影响最大的是{what}{'批次' if is_cohort else ''}（{shown[3].zh} 变为 {shown[2].zh}）",
+            f"without each of {len(estimates) - n_cohorts} units{groups_en} the estimate lies between "
+            f"{shown[0].en} and {shown[1].en}; {'cohort ' if is_cohort else ''}{what} moves it most "
+            f"({shown[3].en} to {shown[2].en})",
         ),
         table={"unit": tuple(estimates), "att": tuple(estimates.values())},
     )
 
 
+_COHORT = "cohort "
+
+
+def _estimates(design: Design, effect: Effect) -> dict[str, float]:
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    starts = starts_of(design)
+    without: dict[str, np.ndarray] = {
+        unit: np.array([one != unit for one in design.units])
+        for unit in _candidates(design, effect)
+    }
+    sizes = {start: int((starts == start).sum()) for start in design.cohorts}
+    if len(sizes) > 1:
+        # A cohort of one unit is left out with its unit.
+        without |= {
+            f"{_COHORT}{labels.get(start, str(start))}": starts != start
+            for start, size in sizes.items()
+            if size > 1
+        }
+    estimates: dict[str, float] = {}
+    for name, keep in without.items():
+        try:
+            one = point_estimate(
+                subset_design(design, units=keep), effect.method, options=effect.options
+            )
+        except DesignError:
+            continue
+        if one is not None and np.isfinite(one):
+            estimates[name] = one
+    return estimates
+
+
 def _candidates(design: Design, effect: Effect) -> list[str]:
-    treated = [
-        unit for unit, cohort in zip(design.units, design.cohort, strict=True) if cohort is not None
-    ]
+    change = change_around(design, design.y)
+    change = np.where(np.isfinite(change), change, np.nanmedian(change) if len(change) else 0.0)
     weight: dict[str, float] = {}
     for one in effect.weights:
         if one.unit is not None:
             weight[one.unit] = max(weight.get(one.unit, 0.0), one.weight)
     heaviest = sorted(weight, key=lambda unit: -weight[unit])[:MOST]
-    if not heaviest and design.n_donors:
-        means = design.y[design.is_donor].mean(axis=1)
-        donors = [u for u, is_one in zip(design.units, design.is_donor, strict=True) if is_one]
-        heaviest = [donors[i] for i in np.argsort(-np.abs(means - np.median(means)))[:MOST]]
-    return [*(treated[:MOST] if len(treated) > 1 else []), *heaviest]
+    treated = _farthest(design, change, np.isfinite(starts_of(design)))
+    return [
+        *(treated if len(treated) > 1 else []),
+        *(heaviest or _farthest(design, change, design.is_donor)),
+    ]
+
+
+def _farthest(design: Design, change: np.ndarray, group: np.ndarray) -> list[str]:
+    """Name the units of a group whose change is farthest from the group's median."""
+    rows = np.flatnonzero(group)
+    if len(rows) <= MOST:
+        return [design.units[row] for row in rows]
+    far = np.abs(change[rows] - np.median(change[rows]))
+    return [design.units[row] for row in rows[np.argsort(-far, kind="stable")[:MOST]]]

@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
 from cps.design.record import Design
 from cps.errors import Text
+from cps.estimators.registry import refit
 from cps.result import Check, Effect
 from cps.robustness._parts import amount
+from cps.robustness._units import starts_of
 
 NAME = Text("空间安慰剂", "Placebo in space")
+DRAWS = 99
+_FEWEST = 2
 
 
 def applies(design: Design, effect: Effect) -> Text | None:
     """Say why there is no placebo distribution, or None."""
-    if not effect.placebos or effect.overall.p_value is None or effect.overall.att is None:
-        return Text("该方法没有安慰剂分布", "this method has no placebo distribution")
+    if effect.overall.att is None:
+        return Text("没有可供比较的估计", "there is no estimate to rank")
+    if not effect.placebos and design.n_donors - design.n_treated < _FEWEST:
+        return Text(
+            f"对照单位 {design.n_donors} 个，不足以替代 {design.n_treated} 个承办单位",
+            f"{design.n_donors} comparison units can't stand in for {design.n_treated} treated ones",
+        )
     return None
 
 
 def run(design: Design, effect: Effect, *, seed: int) -> Check:
     """Rank the estimate among the effects found where nothing happened.
 
-    Abadie, Diamond & Hainmueller (2010), doi:10.1198/jasa.2009.ap08746. The verdict says whether
-    the estimate stands out; one that does not may be small, or only hard to see.
+    Abadie, Diamond & Hainmueller (2010), doi:10.1198/jasa.2009.ap08746. A method without placebo
+    effects of its own is fitted to the comparison units alone, with the treated units' starts dealt
+    out among them. The verdict says whether the estimate stands out; one that does not may be
+    small, or only hard to see.
     """
-    p_value, att = effect.overall.p_value or 1.0, effect.overall.att or 0.0
+    placebos = np.array(effect.placebos)
+    if not len(placebos):
+        placebos = _placebos(design, effect, seed)
+    if not len(placebos):
+        reason = Text(
+            "该方法无法在对照单位上重新估计", "the method can't be fitted to comparison units alone"
+        )
+        return Check("placebo_in_space", effect.method, None, None, None, NAME, reason)
+    att = effect.overall.att or 0.0
     threshold = 1 - effect.level
-    n = len(effect.placebos)
-    as_large = sum(abs(one) >= abs(att) for one in effect.placebos)
+    n = len(placebos)
+    as_large = int((np.abs(placebos) >= abs(att)).sum())
+    p_value = (1 + as_large) / (1 + n)
     shown = amount(design, att)
-    too_few = effect.p_value_floor is not None and effect.p_value_floor > threshold
+    too_few = 1 / (1 + n) > threshold
     tail_zh = "；安慰剂太少，p 值再小也到不了界限" if too_few else ""
     tail_en = "; too few placebos for any p-value to reach the bound" if too_few else ""
     return Check(
@@ -44,3 +69,19 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
             f"p = {p_value:.3f}{tail_en}",
         ),
     )
+
+
+def _placebos(design: Design, effect: Effect, seed: int) -> NDArray[np.float64]:
+    starts = starts_of(design)
+    pattern = starts[np.isfinite(starts)]
+    n, k = design.n_donors, len(pattern)
+    again = refit(design, effect.method, options=effect.options)
+    rng = np.random.default_rng(seed)
+    if k == 1 and comb(n, k) <= DRAWS:
+        drawn = np.arange(n)[:, None]
+    else:
+        drawn = np.array([rng.permutation(n)[:k] for _ in range(DRAWS)])
+    assigned = np.full((len(drawn), n), np.inf)
+    np.put_along_axis(assigned, drawn, np.broadcast_to(pattern, drawn.shape), axis=1)
+    found = again.under(assigned, units=design.is_donor)
+    return found[np.isfinite(found)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +12,7 @@ from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import UsageError
 from cps.estimators.registry import estimate
-from cps.robustness.registry import check_robustness, list_checks
+from cps.robustness.registry import check_robustness
 
 YEARS = range(2014, 2024)
 
@@ -48,7 +50,38 @@ def verdicts(one: Design, **options: str) -> dict[str, bool | None]:
 
 
 def test_a_clear_effect_on_parallel_units_passes_every_check() -> None:
-    assert verdicts(design(effect=6.0)) == dict.fromkeys(list_checks(), True)
+    found = verdicts(design(effect=6.0))
+    judged = ("leave_one_out", "placebo_in_space", "placebo_in_time", "pre_fit", "pretrend")
+    assert {name: found[name] for name in judged} == dict.fromkeys(judged, True)
+    # What the design gives no ground for has no verdict: no ring, no threshold was declared.
+    assert found["spillover"] is None
+    assert found["bunching"] is None
+    assert found["contaminated_controls"] is not False
+    assert found["overlap"] is not False
+
+
+def test_no_check_likes_one_sign_of_the_effect_better() -> None:
+    # The mirror image of the data: every check must say the same.
+    up = design(effect=3.0, seed=3)
+    down = dataclasses.replace(up, y=-up.y, y_natural=-up.y_natural)
+    names = [
+        "contaminated_controls",
+        "leave_one_out",
+        "overlap",
+        "placebo_in_space",
+        "placebo_in_time",
+        "pre_fit",
+    ]
+    seen = [
+        {
+            one.name: (one.verdict, one.statistic)
+            for one in check_robustness(each, estimate(each), names=names)
+        }
+        for each in (up, down)
+    ]
+    for name in names:
+        assert seen[0][name][0] == seen[1][name][0], name
+        assert seen[0][name][1] == pytest.approx(seen[1][name][1], abs=1e-6), name
 
 
 def test_no_effect_does_not_stand_out_among_placebos() -> None:
@@ -66,8 +99,6 @@ def test_a_comparison_that_one_unit_carries_fails_leave_one_out() -> None:
     one = design(n_treated=2, effect=0.0, seed=1)
     y = one.y.copy()
     y[0, list(one.periods).index(2020) :] += 40.0  # one of two treated units makes the whole effect
-    import dataclasses
-
     lopsided = dataclasses.replace(one, y=y)
     effect = estimate(lopsided)
     check = next(c for c in check_robustness(lopsided, effect) if c.name == "leave_one_out")

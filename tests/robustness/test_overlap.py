@@ -1,0 +1,79 @@
+"""Overlap: standardised differences by hand, and verdicts only where units are enough to say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cps.design.record import Design
+from cps.estimators.registry import estimate
+from cps.result import Check
+from cps.robustness.registry import check_robustness
+from tests.robustness.worlds import noise, world
+
+
+def check(design: Design) -> Check:
+    effect = estimate(design, "group_time_att")
+    (one,) = check_robustness(design, effect, names=["overlap"])
+    return one
+
+
+def grouped(shift: float, n_treated: int, n_donors: int, seed: int = 0) -> Design:
+    y = noise(n_treated + n_donors, seed=seed)
+    y[:n_treated] += shift
+    return world(y, [2019] * n_treated + [None] * n_donors)
+
+
+def test_the_standardised_difference_is_the_textbook_one() -> None:
+    one = grouped(2.0, 8, 12)
+    before = one.y[:, :5].mean(axis=1)
+    pooled = np.sqrt((before[:8].var(ddof=1) + before[8:].var(ddof=1)) / 2)
+    found = check(one)
+    assert found.table["quantity"][0] == "level_before"
+    assert found.table["standardised_difference"][0] == pytest.approx(
+        (before[:8].mean() - before[8:].mean()) / pooled
+    )
+
+
+def test_groups_on_different_levels_fail_where_units_are_many() -> None:
+    one = check(grouped(12.0, 10, 20))
+    assert one.verdict is False
+    assert "the outcome's level" in one.explanation.en
+
+
+def test_two_treated_units_that_differ_by_chance_have_no_verdict() -> None:
+    # A distance of one standard deviation has an error of 0.75 with two treated units.
+    y = noise(22, seed=4)
+    level = y[2:, :5].mean(axis=1)
+    target = level.mean() + level.std(ddof=1)
+    y[:2] += target - y[:2, :5].mean(axis=1, keepdims=True)
+    one = check(world(y, [2019, 2019, *[None] * 20]))
+    assert one.verdict is None
+    assert one.table["n_outside"][0] == 0
+
+
+def test_treated_units_beyond_every_comparison_unit_fail() -> None:
+    assert check(grouped(40.0, 1, 20)).verdict is False
+
+
+def test_alike_groups_pass() -> None:
+    y = noise(20, seed=2)
+    y[:10] = y[10:]  # twins
+    one = check(world(y, [2019] * 10 + [None] * 10))
+    assert one.verdict is True
+    assert one.statistic == 0.0
+
+
+def test_covariates_are_compared_too_and_a_score_sets_separated_units_apart() -> None:
+    rng = np.random.default_rng(0)
+    n = 40
+    size = rng.normal(size=n) + np.repeat([8.0, 0.0], 20)
+    design = world(noise(n), [2019] * 20 + [None] * 20, covariates={"size": size})
+    effect = estimate(world(noise(n), [2019] * 20 + [None] * 20), "group_time_att")
+    from cps.robustness import overlap
+
+    assert overlap.applies(design, effect) is None
+    one = overlap.run(design, effect, seed=0)
+    assert one.verdict is False
+    assert "size" in one.table["quantity"]
+    assert "a propensity score sets 20 treated units apart" in one.explanation.en
