@@ -205,7 +205,8 @@ class Targets:
 
     def values(self, effects: Floats) -> Floats:
         """Give the targets, shape (size,)."""
-        return np.bincount(self.target, weights=self.share * effects[self.row], minlength=self.size)
+        parts = self.share * effects[self.row]
+        return np.bincount(self.target, weights=parts, minlength=self.size).astype(float)
 
     def sums(self, codes: Codes, n_codes: int) -> Floats:
         """Add the weights up by level: shape (n_codes, size)."""
@@ -214,7 +215,7 @@ class Targets:
             weights=self.share,
             minlength=n_codes * self.size,
         )
-        return flat.reshape(n_codes, self.size)
+        return flat.reshape(n_codes, self.size).astype(float)
 
 
 def target_scores(
@@ -244,6 +245,31 @@ def target_scores(
     ndarray, shape (n_clusters, n_targets)
         NaN for a target that has a group of a single cluster while ``leave_out`` asks for others.
     """
+    scores = untreated_scores(
+        step,
+        targets,
+        level,
+        period,
+        untreated,
+        weights=weights,
+        covariates=covariates,
+        cluster=cluster,
+    )
+    return scores + _treated_scores(step.effects, targets, cluster, group, leave_out)
+
+
+def untreated_scores(
+    step: FirstStep,
+    targets: Targets,
+    level: Codes,
+    period: Codes,
+    untreated: Mask,
+    *,
+    weights: Floats,
+    covariates: Floats,
+    cluster: Codes,
+) -> Floats:
+    """Give each cluster's part in the error that comes from the untreated rows' noise."""
     n_clusters = int(cluster.max()) + 1
     n_levels, n_periods = len(step.level), len(step.period)
     kept = covariates[:, step.kept]
@@ -262,7 +288,7 @@ def target_scores(
     scores = scores - cross_table(c, lv, error, (n_clusters, n_levels)) @ of_level
     if kept.shape[1]:
         scores = scores - level_sums(error[:, None] * kept[rows], c, n_clusters) @ of_covariate
-    return np.asarray(scores) + _treated_scores(step.effects, targets, cluster, group, leave_out)
+    return np.asarray(scores)
 
 
 def _treated_scores(
@@ -294,4 +320,4 @@ def _treated_scores(
         weights=s - mean * v,
         minlength=n_clusters * targets.size,
     )
-    return flat.reshape(n_clusters, targets.size)
+    return flat.reshape(n_clusters, targets.size).astype(float)

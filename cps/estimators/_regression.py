@@ -113,11 +113,20 @@ def regress(
     # One step of refinement: normal equations square the condition number.
     coefficients = coefficients + inverse @ (weighted.T @ (target - x @ coefficients))
     residuals = target - x @ coefficients
-    n_parameters = _count(int(kept.sum()), absorb, clusters, errors, small_sample)
+    n_parameters = _count(
+        int(kept.sum()), absorb, clusters, errors=errors, small_sample=small_sample
+    )
     if len(y) <= n_parameters:
         raise ValueError(f"{len(y)} rows for {n_parameters} parameters")
     covariance, scores, degrees = _covariance(
-        weighted, residuals, weight, inverse, n_parameters, errors, clusters, small_sample
+        weighted,
+        residuals,
+        weight,
+        inverse,
+        n_parameters=n_parameters,
+        errors=errors,
+        clusters=clusters,
+        small_sample=small_sample,
     )
     return Regression(
         tuple(name for name, is_kept in zip(labels, kept, strict=True) if is_kept),
@@ -160,6 +169,7 @@ def _count(
     k: int,
     absorb: Sequence[Codes],
     clusters: Sequence[Codes],
+    *,
     errors: str,
     small_sample: str,
 ) -> int:
@@ -189,6 +199,7 @@ def _covariance(
     residuals: Floats,
     weight: Floats,
     inverse: Floats,
+    *,
     n_parameters: int,
     errors: str,
     clusters: Sequence[Codes],

@@ -47,7 +47,7 @@ class Absorber:
             return cls(None, None, weight, nothing, None, nothing)
         ordered = sorted(map(dense, absorb), key=lambda codes: -int(codes.max()))
         many = ordered[0]
-        totals = np.bincount(many, weights=weight)
+        totals = np.bincount(many, weights=weight).astype(float)
         if len(ordered) == 1:
             return cls(many, None, weight, totals, None, nothing)
         few = ordered[1]
@@ -123,10 +123,7 @@ def dense(codes: Codes) -> Codes:
 
 def level_sums(columns: Floats, codes: Codes, size: int) -> Floats:
     """Add the rows of columns, shape (n, k), up by level: shape (size, k)."""
-    return np.stack(
-        [
-            np.bincount(codes, weights=columns[:, j], minlength=size)
-            for j in range(columns.shape[1])
-        ],
-        axis=1,
-    ).reshape(size, columns.shape[1])
+    sums = np.empty((size, columns.shape[1]))
+    for j in range(columns.shape[1]):
+        sums[:, j] = np.bincount(codes, weights=columns[:, j], minlength=size)
+    return sums

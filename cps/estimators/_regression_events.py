@@ -90,7 +90,7 @@ def saturated_cells(
         small_sample=small_sample,
     )
     size = np.bincount(code.ravel(), weights=rows.weights[inside], minlength=len(pairs))
-    return _cells(fitted, pairs, size, names, rows.names)
+    return _cells(fitted, pairs, size.astype(float), names, rows.names)
 
 
 def _cells(
@@ -174,8 +174,39 @@ def balanced_cells(
     else:
         n_parameters = k + n_periods + (n_units - 1 if small_sample == "full" else 0)
         factor = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_parameters)
+    cohort, event, att, size = (np.concatenate([one[j] for one in found]) for j in range(4))
     return Cells(
-        *(np.concatenate([one[j] for one in found]) for j in range(4)),  # type: ignore[arg-type]
+        cohort,
+        event,
+        att,
+        size,
         factor * scores.T @ scores,
         n_clusters - 1,
     )
+
+
+def corrective_weights(
+    stack: Codes, event: Codes, treated: NDArray[np.bool_], weights: Floats
+) -> Floats:
+    """Weigh controls so that sub-experiments have the treated's shares at every event time.
+
+    Wing, Freedman & Hollingsworth (2024), doi:10.3386/w32054.
+
+    Parameters
+    ----------
+    stack, event : ndarray of int, shape (n,)
+    treated : ndarray of bool, shape (n,)
+    weights : ndarray, shape (n,)
+        Sampling weights; the factors returned, shape (n,), are to be multiplied with them.
+    """
+    n_events = int(event.max() - event.min()) + 1
+    cell = stack * n_events + event - event.min()
+    size = (int(stack.max()) + 1) * n_events
+    of_treated, of_control = (
+        np.bincount(cell[one], weights=weights[one], minlength=size).reshape(-1, n_events)
+        for one in (treated, ~treated)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = (of_treated / of_treated.sum(axis=0)) / (of_control / of_control.sum(axis=0))
+    ratio = np.where(np.isfinite(ratio), ratio, 0.0)
+    return np.asarray(np.where(treated, 1.0, ratio.ravel()[cell]))

@@ -24,6 +24,7 @@ from cps.estimators._imputation import (
     target_scores,
 )
 from cps.estimators._imputation_batch import imputation_points
+from cps.estimators._imputation_findings import alone_findings, lost_finding, nothing_finding
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, regress
 from cps.estimators._regression_panel import (
@@ -85,13 +86,15 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     rows = rows_of(design, options)
     untreated = _is_untreated(design, rows)
     if not untreated.any() or not (rows.event >= 0).any():
-        return (_nothing(design),)
+        return (nothing_finding(design),)
     lost = (rows.event >= 0) & ~_identified(design, rows, untreated)
     if not lost.any():
         return ()
     if lost.sum() == (rows.event >= 0).sum():
-        return (_nothing(design),)
-    return (_lost_finding(design, rows, lost, options["unidentified"] == "refuse"),)
+        return (nothing_finding(design),)
+    return (
+        lost_finding(design, rows, lost, untreated, refuse=options["unidentified"] == "refuse"),
+    )
 
 
 def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
@@ -131,7 +134,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     before = _before(leads, level)
     overall = all_of[0]
     first = min(design.cohorts)
-    unit_of = {e: int(len(np.unique(rows.unit[rows.event == e]))) for e in [*before, *events]}
+    unit_of = {e: len(np.unique(rows.unit[rows.event == e])) for e in [*before, *events]}
     dropped = tuple(
         name for name, kept in zip(rows.names, parts.step.kept, strict=True) if not kept
     )
@@ -174,7 +177,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         findings=(
             *(one for one in needs(design, options) if one.severity != "reject"),
             *collinear_finding(design, dropped),
-            *_alone(design, options),
+            *alone_findings(design, options),
             *few_treated(design),
         ),
         design_hash=design.design_hash,
@@ -397,82 +400,3 @@ def _slopes(
         return {}
     names = tuple(name for name, kept in zip(rows.names, step.kept, strict=True) if kept)
     return {"covariates": {"name": names, "slope": tuple(map(float, step.slopes))}}
-
-
-def _nothing(design: Design) -> Finding:
-    return Finding(
-        "E-EST-NOTHING-TO-IMPUTE",
-        "reject",
-        Text(
-            "没有未处理的观测可据以插补任何承办单位启动后的时期",
-            "no untreated observation tells what any treated cell would have been",
-        ),
-        design.name,
-        Text(
-            "补充启动前的台账，或加入从未处理、更晚处理的单位",
-            "add ledgers from before the start, or units never or later treated",
-        ),
-    )
-
-
-def _lost_finding(design: Design, rows: Rows, lost: Mask, refuse: bool) -> Finding:
-    n_cells = int(lost.sum())
-    known = np.unique(rows.level[_is_untreated(design, rows)])
-    orphans = np.unique(rows.unit[lost & ~np.isin(rows.level, known)])
-    late = np.unique(rows.period[lost & np.isin(rows.level, known)])
-    units = [design.units[one] for one in orphans]
-    periods = [design.period_labels[one] for one in late]
-    where = ", ".join(units[:_SHOWN] + periods[:_SHOWN])
-    return Finding(
-        "E-EST-NOT-IDENTIFIED" if refuse else "W-EST-NOT-IDENTIFIED",
-        "reject" if refuse else "warn",
-        Text(
-            f"有 {n_cells} 个启动后观测无法插补：{len(units)} 个单位没有启动前观测，"
-            f"{len(periods)} 个时期没有未处理的观测可比",
-            f"{n_cells} treated observations can't be imputed: {len(units)} units without an "
-            f"observation before the start, {len(periods)} periods without a comparable untreated "
-            "one",
-        )
-        if refuse
-        else Text(
-            f"有 {n_cells} 个启动后观测无法插补，未计入平均：{len(units)} 个单位、{len(periods)} 个时期",
-            f"{n_cells} treated observations can't be imputed and are left out of the average: "
-            f"{len(units)} units, {len(periods)} periods",
-        ),
-        f"{design.name} › {where}",
-        Text(
-            "补充台账或从未处理的单位；或用 unidentified=drop，只对可插补的观测求平均",
-            "add ledgers, or never-treated units; or average over the rest: unidentified=drop",
-        ),
-        count=n_cells,
-    )
-
-
-def _alone(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Say so where a cohort is a single cluster: its own average hides its noise."""
-    names = design.units if design.cluster is None else design.cluster
-    members = {
-        g: len({n for n, cohort in zip(names, design.cohort, strict=True) if cohort == g})
-        for g in design.cohorts
-    }
-    alone = [g for g, count in members.items() if count == 1]
-    if not alone or options["average_by"] != "cohort_period":
-        return ()
-    labels = dict(zip(design.periods, design.period_labels, strict=True))
-    return (
-        Finding(
-            "W-EST-ALONE-IN-COHORT",
-            "warn",
-            Text(
-                f"{len(alone)} 个启动批次只有一个承办单位（聚类），其自身波动未计入标准误",
-                f"{len(alone)} cohorts are a single unit (cluster): its own noise does not enter "
-                "the standard error",
-            ),
-            ", ".join(labels.get(g, str(g)) for g in alone[:_SHOWN]),
-            Text(
-                "用 average_by=event_time，或以安慰剂推断为准",
-                "use average_by=event_time, or rely on placebo inference",
-            ),
-            count=len(alone),
-        ),
-    )

@@ -133,7 +133,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     }
     comparison = _is_comparison(design, options)
     first = min(g for g in design.cohorts)
-    treated_units = {e: int(len(np.unique(rows.unit[rows.event == e]))) for e in events}
+    treated_units = {e: len(np.unique(rows.unit[rows.event == e])) for e in events}
     return Effect(
         initiative=design.name,
         outcome=design.outcome,

@@ -18,6 +18,7 @@ from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, SmallSample, as_codes, regress
+from cps.estimators._regression_events import corrective_weights
 from cps.estimators._regression_panel import (
     COVARIATES,
     Rows,
@@ -190,7 +191,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             EventTimeEffect(
                 e,
                 t_estimate(*by_event[e], level, fitted.degrees) if e in by_event else Estimate(0.0),
-                int(len(np.unique(rows.unit[stack.row[stack.treated & (stack.event == e)]]))),
+                len(np.unique(rows.unit[stack.row[stack.treated & (stack.event == e)]])),
             )
             for e in events
         ),
@@ -319,23 +320,8 @@ def _stack(design: Design, rows: Rows, window: _Window, options: Mapping[str, st
     treated = np.concatenate([one[2] for one in parts])
     weights = rows.weights[row]
     if options["weights"] == "corrected":
-        weights = weights * _corrections(place, event, treated, weights)
+        weights = weights * corrective_weights(place, event, treated, weights)
     return _Stack(row, place, event, treated, weights, tuple(cohorts), tuple(lonely))
-
-
-def _corrections(stack: Codes, event: Codes, treated: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Weigh controls so that sub-experiments have the treated's shares at every event time."""
-    n_events = int(event.max() - event.min()) + 1
-    cell = stack * n_events + event - event.min()
-    size = (int(stack.max()) + 1) * n_events
-    of_treated, of_control = (
-        np.bincount(cell[one], weights=weights[one], minlength=size).reshape(-1, n_events)
-        for one in (treated, ~treated)
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (of_treated / of_treated.sum(axis=0)) / (of_control / of_control.sum(axis=0))
-    ratio = np.where(np.isfinite(ratio), ratio, 0.0)
-    return np.asarray(np.where(treated, 1.0, ratio.ravel()[cell]))
 
 
 def _regress(
@@ -388,7 +374,7 @@ def _regress(
 def _sizes(rows: Rows, stack: _Stack) -> dict[str, tuple[float | int | str | None, ...]]:
     def count(k: int, is_treated: bool) -> int:
         chosen = (stack.stack == k) & (stack.treated == is_treated)
-        return int(len(np.unique(rows.unit[stack.row[chosen]])))
+        return len(np.unique(rows.unit[stack.row[chosen]]))
 
     places = range(len(stack.cohorts))
     return {

@@ -240,7 +240,7 @@ def _dynamic(
             EventTimeEffect(
                 e,
                 Estimate(0.0) if at < 0 else t_estimate(*fitted.get(str(e)), level, fitted.degrees),
-                int(len(np.unique(rows.unit[rows.event == e]))),
+                len(np.unique(rows.unit[rows.event == e])),
             )
             for e, at in zip(events, place, strict=True)
         ),
