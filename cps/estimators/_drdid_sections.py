@@ -143,9 +143,10 @@ def _doubly_robust(
         own_lever, lever = x @ (own_inverse @ means), x @ (inverse @ means)
         influence += sign * of_hosts * (y - x @ own_beta[:, 0]) * own_lever
         influence -= sign * regressed * residual * lever
-        # DRDID adds this term with one sign in both periods; it is small where scores balance.
+        # The sign of the period belongs here, as the derivative has it; published versions of R
+        # DRDID add both periods with one sign. Point estimates are the same.
         apart = x @ (inverse @ (of_treated @ x / n_treated - of_control @ x / n_control))
-        influence -= regressed * residual * apart
+        influence -= sign * regressed * residual * apart
     if not is_improved:
         influence -= _of_scores(moved, is_treated, x, weight, safe)
     return float(att), influence

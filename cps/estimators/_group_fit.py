@@ -113,6 +113,9 @@ def fit_effects(
     planned = plan_cells(cohorts.starts, periods, ask.anticipation, ask.control, ask.base)
     moments = cohort_moments(panel.y, cohorts, weight) if short else None
     total = _totals(cohorts, weight) if moments is None else moments.total
+    if not total[-1] > 0:
+        # Nobody is never treated: the last cohort serves as comparison alone, as in R did.
+        planned = planned.keep(planned.cohort < len(cohorts.starts) - 1)
     cells = planned.keep(planned.is_base | (control_totals(planned, total) > 0))
     errors: CohortErrors | RowErrors
     if moments is not None:
