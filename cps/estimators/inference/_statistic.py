@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.errors import DesignError
+from cps.estimators._options import Number
 from cps.estimators._ranks import (
     TIE,
     accept_half_width,
@@ -40,19 +41,19 @@ class Scores(Protocol):
     def spread(self) -> float | None: ...
 
 
-def choose(
-    statistic: str, design: Design, refit: Any, others: Assignments, *, moves: bool
-) -> Scores:
+def choose(statistic: str, att: float, refit: Any, others: Assignments, *, moves: bool) -> Scores:
     """Compute the statistic under all assignments.
 
     Parameters
     ----------
+    att : float
+        The estimate as the method's own fit gives it.
     moves : bool
         True if the treated units take part in the other assignments, so that their estimates move
         with the effect tested.
     """
-    table = Table(design, refit, others, moves)
-    return _Studentised(table) if statistic == "t" else _Plain(table)
+    table = Table(refit.design, refit, others, moves)
+    return _Studentised(table) if statistic == "t" else _Plain(table, att)
 
 
 class Table:
@@ -100,9 +101,16 @@ def fit_under(
         cohort[unit] = int(start) if np.isfinite(start) else None
     other = subset_design(moved, units=units, cohort=cohort)
     try:
-        return refit.module.fit(other, level=0.95, seed=0, options=refit.options)
+        return refit.module.fit(other, level=0.95, seed=0, options=_without_draws(refit))
     except DesignError:
         return None
+
+
+def _without_draws(refit: Any) -> dict[str, str]:
+    """Spare a method that offers it the drawing of bands that nobody looks at here."""
+    offered = refit.module.OPTIONS.get("draws")
+    is_spared = isinstance(offered, Number) and offered.low <= 0
+    return {**refit.options, "draws": "0"} if is_spared else dict(refit.options)
 
 
 def start_pool(design: Design) -> NDArray[np.bool_]:
@@ -113,10 +121,12 @@ def start_pool(design: Design) -> NDArray[np.bool_]:
 class _Plain:
     """The estimate itself."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, att: float) -> None:
         self.table = table
         found = table.estimates(0.0)
-        self.estimate, self.placebos = float(found[0]), found[1:]
+        # A method may be solved more roughly where it is estimated many times over.
+        self.estimate = float(found[0]) if table.moves else att
+        self.placebos = found[1:]
         self.n_failed = int(np.isnan(self.placebos).sum())
         self.large = np.where(np.isnan(self.placebos), np.inf, self.placebos)
         self.slopes = np.zeros(len(self.large))

@@ -63,7 +63,10 @@ def infer(
     """
     scheme = settle_scheme(design, options["scheme"], refit)
     others = assign(design, scheme, int(options["draws"]), seed)
-    scores = choose(options["statistic"], design, refit, others, moves=scheme != "donors")
+    att = effect.overall.att
+    if att is None:
+        return effect
+    scores = choose(options["statistic"], att, refit, others, moves=scheme != "donors")
     overall, floor = _estimate(effect, scores, level)
     findings = [*effect.findings, _how(design, scheme, others, scores.n_failed)]
     if floor > 1 - level:
