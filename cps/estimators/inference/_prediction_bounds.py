@@ -1,0 +1,178 @@
+"""How far the counterfactual can move when weights move within their constraints and their noise.
+
+Cattaneo, Feng & Titiunik (2021), JASA 116(536), 1865-1880, doi:10.1080/01621459.2021.1979561,
+section 4: for each draw of noise the largest and the smallest ``p'(β − x)`` over weights ``x`` on
+the simplex that fit no worse than ``β`` does. Each is a linear objective under one quadratic
+constraint; the solution is followed along its path, piecewise linear in the constraint's
+multiplier, many problems at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.estimators.inference._conformal_proxies import simplex_weights_exact
+
+Floats = NDArray[np.float64]
+_CHUNK = 4_000_000  # floats of stacked systems held at a time
+_ZERO = 1e-11
+
+
+def extremes(
+    gram: Floats, noise: Floats, targets: Floats, room: Floats, is_free: NDArray[np.bool_]
+) -> Floats:
+    """Find the largest ``p'δ`` under ``δ'Gδ − 2ζ'δ ≤ 0``, ``Σδ = 0`` over weights, ``δ ≥ −room``.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (k, k)
+        ``G``, positive semi-definite.
+    noise : ndarray, shape (n_sims, k)
+        ``ζ``, in the range of ``G``.
+    targets : ndarray, shape (n_targets, k)
+        ``p``.
+    room : ndarray, shape (k,)
+        How far each weight may fall; of no account for free coefficients.
+    is_free : ndarray of bool, shape (k,)
+        Coefficients that are not weights: any sign, not part of the sum.
+
+    Returns
+    -------
+    ndarray, shape (n_sims, n_targets)
+    """
+    ridge = 1e-10 * float(np.trace(gram)) / len(gram)
+    matrix = gram + ridge * np.eye(len(gram))
+    starts = np.array([_least(matrix, one, room, is_free) for one in noise])
+    n_sims, n_targets = len(noise), len(targets)
+    found = np.empty(n_sims * n_targets)
+    size = max(1, _CHUNK // (len(gram) + 1) ** 2)
+    sim, target = np.divmod(np.arange(n_sims * n_targets), n_targets)
+    for low in range(0, len(found), size):
+        part = slice(low, low + size)
+        found[part] = _follow(
+            _Problem(matrix, noise[sim[part]], targets[target[part]], room, is_free),
+            starts[sim[part]],
+        )
+    return found.reshape(n_sims, n_targets)
+
+
+def _least(matrix: Floats, noise: Floats, room: Floats, is_free: NDArray[np.bool_]) -> Floats:
+    """Minimise ``δ'Gδ − 2ζ'δ``: a least-squares problem on a simplex, once shifted and scaled."""
+    root = np.linalg.cholesky(matrix).T
+    goal = np.linalg.solve(root.T, noise)
+    weights = np.flatnonzero(~is_free)
+    total = float(room[weights].sum())
+    columns = root[:, weights]
+    if is_free.any():
+        basis = np.linalg.qr(root[:, is_free])[0]
+        columns = columns - basis @ (basis.T @ columns)
+        goal_inside = goal - basis @ (basis.T @ goal)
+    else:
+        goal_inside = goal
+    corner = -columns @ room[weights]
+    share = simplex_weights_exact((corner[:, None] + total * columns).T, goal_inside)
+    found = np.zeros(len(matrix))
+    found[weights] = total * share - room[weights]
+    if is_free.any():
+        left = goal - root[:, weights] @ found[weights]
+        found[is_free] = np.linalg.lstsq(root[:, is_free], left, rcond=None)[0]
+    return found
+
+
+class _Problem:
+    """Problems of equal shape, side by side; the first axis runs over them."""
+
+    def __init__(
+        self,
+        matrix: Floats,
+        noise: Floats,
+        targets: Floats,
+        room: Floats,
+        is_free: NDArray[np.bool_],
+    ) -> None:
+        self.matrix = matrix
+        self.noise = noise
+        self.targets = targets
+        self.low = np.where(is_free, -np.inf, -room)
+        self.is_free = is_free
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        self.noise, self.targets = self.noise[mask], self.targets[mask]
+
+    def solve(self, moves: NDArray[np.bool_], right: Floats) -> tuple[Floats, Floats]:
+        """Solve ``2Gd + ν·1 = right`` over coefficients that move, the others at rest, ``Σd = 0``."""
+        n, k = moves.shape
+        system = np.zeros((n, k + 1, k + 1))
+        both = moves[:, :, None] & moves[:, None, :]
+        system[:, :k, :k] = np.where(both, 2 * self.matrix, 0.0)
+        places = np.arange(k)
+        system[:, places, places] += ~moves
+        summed = (moves & ~self.is_free).astype(float)
+        system[:, :k, k] = summed
+        system[:, k, :k] = summed
+        # With no weight that moves the sum's multiplier is undetermined.
+        system[:, k, k] = np.where(summed.any(axis=1), 0.0, 1.0)
+        values = np.zeros((n, k + 1, 1))
+        values[:, :k, 0] = np.where(moves, right, 0.0)
+        solved = np.linalg.solve(system, values)[:, :, 0]
+        return solved[:, :k], solved[:, k]
+
+
+def _follow(problem: _Problem, delta: Floats) -> Floats:
+    """Raise the objective's weight from nothing until the constraint binds, or nothing can move."""
+    n, k = delta.shape
+    found = np.full(n, np.nan)
+    place = np.arange(n)
+    delta = delta.copy()
+    step_so_far = np.zeros(n)
+    moves = problem.is_free | (delta > problem.low + _ZERO)
+    for _ in range(20 * k + 50):
+        rate, sum_rate = problem.solve(moves, problem.targets)
+        pull = 2 * delta @ problem.matrix - 2 * problem.noise
+        summed = moves & ~problem.is_free
+        n_summed = np.maximum(summed.sum(axis=1), 1)
+        drift = pull - step_so_far[:, None] * problem.targets
+        level = -np.where(summed, drift, 0.0).sum(axis=1) / n_summed
+        hold = drift + level[:, None]
+        hold_rate = 2 * rate @ problem.matrix - problem.targets + sum_rate[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            to_bound = np.where(summed & (rate < -_ZERO), (problem.low - delta) / rate, np.inf)
+            to_release = np.where(
+                ~moves & (hold_rate < -_ZERO), np.maximum(hold, 0.0) / -hold_rate, np.inf
+            )
+        bound, release = to_bound.min(axis=1), to_release.min(axis=1)
+        binds = _until_binding(problem, delta, rate)
+        step = np.minimum(np.minimum(bound, release), binds)
+        ends = (binds <= np.minimum(bound, release)) | ~np.isfinite(step)
+        delta = delta + np.where(np.isfinite(step), step, 0.0)[:, None] * rate
+        if ends.any():
+            found[place[ends]] = (problem.targets[ends] * delta[ends]).sum(axis=1)
+            rest = ~ends
+            problem.keep(rest)
+            place, delta, moves = place[rest], delta[rest], moves[rest]
+            step_so_far, step = step_so_far[rest], step[rest]
+            to_bound, to_release = to_bound[rest], to_release[rest]
+            bound, release = bound[rest], release[rest]
+            if not len(place):
+                break
+        step_so_far = step_so_far + step
+        rows = np.arange(len(place))
+        stops = bound <= release
+        at = np.where(stops, to_bound.argmin(axis=1), to_release.argmin(axis=1))
+        moves[rows, at] = ~stops
+        delta[rows[stops], at[stops]] = problem.low[at[stops]]
+    return found
+
+
+def _until_binding(problem: _Problem, delta: Floats, rate: Floats) -> Floats:
+    """Step along ``rate`` at which ``δ'Gδ − 2ζ'δ`` comes up to zero."""
+    along = rate @ problem.matrix
+    a = (along * rate).sum(axis=1)
+    b = (along * delta).sum(axis=1) - (problem.noise * rate).sum(axis=1)
+    c = ((delta @ problem.matrix) * delta).sum(axis=1) - 2 * (problem.noise * delta).sum(axis=1)
+    c = np.minimum(c, 0.0)
+    root = np.sqrt(np.maximum(b**2 - a * c, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = np.where(b > 0, -c / (b + root), (root - b) / a)
+    return np.where(a > 1e-300, np.maximum(step, 0.0), np.inf)
