@@ -317,10 +317,7 @@ def _long(design: Design) -> Floats:
 def _fit(design: Design, options: Mapping[str, str]) -> _Fitted:
     rows = rows_of(design, {})
     step = _first_step(design, rows) if options["effects"] == "imputed" else None
-    if step is not None:
-        effects = step.effects
-    else:
-        effects = _long(design)[rows.unit, rows.period]
+    effects = _long(design)[rows.unit, rows.period] if step is None else step.effects
     row = np.flatnonzero((rows.event >= 0) & np.isfinite(effects))
     doses = unit_doses(design, options["dose"])
     cells = Treated(
