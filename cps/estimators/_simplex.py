@@ -46,37 +46,42 @@ def simplex_qp(
     size = np.abs(diagonal).max(axis=1) + np.abs(linear).max(axis=1) if scale is None else scale
     size = np.broadcast_to(np.where(size > 0, size, 1.0), (n,))
     first = np.where(allowed, diagonal - 2 * linear, np.inf).argmin(axis=1)
-    x = np.zeros((n, k))
-    x[np.arange(n), first] = 1.0
-    support = x > 0
-    active = np.arange(n)
+    result = np.zeros((n, k))
+    result[np.arange(n), first] = 1.0
+    place, done = np.arange(n), np.zeros(n, dtype=bool)
+    x, support = result.copy(), result > 0
     for _ in range(20 * (k + 5)):
-        if not len(active):
-            break
-        wanted, multiplier = _on_support(gram, linear[active], support[active], active, size)
-        now = x[active]
-        negative = support[active] & (wanted < 0)
+        wanted, multiplier = _on_support(gram, linear, support, size)
+        negative = support & (wanted < 0)
         inside: Booleans = np.logical_not(negative.any(axis=1))
-        step = _step_to_edge(now, wanted, negative)
-        moved = now + step[:, None] * (wanted - now)
+        step = _step_to_edge(x, wanted, negative)
+        moved = x + step[:, None] * (wanted - x)
         blocked = negative & (moved <= 1e-15)
-        moved = np.where(inside[:, None], wanted, np.where(blocked, 0.0, moved))
-        x[active] = moved
-        kept = support[active] & ~blocked
-        support[active] = kept
-        gradient = _times(gram, moved, active) - linear[active]
-        gradient = np.where(allowed[active] & ~kept, gradient, np.inf)
+        x = np.where(inside[:, None], wanted, np.where(blocked, 0.0, moved))
+        support = support & ~blocked
+        gradient = (x @ gram[0] if len(gram) == 1 else (x[:, None] @ gram)[:, 0]) - linear
+        gradient = np.where(allowed & ~support, gradient, np.inf)
         entering = gradient.argmin(axis=1)
-        gain = multiplier - gradient[np.arange(len(active)), entering]
-        enters = np.asarray(inside & (gain > _RELATIVE * size[active]))
-        support[active[enters], entering[enters]] = True
-        active = active[~inside | enters]
-    x = np.maximum(x, 0.0)
-    return np.asarray(x / x.sum(axis=1, keepdims=True))
+        rows = np.arange(len(x))
+        enters = inside & (multiplier - gradient[rows, entering] > _RELATIVE * size)
+        done |= inside & ~enters
+        support[rows[enters & ~done], entering[enters & ~done]] = True
+        # Those that are done stay where they are until there are enough of them to leave out.
+        if done.sum() * 4 >= len(done):
+            result[place[done]] = x[done]
+            left = ~done
+            place, x, support, done = place[left], x[left], support[left], done[left]
+            linear, allowed, size = linear[left], allowed[left], size[left]
+            gram = gram if len(gram) == 1 else gram[left]
+            if not len(place):
+                break
+    result[place] = x
+    result = np.maximum(result, 0.0)
+    return np.asarray(result / result.sum(axis=1, keepdims=True))
 
 
 def _on_support(
-    gram: Floats, linear: Floats, support: Booleans, active: NDArray[np.int64], size: Floats
+    gram: Floats, linear: Floats, support: Booleans, size: Floats
 ) -> tuple[Floats, Floats]:
     """Minimise over the affine hull of each problem's support: weights and multiplier."""
     most = int(support.sum(axis=1).max())
@@ -85,34 +90,27 @@ def _on_support(
     if len(gram) == 1:
         block = gram[0][order[:, :, None], order[:, None, :]]
     else:
-        block = gram[active[:, None, None], order[:, :, None], order[:, None, :]]
+        block = gram[np.arange(len(order))[:, None, None], order[:, :, None], order[:, None, :]]
     both = used[:, :, None] & used[:, None, :]
     system = np.zeros((len(order), most + 1, most + 1))
     system[:, :most, :most] = np.where(both, block, 0.0)
     corner = np.arange(most)
     # Padding rows hold 1 on the diagonal and nothing else, so that their weight is 0.
-    weight = np.where(used, _JITTER, 1.0) * size[active][:, None]
-    system[:, corner, corner] += weight
-    system[:, :most, most] = system[:, most, :most] = np.where(used, size[active][:, None], 0.0)
+    system[:, corner, corner] += np.where(used, _JITTER, 1.0) * size[:, None]
+    system[:, :most, most] = system[:, most, :most] = np.where(used, size[:, None], 0.0)
     right = np.zeros((len(order), most + 1))
     right[:, :most] = np.where(used, np.take_along_axis(linear, order, axis=1), 0.0)
-    right[:, most] = size[active]
+    right[:, most] = size
     solution = np.linalg.solve(system, right[:, :, None])[:, :, 0]
     weights = np.zeros_like(linear)
     np.put_along_axis(weights, order, np.where(used, solution[:, :most], 0.0), axis=1)
-    return weights, -solution[:, most] * size[active]
+    return weights, -solution[:, most] * size
 
 
 def _step_to_edge(now: Floats, wanted: Floats, negative: Booleans) -> Floats:
     fall = np.where(negative, now - wanted, 1.0)
     ratio = np.where(negative, now / np.where(fall > 0, fall, 1.0), np.inf)
     return np.asarray(np.clip(ratio.min(axis=1), 0.0, 1.0))
-
-
-def _times(gram: Floats, x: Floats, active: NDArray[np.int64]) -> Floats:
-    if len(gram) == 1:
-        return np.asarray(x @ gram[0])
-    return np.asarray((gram[active] @ x[:, :, None])[:, :, 0])
 
 
 def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Floats) -> Floats:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._synth_errors import Spread
+from cps.estimators._synth_gaps import Calendar, Gaps
+
+_LEAST_FOLLOWED = 0.8
 
 
 def few_donors(design: Design) -> list[Finding]:
@@ -27,8 +32,13 @@ def few_donors(design: Design) -> list[Finding]:
     ]
 
 
-def few_pre_periods(design: Design, short: Sequence[int], need: int) -> list[Finding]:
-    """Reject cohorts with too few periods before their start; ``short`` lists them."""
+def few_pre_periods(
+    design: Design, short: Sequence[int], need: int, *, remedy: bool = True
+) -> list[Finding]:
+    """Reject cohorts with too few periods before their start; ``short`` lists them.
+
+    ``remedy`` names equal weights as a way out, where the method has them.
+    """
     if not short:
         return []
     labels = dict(zip(design.periods, design.period_labels, strict=True))
@@ -44,8 +54,12 @@ def few_pre_periods(design: Design, short: Sequence[int], need: int) -> list[Fin
             ),
             f"{design.name} › {names}",
             Text(
-                "补充更早年份的台账，或改用 weights=did",
-                "add earlier ledgers, or use weights=did",
+                "补充更早年份的台账，或改用 weights=did", "add earlier ledgers, or use weights=did"
+            )
+            if remedy
+            else Text(
+                "补充更早年份的台账，或改用双重差分",
+                "add earlier ledgers, or take difference-in-differences",
             ),
         )
     ]
@@ -102,23 +116,7 @@ def inference_notes(design: Design, spread: Spread) -> tuple[Finding, ...]:
     if spread.way != "placebo":
         return ()
     if not n:
-        return (
-            Finding(
-                "W-EST-NO-PLACEBO",
-                "warn",
-                Text(
-                    f"对照单位 {design.n_donors} 个，不足以替代 {design.n_treated} 个承办单位做安慰剂，"
-                    "没有标准误和区间",
-                    f"{design.n_donors} comparison units can't stand in for {design.n_treated} "
-                    "treated ones: no standard error, no interval",
-                ),
-                design.name,
-                Text(
-                    "增加对照单位，或以分组-时期方法的区间为准",
-                    "add comparison units, or rely on the group-time method's interval",
-                ),
-            ),
-        )
+        return (no_placebo(design),)
     how_zh = "随机抽取" if spread.is_drawn else "穷尽"
     how_en = "drawn at random" if spread.is_drawn else "all there are"
     return (
@@ -132,5 +130,64 @@ def inference_notes(design: Design, spread: Spread) -> tuple[Finding, ...]:
             ),
             design.name,
             Text("结合留一和安慰剂检验阅读", "read it with the checks of robustness"),
+        ),
+    )
+
+
+def no_placebo(design: Design) -> Finding:
+    """Say that comparison units can't stand in for the treated ones."""
+    return Finding(
+        "W-EST-NO-PLACEBO",
+        "warn",
+        Text(
+            f"对照单位 {design.n_donors} 个，不足以替代 {design.n_treated} 个承办单位做安慰剂，"
+            "没有标准误和区间",
+            f"{design.n_donors} comparison units can't stand in for {design.n_treated} "
+            "treated ones: no standard error, no interval",
+        ),
+        design.name,
+        Text(
+            "增加对照单位，或以分组-时期方法的区间为准",
+            "add comparison units, or rely on the group-time method's interval",
+        ),
+    )
+
+
+def poor_fit(design: Design, actual: Gaps, calendar: Calendar) -> tuple[Finding, ...]:
+    """Warn where the synthetic path follows too little of the treated units' movement before.
+
+    Ferman & Pinto (2021): one less the squared gaps over the squared deviations from the own mean.
+    """
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    poor = []
+    for c, g in enumerate(calendar.cohorts):
+        pre = calendar.is_pre[c]
+        members = np.array([one == g for one in design.cohort])
+        path = design.y[members][:, pre].mean(axis=0)
+        rest = float((actual.gaps[0, c, pre] ** 2).sum())
+        total = float(((path - path.mean()) ** 2).sum())
+        share = 1 - rest / total if total > 0 else (1.0 if rest == 0 else -np.inf)
+        if share < _LEAST_FOLLOWED:
+            poor.append((labels.get(int(g), str(g)), share))
+    if not poor:
+        return ()
+    least = max(0.0, min(share for _, share in poor))
+    return (
+        Finding(
+            "W-EST-POOR-FIT",
+            "warn",
+            Text(
+                f"有 {len(poor)} 个启动批次启动前拟合差：合成路径只跟上承办单位波动的 {least:.0%}，"
+                f"不足 {_LEAST_FOLLOWED:.0%}，不宜据此下结论",
+                f"{len(poor)} cohorts are fitted poorly before the start: the synthetic path follows "
+                f"{least:.0%} of the treated units' movement, less than {_LEAST_FOLLOWED:.0%}; "
+                "don't conclude from it",
+            ),
+            f"{design.name} › {', '.join(name for name, _ in poor[:5])}",
+            Text(
+                "改用 intercept=yes、augment=ridge，或合成双重差分",
+                "use intercept=yes, augment=ridge, or synthetic difference-in-differences",
+            ),
+            count=len(poor),
         ),
     )

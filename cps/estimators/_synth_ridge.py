@@ -1,0 +1,79 @@
+"""Ridge augmentation of synthetic control weights, its penalty by leaving out periods.
+
+Ben-Michael, Feller & Rothstein (2021), JASA 116(536), 1789-1803, doi:10.1080/01621459.2021.1929245,
+with the conventions of R ``augsynth``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.estimators._simplex import simplex_qp
+
+Floats = NDArray[np.float64]
+
+_N_PENALTIES = 20
+_SMALLEST_RATIO = 1e-8
+_CHUNK = 4_000_000  # floats held at a time
+
+
+def augmented(columns: Floats, target: Floats, weights: Floats, penalty: float) -> Floats:
+    """Add to ``weights`` what ridge regression says of the imbalance that they leave.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n_donors, m)
+        What is balanced, donors' mean taken out.
+    target : ndarray, shape (m,)
+        Less the donors' mean.
+    weights : ndarray, shape (n_donors,)
+
+    Returns
+    -------
+    ndarray, shape (n_donors,)
+        Sums to one still; may be negative.
+    """
+    gram = columns @ columns.T
+    rest = columns @ (target - weights @ columns)
+    return np.asarray(weights + np.linalg.solve(gram + penalty * np.eye(len(gram)), rest))
+
+
+def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, Floats, Floats]:
+    """Choose the penalty by predicting each row of what is balanced from the others.
+
+    As R ``augsynth``: twenty-one penalties from the largest squared singular value down to 1e-8 of
+    it; the last row is never left out; ``one_se`` takes the largest penalty whose error is within
+    one standard error of the least.
+
+    Returns
+    -------
+    penalty : float
+    penalties, errors : ndarray, shape (21,)
+    """
+    n_donors, m = columns.shape
+    top = float(np.linalg.norm(columns, 2)) ** 2
+    penalties = top * _SMALLEST_RATIO ** (np.arange(_N_PENALTIES + 1) / _N_PENALTIES)
+    gram, linear = columns @ columns.T, columns @ target
+    errors = np.empty((m - 1, len(penalties)))
+    size = max(1, _CHUNK // n_donors**2)
+    for low in range(0, m - 1, size):
+        out = np.arange(low, min(low + size, m - 1))
+        left = columns[:, out].T
+        grams = gram - left[:, :, None] * left[:, None, :]
+        linears = linear - left * target[out, None]
+        weights = simplex_qp(grams, linears, np.ones(linears.shape, dtype=bool))
+        rest = linears - (grams @ weights[:, :, None])[:, :, 0]
+        values, vectors = np.linalg.eigh(grams)
+        turned = (rest[:, None] @ vectors)[:, 0]
+        aim = (left[:, None] @ vectors)[:, 0]
+        scale = np.maximum(values, 0.0)[:, None] + penalties[None, :, None]
+        moved = (aim[:, None] * turned[:, None] / scale).sum(axis=2)
+        predicted = (weights * left).sum(axis=1)[:, None] + moved
+        errors[out] = (target[out, None] - predicted) ** 2
+    mean = errors.mean(axis=0)
+    best = int(mean.argmin())
+    if rule == "min":
+        return float(penalties[best]), penalties, mean
+    bound = mean[best] + errors[:, best].std(ddof=1) / np.sqrt(len(errors))
+    return float(penalties[mean <= bound].max()), penalties, mean

@@ -1,0 +1,317 @@
+"""Synthetic control: plain, demeaned, matched on predictors, or augmented by ridge regression.
+
+Abadie, Diamond & Hainmueller (2010), JASA 105(490), doi:10.1198/jasa.2009.ap08746, and (2015), AJPS
+59(2), doi:10.1111/ajps.12116; Ferman & Pinto (2021), Quantitative Economics 12(4),
+doi:10.3982/QE1596 (demeaned); Ben-Michael, Feller & Rothstein (2021), JASA 116(536),
+doi:10.1080/01621459.2021.1929245 (augmented). Weights are solved to the last digit; numbers agree
+with R ``augsynth`` and, where their search finds the same minimum, with R ``Synth`` and ``MSCMT``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.errors import Finding, Text
+from cps.estimators._options import Free, Number
+from cps.estimators._scale import effect_measure, natural_scale, path_points
+from cps.estimators._synth_control import Notes, Rules, control_gaps
+from cps.estimators._synth_errors import placebo_starts
+from cps.estimators._synth_findings import few_donors, few_pre_periods, no_placebo, poor_fit
+from cps.estimators._synth_gaps import Calendar, Gaps
+from cps.estimators._synth_placebo import (
+    Errors,
+    inverted_interval,
+    prediction_errors,
+    rank_p_value,
+)
+from cps.estimators._synth_predictors import match_predictors, predictor_names, refuse_matching
+from cps.estimators._synth_tables import control_tables
+from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect, Weight
+
+REFERENCE = "Abadie, Diamond & Hainmueller (2010), JASA 105(490), doi:10.1198/jasa.2009.ap08746"
+NAME = Text("合成控制", "Synthetic control")
+ESTIMAND = Text(
+    "启动以后各期对承办单位的平均效应（按承办单位×期数加权）",
+    "average effect on the treated over all treated unit-periods",
+)
+SUPPORTS = frozenset({"covariates"})
+OPTIONS: dict[str, tuple[str, ...] | Number | Free] = {
+    "fit": ("outcomes", "covariates"),
+    "intercept": ("no", "yes"),
+    "augment": ("none", "ridge"),
+    "ridge": Number("auto", low=0.0, words=("auto",)),
+    "ridge_rule": ("one_se", "min"),
+    "covariates": ("balance", "residualise"),
+    "predictors": Free(""),
+    "v": ("nested", "equal_start", "cross_validation", "equal"),
+    "training": Free(""),
+    "followed": Free(""),
+    "units": ("pooled", "separate"),
+    "placebo_pool": ("donors", "all"),
+    "interval": ("placebo", "none"),
+}
+ASSUMES = Text(
+    "对照单位与承办单位可互换：把启动时间换给对照单位，启动前后误差之比的位次反映偶然性；"
+    "区间另假定效应不随时间变化",
+    "comparison and treated units are exchangeable: the rank of the ratio of errors after and "
+    "before, among units where nothing started, shows what chance gives; the interval also takes "
+    "the effect to be constant over time",
+)
+_NAMES = {
+    ("no", "none"): NAME,
+    ("yes", "none"): Text("去均值合成控制", "Demeaned synthetic control"),
+    ("no", "ridge"): Text("岭增强合成控制", "Ridge-augmented synthetic control"),
+    ("yes", "ridge"): Text("去均值岭增强合成控制", "Demeaned, ridge-augmented synthetic control"),
+}
+_REFERENCES = {
+    "ridge": "Ben-Michael, Feller & Rothstein (2021), JASA 116(536), "
+    "doi:10.1080/01621459.2021.1929245",
+    "yes": "Ferman & Pinto (2021), Quantitative Economics 12(4), doi:10.3982/QE1596",
+}
+
+Floats = NDArray[np.float64]
+
+
+def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Reject a design without donors or periods before a start, and options that can't go together."""
+    findings = [*few_donors(design)]
+    need = 3 if options["augment"] == "ridge" else 2
+    calendar = _calendar(design, np.asarray(design.cohorts))
+    short = [
+        int(g) for g, pre in zip(design.cohorts, calendar.is_pre, strict=True) if pre.sum() < need
+    ]
+    findings += few_pre_periods(design, short, need, remedy=False)
+    if options["fit"] == "covariates" and not short:
+        findings += refuse_matching(design, options, calendar)
+    return tuple(findings)
+
+
+def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
+    """Estimate the effect, and the same for every donor as if it had been treated.
+
+    With one treated unit every donor is a placebo; with several, their pattern of starts is given
+    to donors drawn at random. Placebo weights are found as the treated units' are, ``v`` included;
+    a ridge penalty chosen for the treated units is kept. ``seed`` is used where placebos are drawn.
+    """
+    calendar = _calendar(design, np.asarray(design.cohorts))
+    starts = _starts(design)
+    actual, notes = _gaps(design, starts[None], calendar, options)
+    placebos, given, drawn = _placebos(design, starts, calendar, options, notes=notes, seed=seed)
+    own, errors = prediction_errors(actual, calendar), prediction_errors(placebos, calendar)
+    overall = _overall(
+        actual,
+        calendar,
+        own,
+        errors,
+        with_interval=options["interval"] == "placebo",
+        level=level,
+    )
+    first, n_placebos = min(design.cohorts), len(placebos.gaps)
+    findings = poor_fit(design, actual, calendar)
+    if not n_placebos:
+        findings = (*findings, no_placebo(design))
+    return Effect(
+        initiative=design.name,
+        outcome=design.outcome,
+        measure=effect_measure(design),
+        natural_measure=design.measure,
+        estimand=ESTIMAND,
+        method="synthetic_control",
+        method_name=_NAMES[options["intercept"], options["augment"]],
+        reference=_REFERENCES.get(
+            options["augment"], _REFERENCES.get(options["intercept"], REFERENCE)
+        ),
+        options=dict(options),
+        overall=overall,
+        natural=natural_scale(design, overall),
+        level=level,
+        inference="placebo" if n_placebos else "none",
+        p_value_floor=1 / (1 + n_placebos) if n_placebos else None,
+        n_treated=design.n_treated,
+        n_comparison=design.n_donors,
+        n_pre=int(calendar.is_pre[0].sum()),
+        n_post=sum(period >= first for period in design.periods),
+        by_event_time=_by_event_time(actual, placebos, calendar, own, errors),
+        by_cohort=_by_cohort(actual, calendar),
+        by_calendar=_by_calendar(actual, calendar),
+        paths=path_points(design, _counterfactual(design, actual)),
+        weights=_weights(design, actual),
+        placebos=tuple(float(one) for one in placebos.mean(calendar.is_post)),
+        findings=findings,
+        design_hash=design.design_hash,
+        assumes=ASSUMES if n_placebos else None,
+        tables=control_tables(
+            design,
+            actual,
+            placebos,
+            calendar,
+            given=given,
+            errors=(own, errors),
+            notes=notes,
+            names=predictor_names(design, options, calendar),
+            is_drawn=drawn,
+        ),
+    )
+
+
+def point(design: Design, *, options: Mapping[str, str]) -> float:
+    """Give the estimate alone."""
+    calendar = _calendar(design, np.asarray(design.cohorts))
+    gaps, _ = _gaps(design, _starts(design)[None], calendar, options)
+    return float(gaps.mean(calendar.is_post)[0])
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments, shape (n_assignments,).
+
+    NaN where an assignment leaves fewer than two units to compare with, or too few periods before
+    a start.
+    """
+    starts = np.asarray(starts, float)
+    cohorts = np.unique(starts[np.isfinite(starts)]).astype(np.int64)
+    calendar = _calendar(design, cohorts)
+    short = calendar.is_pre.sum(axis=1) < (3 if options["augment"] == "ridge" else 2)
+    unfit = (np.isposinf(starts).sum(axis=1) < 2) | np.isin(starts, cohorts[short]).any(axis=1)
+    found = np.full(len(starts), np.nan)
+    if not unfit.all():
+        calendar = _calendar(design, cohorts[~short])
+        gaps, _ = _gaps(design, starts[~unfit], calendar, options)
+        found[~unfit] = gaps.mean(calendar.is_post)
+    return found
+
+
+def _calendar(design: Design, cohorts: NDArray[np.int64]) -> Calendar:
+    return Calendar(np.asarray(design.periods), cohorts, design.anticipation)
+
+
+def _starts(design: Design) -> Floats:
+    starts = np.array([np.inf if one is None else float(one) for one in design.cohort])
+    starts[np.isinf(starts) & ~design.is_donor] = np.nan
+    return starts
+
+
+def _gaps(
+    design: Design,
+    starts: Floats,
+    calendar: Calendar,
+    options: Mapping[str, str],
+    penalties: list[float] | None = None,
+) -> tuple[Gaps, Notes]:
+    search = "nested" if options["v"] == "cross_validation" else options["v"]
+    rules = Rules(
+        has_intercept=options["intercept"] == "yes",
+        ridge=options["ridge"] if options["augment"] == "ridge" else "none",
+        rule=options["ridge_rule"],
+        residualise=options["covariates"] == "residualise",
+        search=search,
+    )
+    covariates = None
+    if design.covariates is not None and options["fit"] == "outcomes":
+        covariates = np.array(
+            [design.covariates[:, :, pre].mean(axis=2).T for pre in calendar.is_pre]
+        )
+    return control_gaps(
+        design.y,
+        starts,
+        calendar,
+        rules,
+        covariates=covariates,
+        predictors=match_predictors(design, options, calendar),
+        penalties=penalties or None,
+        apart=options["units"] == "separate",
+    )
+
+
+def _placebos(
+    design: Design,
+    starts: Floats,
+    calendar: Calendar,
+    options: Mapping[str, str],
+    *,
+    notes: Notes,
+    seed: int,
+) -> tuple[Gaps, Floats, bool]:
+    treated = np.sort(starts[np.isfinite(starts)])
+    placed, drawn = placebo_starts(treated, design.n_donors, seed)
+    given = np.full((len(placed), len(starts)), np.nan)
+    given[:, design.is_donor] = placed
+    if options["placebo_pool"] == "all":
+        given[:, np.isfinite(starts)] = np.inf
+    gaps, _ = _gaps(design, given, calendar, options, notes.penalties)
+    return gaps, given, drawn
+
+
+def _overall(
+    actual: Gaps,
+    calendar: Calendar,
+    own: Errors,
+    errors: Errors,
+    *,
+    with_interval: bool,
+    level: float,
+) -> Estimate:
+    att = float(actual.mean(calendar.is_post)[0])
+    if not len(errors.ratio):
+        return Estimate(att)
+    interval = None
+    if with_interval:
+        interval = inverted_interval(att, (own.pre[0], own.post[0]), errors.ratio, level)
+    low, high = interval or (None, None)
+    return Estimate(att, None, low, high, rank_p_value(float(own.ratio[0]), errors.ratio))
+
+
+def _by_event_time(
+    actual: Gaps, placebos: Gaps, calendar: Calendar, own: Errors, errors: Errors
+) -> tuple[EventTimeEffect, ...]:
+    event, effects = calendar.event_time, []
+    for e in np.unique(event):
+        keep = event == e
+        att, others = float(actual.mean(keep)[0]), placebos.mean(keep)
+        p_value = None
+        if e >= 0 and len(others) and own.pre[0] > 0 and (errors.pre > 0).all():
+            sizes = np.abs(others) / np.sqrt(errors.pre)
+            p_value = rank_p_value(abs(att) / float(np.sqrt(own.pre[0])), sizes)
+        size = int(actual.sizes[0][keep.any(axis=1)].sum())
+        effects.append(EventTimeEffect(int(e), Estimate(att, p_value=p_value), size))
+    return tuple(effects)
+
+
+def _by_cohort(actual: Gaps, calendar: Calendar) -> tuple[PeriodEffect, ...]:
+    return tuple(
+        PeriodEffect(
+            int(g),
+            Estimate(float(actual.gaps[0, c, calendar.is_post[c]].mean())),
+            int(actual.sizes[0, c]),
+        )
+        for c, g in enumerate(calendar.cohorts)
+    )
+
+
+def _by_calendar(actual: Gaps, calendar: Calendar) -> tuple[PeriodEffect, ...]:
+    effects = []
+    for place, period in enumerate(calendar.periods):
+        keep = np.zeros_like(calendar.is_post)
+        keep[:, place] = calendar.is_post[:, place]
+        if keep.any():
+            size = int(actual.sizes[0][keep.any(axis=1)].sum())
+            effects.append(PeriodEffect(int(period), Estimate(float(actual.mean(keep)[0])), size))
+    return tuple(effects)
+
+
+def _counterfactual(design: Design, actual: Gaps) -> Floats:
+    treated = np.array([one is not None for one in design.cohort])
+    share = actual.sizes[0] / actual.sizes[0].sum()
+    return np.asarray(design.y[treated].mean(axis=0) - share @ actual.gaps[0])
+
+
+def _weights(design: Design, actual: Gaps) -> tuple[Weight, ...]:
+    return tuple(
+        Weight(g, unit, None, float(weight))
+        for c, g in enumerate(design.cohorts)
+        for unit, weight in zip(design.units, actual.unit_weights[0, c], strict=True)
+        if abs(weight) > 1e-9
+    )
