@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +25,14 @@ def extreme_rays(equations: Floats) -> Floats:
     -------
     ndarray, shape (n_rays, n)
     """
-    rays = np.eye(equations.shape[1])
-    for equation in equations:
+    return _rays(np.ascontiguousarray(equations, dtype=float).tobytes(), equations.shape[1])
+
+
+@lru_cache(maxsize=64)
+def _rays(content: bytes, n: int) -> Floats:
+    """Remember them: the sets of one study differ in everything but these."""
+    rays = np.eye(n)
+    for equation in np.frombuffer(content).reshape(-1, n):
         value = rays @ equation
         scale = np.abs(rays) @ np.abs(equation)
         value[np.abs(value) <= _TINY * scale] = 0.0
@@ -38,4 +46,5 @@ def extreme_rays(equations: Floats) -> Floats:
                     joined[~both] = 0.0
                     kept.append(joined[None] / joined.max())
         rays = np.concatenate(kept)
+    rays.flags.writeable = False
     return rays

@@ -108,11 +108,12 @@ def accepted(
     eta = np.take_along_axis(worth, best[None], axis=0)[0]
     size = (alpha - first.kappa) / (1 - first.kappa)
     keep = np.ones(len(theta), dtype=bool)
+    scale = max(float(np.abs(found.value).max()), 1e-300)
+    least = _TINY**2 * float(np.trace(found.covariance))
     for vertex in np.unique(best):
         here = best == vertex
         variance = found.covariance[vertex, vertex]
-        scale = max(float(np.abs(found.value).max()), 1e-300)
-        if variance <= _TINY**2 * float(np.trace(found.covariance)):
+        if variance <= least:  # a vertex without noise
             keep[here] = eta[here] <= _TINY * scale
             continue
         low, high = _truncation(found, int(vertex), worth[:, here], eta[here])
@@ -141,15 +142,41 @@ def accepted(
     return keep
 
 
-def least_favourable_bound(found: Moments, noise: Floats, kappa: float) -> float:
+def least_favourable_bound(found: Moments, noise: Floats, tail: Floats, kappa: float) -> float:
     """Give the quantile ``1 − kappa`` of the statistic where every moment binds.
+
+    The chance that the largest of several normals exceeds a bound is the sum of theirs, each times
+    the mean of one over how many exceed it together (Adler, Blanchet & Liu 2012,
+    doi:10.1214/11-AAP769): a few hundred fixed draws do what 10⁵ plain ones would.
 
     Parameters
     ----------
     noise : ndarray, shape (n_draws, n_coefficients)
         Draws of the coefficients' noise.
+    tail : ndarray, shape (n_draws,)
+        Shares between 0 and 1, independent of ``noise``.
     """
-    return float(np.quantile((noise @ found.loading.T).max(axis=1), 1 - kappa))
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, ndtri
+
+    deviation = np.sqrt(np.diag(found.covariance))
+    random = np.flatnonzero(deviation > _TINY * deviation.max())
+    deviation = deviation[random]
+    slope = found.covariance[np.ix_(random, random)] / deviation[:, None] ** 2  # [given, of]
+    drawn = noise @ found.loading[random].T
+    rest = drawn[:, None, :] - drawn[:, :, None] * slope[None]
+
+    def excess(bound: float) -> float:
+        chance = ndtr(-bound / deviation)
+        given = -deviation * ndtri(np.maximum(chance * tail[:, None], 1e-300))
+        joint = (rest + given[:, :, None] * slope[None] > bound).sum(axis=2)
+        return float((chance / np.maximum(joint, 1)).mean(axis=0).sum()) - kappa
+
+    low = -float(ndtri(kappa)) * float(deviation.max())
+    high = -float(ndtri(kappa / len(random))) * float(deviation.max())
+    if len(random) == 1 or excess(low) <= 0:
+        return low
+    return float(brentq(excess, low, high * (1 + 1e-9), xtol=1e-4 * low))
 
 
 def _truncation(found: Moments, vertex: int, worth: Floats, eta: Floats) -> tuple[Floats, Floats]:
@@ -168,6 +195,6 @@ def _upper_tail(at: Floats, low: Floats, high: Floats) -> Floats:
     from scipy.special import log_ndtr
 
     above, start, end = (np.asarray(log_ndtr(-one)) for one in (at, low, high))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = np.exp(above - start) * np.expm1(end - above) / np.expm1(end - start)
     return np.asarray(np.where(np.isfinite(share), share, 1.0))
