@@ -59,9 +59,9 @@ def settle_scheme(design: Design, scheme: str, refit: Any) -> str:
         return scheme
     if shares_starts(design):
         return "clusters"
-    if can_stand_in(design) and not is_linear_in_treated(design, refit):
-        return "donors"
-    return "units"
+    # A method that bends is estimated anew at each effect tested, which must be fast.
+    is_fast = hasattr(refit.module, "points") or is_linear_in_treated(design, refit)
+    return "units" if is_fast or not can_stand_in(design) else "donors"
 
 
 def shares_starts(design: Design) -> bool:

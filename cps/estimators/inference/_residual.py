@@ -169,6 +169,8 @@ def small_sample_factor(design: Design, weights: Floats) -> float:
 
     Residuals of ``n`` comparison units lose 1 / n of their variance to the periods' means, and the
     comparison units' mean adds to the estimate the error of the weights' sum over treated units.
+    The sum over several treated units has lighter tails than one estimated from ``n`` residuals
+    should: it is widened by the deviation of Student's t. One unit's rank needs no such thing.
     """
     rest = donor_residuals(design)
     n = len(rest)
@@ -176,7 +178,8 @@ def small_sample_factor(design: Design, weights: Floats) -> float:
     common = float(((weights.sum(axis=0) @ rest.T) ** 2).sum()) / n
     if own <= 0:
         return 1.0
-    return float(np.sqrt((1 + common / own / n) * n / (n - 1)))
+    tails = (n - 1) / (n - 3) if len(weights) > 1 and n > 3 else 1.0
+    return float(np.sqrt((1 + common / own / n) * n / (n - 1) * tails))
 
 
 def rank_test(

@@ -58,8 +58,10 @@ def infer(
     """Rank the estimate among those under other assignments, and invert the test.
 
     The p-value counts the actual assignment and every tie. The interval holds the constant effects
-    that are not rejected; it is exact for methods that are linear in the outcome. For others the
-    scheme ``auto`` takes comparison units only, whose estimates do not move with the effect tested.
+    that are not rejected: exact for methods that are linear in the outcome, searched for with others.
+    The scheme ``auto`` permutes among clusters where starts are theirs, else among units; methods
+    that are neither linear nor fast are ranked among comparison units only, whose estimates do
+    not move with the effect tested.
     """
     scheme = settle_scheme(design, options["scheme"], refit)
     others = assign(design, scheme, int(options["draws"]), seed)

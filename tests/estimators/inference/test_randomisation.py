@@ -16,7 +16,7 @@ from cps.errors import DesignError
 from cps.estimators._ranks import accept_half_width, accept_interval, counted_p
 from cps.estimators.inference._assign import count_permutations, permutations
 from cps.estimators.registry import estimate, point_estimate
-from cps.result import Effect
+from cps.result import Effect, Estimate
 
 PLAIN = {"events": "none"}
 
@@ -223,9 +223,11 @@ def test_starts_alone_can_be_permuted_among_the_treated() -> None:
     assert effect.p_value_floor == pytest.approx(1 / 12)
 
 
-def test_a_method_that_bends_is_ranked_among_comparison_units() -> None:
+def test_comparison_units_alone_give_the_estimate_plus_or_minus_a_placebo() -> None:
     design = panel([6, *[None] * 21], effect=5.0, seed=9)
-    effect = estimate(design, "synthetic_did", inference="randomisation")
+    effect = estimate(
+        design, "synthetic_did", inference="randomisation", inference_options={"scheme": "donors"}
+    )
     own = estimate(design, "synthetic_did")
     att = own.overall.att
     assert att is not None
@@ -233,6 +235,28 @@ def test_a_method_that_bends_is_ranked_among_comparison_units() -> None:
     assert len(effect.placebos) == 21
     assert effect.overall.ci_low == pytest.approx(att - half)
     assert effect.overall.p_value == own.overall.p_value
+
+
+def test_a_method_that_bends_has_an_interval_that_its_test_ends() -> None:
+    design = panel([6, *[None] * 19], effect=5.0, seed=9)
+
+    def found(one: Design) -> Estimate:
+        return estimate(
+            one, "synthetic_did", inference="randomisation", inference_options=PLAIN
+        ).overall
+
+    inside = found(design)
+    assert inside.ci_low is not None
+    assert inside.ci_high is not None
+    # The ends are searched to about a hundredth of the width, outwards.
+    width = inside.ci_high - inside.ci_low
+    for end, outwards in ((inside.ci_low, -0.01 * width), (inside.ci_high, 0.01 * width)):
+        rejected, kept = (
+            found(without(design, end + step)).p_value for step in (outwards, -outwards)
+        )
+        assert rejected is not None
+        assert kept is not None
+        assert rejected <= 0.05 < kept
 
 
 def test_event_times_have_placebos_of_their_own_and_a_wider_band_for_all() -> None:
