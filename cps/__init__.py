@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from cps.ledger.read import read_ledgers
     from cps.panel.build import build_panel
     from cps.panel.store import load_panel, save_panel
+    from cps.planning.power import plan
     from cps.report.render import write_report
     from cps.robustness.registry import check_robustness
     from cps.runner.batch import run_batch
     from cps.runner.parameters import check_parameters
-    from cps.runs import load_failures, load_run, load_runs, make_run, save_run
+    from cps.runs import load_run, load_runs, make_run, save_run
     from cps.synthesis.overview import synthesise
     from cps.tables import show
 
@@ -34,7 +35,6 @@ _HOMES: dict[str, str] = {
     "estimate": "cps.estimators.registry",
     "estimate_all": "cps.estimators.battery",
     "load_facts": "cps.facts",
-    "load_failures": "cps.runs",
     "load_initiative": "cps.design.initiatives",
     "load_initiatives": "cps.design.initiatives",
     "load_panel": "cps.panel.store",
@@ -42,6 +42,7 @@ _HOMES: dict[str, str] = {
     "load_runs": "cps.runs",
     "make_design": "cps.design.build",
     "make_run": "cps.runs",
+    "plan": "cps.planning.power",
     "pool_initiatives": "cps.design.build",
     "preview": "cps.ledger.preview",
     "read_ledgers": "cps.ledger.read",
@@ -62,7 +63,6 @@ __all__ = [
     "estimate",
     "estimate_all",
     "load_facts",
-    "load_failures",
     "load_initiative",
     "load_initiatives",
     "load_panel",
@@ -70,6 +70,7 @@ __all__ = [
     "load_runs",
     "make_design",
     "make_run",
+    "plan",
     "pool_initiatives",
     "preview",
     "read_ledgers",

@@ -1,0 +1,1 @@
+"""Planning: what an initiative that is still to start could show."""
