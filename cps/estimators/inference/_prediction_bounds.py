@@ -41,7 +41,7 @@ def extremes(
     -------
     ndarray, shape (n_sims, n_targets)
     """
-    ridge = 1e-10 * float(np.trace(gram)) / len(gram)
+    ridge = 1e-11 * float(np.trace(gram)) / len(gram)
     matrix = gram + ridge * np.eye(len(gram))
     starts = np.array([_least(matrix, one, room, is_free) for one in noise])
     n_sims, n_targets = len(noise), len(targets)
