@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cps.estimators._regression_collapsed import demeaned
+
 Floats = NDArray[np.float64]
 
 EARLIER, LATER, NEVER, ALWAYS, BETWEEN = (
@@ -162,15 +164,6 @@ def decompose_with_controls(
         table[:, 3],
         within,
         within_square / whole,
-    )
-
-
-def demeaned(array: Floats, weight: Floats) -> Floats:
-    """Take unit and period means out of a balanced array, shape (…, n_units, n_periods)."""
-    share = weight / weight.sum()
-    by_period = np.einsum("i,...it->...t", share, array)[..., None, :]
-    return (
-        array - array.mean(axis=-1, keepdims=True) - by_period + by_period.mean(-1, keepdims=True)
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._regression_absorb import Absorber, level_sums, n_free
+from cps.estimators._regression_absorb import Absorber, dense, level_sums, n_free
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -176,7 +176,8 @@ def _count(
     """Count the parameters as ``fixest`` does."""
     if not absorb:
         return k
-    sizes = [len(np.unique(codes)) for codes in absorb]
+    absorb = [dense(codes) for codes in absorb]
+    sizes = [int(codes.max()) + 1 for codes in absorb]
     nested = [
         small_sample == "nested"
         and errors == "cluster"
@@ -190,8 +191,10 @@ def _count(
 
 
 def _is_nested(codes: Codes, groups: Codes) -> bool:
-    pairs = np.unique(np.column_stack([codes, groups]), axis=0)
-    return len(pairs) == len(np.unique(codes))
+    """Tell whether every level lies within one group."""
+    one_of = np.zeros(int(codes.max()) + 1, dtype=groups.dtype)
+    one_of[codes] = groups
+    return bool((one_of[codes] == groups).all())
 
 
 def _covariance(
@@ -216,7 +219,7 @@ def _covariance(
         return factor * rows.T @ rows, None, left
     if not clusters:
         raise ValueError("clustered errors need clusters")
-    counts = [len(np.unique(groups)) for groups in clusters]
+    counts = [int(dense(groups).max()) + 1 for groups in clusters]
     factor = 1.0 if small_sample == "none" else (n - 1) / left
     total = np.zeros_like(inverse)
     scores: Floats | None = None
@@ -237,14 +240,15 @@ def _covariance(
 
 
 def _joined(groups: Sequence[Codes]) -> Codes:
-    if len(groups) == 1:
-        return groups[0]
-    return np.unique(np.column_stack(groups), axis=0, return_inverse=True)[1].ravel()
+    joined = groups[0]
+    for other in groups[1:]:
+        joined = np.unique(joined * (int(other.max()) + 1) + other, return_inverse=True)[1].ravel()
+    return joined
 
 
 def cluster_sums(rows: Floats, groups: Codes) -> Floats:
     """Add rows up by group: shape (n_groups, k)."""
-    codes = np.unique(groups, return_inverse=True)[1].ravel()
+    codes = dense(groups)
     return level_sums(rows, codes, int(codes.max()) + 1)
 
 

@@ -147,42 +147,62 @@ def balanced_cells(
     norm = base @ y[is_comparison]
     noise = np.zeros((n_clusters, n_periods))
     np.add.at(noise, cluster[is_comparison], base[:, None] * (y[is_comparison] - norm))
-    found: list[tuple[Floats, Floats, Floats, Floats, Floats]] = []
+    own: list[Floats] = []
+    table: list[Floats] = []
     for g in cohorts:
         member = (start == g) & ~is_comparison
         share = weight[member] / weight[member].sum()
         mean = share @ y[member]
         score = np.zeros((n_clusters, n_periods))
         np.add.at(score, cluster[member], share[:, None] * (y[member] - mean))
-        gap, error = mean - norm, score - noise
+        own.append(score)
+        gap = mean - norm
         at = int(np.flatnonzero(periods == g + reference)[0])
-        other = np.arange(n_periods) != at
-        found.append(
-            (
-                np.full(n_periods - 1, g),
-                periods[other] - g,
-                (gap - gap[at])[other],
-                np.full(n_periods - 1, weight[member].sum() if is_weighted else member.sum()),
-                (error - error[:, [at]])[:, other],
-            )
+        size = weight[member].sum() if is_weighted else member.sum()
+        full = np.column_stack(
+            [np.full(n_periods, g), periods - g, gap - gap[at], np.full(n_periods, size)]
         )
-    scores = np.concatenate([one[4] for one in found], axis=1)
-    k = scores.shape[1]
-    n = n_units * n_periods
-    if small_sample == "none":
-        factor = 1.0
-    else:
+        table.append(full[np.arange(n_periods) != at])
+    cells = np.concatenate(table)
+    k, n = len(cells), n_units * n_periods
+    factor = 1.0
+    if small_sample != "none":
         n_parameters = k + n_periods + (n_units - 1 if small_sample == "full" else 0)
         factor = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_parameters)
-    cohort, event, att, size = (np.concatenate([one[j] for one in found]) for j in range(4))
+    places = [int(np.flatnonzero(periods == g + reference)[0]) for g in cohorts]
+    covariance = _difference_covariance(own, noise, places, n_clusters == n_units)
     return Cells(
-        cohort,
-        event,
-        att,
-        size,
-        factor * scores.T @ scores,
+        cells[:, 0],
+        cells[:, 1],
+        cells[:, 2],
+        cells[:, 3],
+        factor * covariance,
         n_clusters - 1,
     )
+
+
+def _difference_covariance(
+    own: list[Floats], noise: Floats, places: list[int], are_units: bool
+) -> Floats:
+    """Add up scores of changes since each cohort's reference; cohorts share the comparison's."""
+    n_periods = noise.shape[1]
+    kept = [np.flatnonzero(np.arange(n_periods) != at) for at in places]
+
+    def changes(score: Floats, k: int) -> Floats:
+        return (score - score[:, [places[k]]])[:, kept[k]]
+
+    if not are_units:  # a cluster can hold several cohorts
+        scores = np.concatenate([changes(one - noise, k) for k, one in enumerate(own)], axis=1)
+        return np.asarray(scores.T @ scores)
+    common = np.concatenate([changes(np.eye(n_periods), k) for k in range(len(own))], axis=1)
+    covariance = common.T @ (noise.T @ noise) @ common
+    low = 0
+    for k, one in enumerate(own):
+        part = changes(one[one.any(axis=1)], k)
+        high = low + part.shape[1]
+        covariance[low:high, low:high] += part.T @ part
+        low = high
+    return np.asarray(covariance)
 
 
 def corrective_weights(

@@ -82,6 +82,13 @@ def starts_of(design: Design) -> Floats:
     return np.array([np.inf if cohort is None else cohort for cohort in design.cohort])
 
 
+def clusters_of(design: Design) -> Codes:
+    """Number each unit's cluster, shape (n_units,); each its own if the design has none."""
+    if design.cluster is None:
+        return np.arange(len(design.units))
+    return as_codes(design.cluster)
+
+
 def rows_of(design: Design, options: Mapping[str, str]) -> Rows:
     """Lay the observed cells of a design out as rows.
 
@@ -92,7 +99,7 @@ def rows_of(design: Design, options: Mapping[str, str]) -> Rows:
     unit, period = (one.astype(np.int64) for one in np.nonzero(seen))
     start = starts_of(design)
     ordinals = np.asarray(design.periods, float)
-    clusters = np.arange(len(start)) if design.cluster is None else as_codes(design.cluster)
+    clusters = clusters_of(design)
     shared = {"unit": np.arange(len(start)), "cohort": as_codes(start), "cluster": clusters}
     covariates, names = _covariates(
         design, unit, period, options.get("covariates", "as_given") == "by_period"
@@ -129,6 +136,12 @@ def _covariates(
             f"{name} × {label}" for label in design.period_labels for name in design.covariate_names
         ),
     )
+
+
+def units_by_event(rows: Rows) -> dict[int, int]:
+    """Count the treated units observed at each event time."""
+    found, count = np.unique(rows.event[np.isfinite(rows.event)], return_counts=True)
+    return {int(e): int(n) for e, n in zip(found, count, strict=True)}
 
 
 def level_findings(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:

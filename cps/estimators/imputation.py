@@ -36,6 +36,7 @@ from cps.estimators._regression_panel import (
     level_findings,
     rows_of,
     under_each,
+    units_by_event,
 )
 from cps.estimators._scale import effect_measure, natural_scale, normal_estimate, path_points
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
@@ -134,7 +135,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     before = _before(leads, level)
     overall = all_of[0]
     first = min(design.cohorts)
-    unit_of = {e: len(np.unique(rows.unit[rows.event == e])) for e in [*before, *events]}
+    unit_of = units_by_event(rows)
+    here = np.bincount(rows.period[treated], minlength=len(design.periods))
     dropped = tuple(
         name for name, kept in zip(rows.names, parts.step.kept, strict=True) if not kept
     )
@@ -165,12 +167,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             for g, one in cohorts.items()
         ),
         by_calendar=tuple(
-            PeriodEffect(
-                t,
-                one,
-                len(np.unique(rows.unit[treated & (rows.period == design.periods.index(t))])),
-            )
-            for t, one in calendar.items()
+            PeriodEffect(t, one, int(here[design.periods.index(t)])) for t, one in calendar.items()
         ),
         aggregations={"simple": overall, "dynamic": _dynamic(values, scores, offsets, level)},
         paths=path_points(design, _counterfactual(design, parts)),
@@ -384,13 +381,14 @@ def _counterfactual(design: Design, parts: _Parts) -> Floats:
     rows = parts.rows
     usable = np.isfinite(rows.cohort) & (parts.untreated | parts.treated)
     whole = np.isfinite(rows.cohort)
-    path = np.full(len(design.periods), np.nan)
-    imputed = rows.y - parts.step.effects
-    for t in range(len(path)):
-        here = whole & (rows.period == t)
-        if here.any() and usable[here].all():
-            path[t] = imputed[here].mean()
-    return path
+    imputed = np.where(usable, rows.y - parts.step.effects, np.nan)[whole]
+    period = rows.period[whole]
+    count = np.bincount(period, minlength=len(design.periods))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # NaN where a treated cell can't be imputed.
+        return np.asarray(
+            np.bincount(period, weights=imputed, minlength=len(design.periods)) / count
+        )
 
 
 def _slopes(

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._regression import Errors, SmallSample
+from cps.estimators._regression_absorb import dense
 from cps.estimators._regression_events import Cells, balanced_cells, saturated_cells
 from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
     Rows,
+    clusters_of,
     collinear_finding,
     few_treated,
     level_findings,
@@ -27,6 +29,7 @@ from cps.estimators._regression_panel import (
     starts_of,
     t_estimate,
     under_each,
+    units_by_event,
 )
 from cps.estimators._scale import effect_measure, natural_scale, path_points
 from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
@@ -132,8 +135,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         "dynamic": as_estimate(float(mean @ att), float(np.sqrt(mean @ covariance @ mean))),
     }
     comparison = _is_comparison(design, options)
-    first = min(g for g in design.cohorts)
-    treated_units = {e: len(np.unique(rows.unit[rows.event == e])) for e in events}
+    first = min(design.cohorts)
+    treated_units = units_by_event(rows)
     return Effect(
         initiative=design.name,
         outcome=design.outcome,
@@ -154,7 +157,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         n_pre=sum(period < first - design.anticipation for period in design.periods),
         n_post=sum(period >= first for period in design.periods),
         by_event_time=tuple(
-            EventTimeEffect(e, by_event.get(e, Estimate(0.0)), treated_units[e]) for e in events
+            EventTimeEffect(e, by_event.get(e, Estimate(0.0)), treated_units.get(e, 0))
+            for e in events
         ),
         by_cohort=tuple(
             PeriodEffect(
@@ -310,7 +314,7 @@ def _estimate(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
             is_comparison=comparison[used],
             weight=np.ones(int(used.sum())) if design.weights is None else design.weights[used, 0],
             is_weighted=design.weights is not None,
-            cluster=np.unique(_clusters(design)[used], return_inverse=True)[1].ravel(),
+            cluster=dense(clusters_of(design)[used]),
             small_sample=small_sample,
         )
         return rows, cells
@@ -322,12 +326,6 @@ def _estimate(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
         errors=cast(Errors, options["errors"]),
         small_sample=small_sample,
     )
-
-
-def _clusters(design: Design) -> NDArray[np.int64]:
-    if design.cluster is None:
-        return np.arange(len(design.units))
-    return np.unique(np.asarray(design.cluster), return_inverse=True)[1].ravel()
 
 
 def _by_calendar(design: Design, cells: Cells, level: float) -> tuple[PeriodEffect, ...]:
@@ -344,18 +342,21 @@ def _by_calendar(design: Design, cells: Cells, level: float) -> tuple[PeriodEffe
 
 def _counterfactual(design: Design, cells: Cells, rows: Rows) -> Floats:
     """Give the treated units' mean less the average effect of the cells of each period."""
-    path = np.full(len(design.periods), np.nan)
-    period = cells.cohort + cells.event
-    known = dict(zip(zip(cells.cohort, period, strict=True), cells.att, strict=True))
-    for place, t in enumerate(design.periods):
-        here = np.isfinite(rows.cohort) & (rows.period == place)
-        gaps = [
-            0.0 if t == g - 1 - design.anticipation else known.get((g, float(t)), np.nan)
-            for g in rows.cohort[here]
-        ]
-        if gaps and np.isfinite(gaps).all():
-            path[place] = float(np.mean(rows.y[here] - np.array(gaps)))
-    return path
+    cohorts = np.array(design.cohorts, float)
+    gaps = np.full((len(cohorts), len(design.periods)), np.nan)
+    periods = np.asarray(design.periods, float)
+    gaps[periods[None] == cohorts[:, None] - 1 - design.anticipation] = 0.0
+    at = np.searchsorted(cohorts, cells.cohort)
+    gaps[at, np.searchsorted(periods, cells.cohort + cells.event)] = cells.att
+    treated = np.isfinite(rows.cohort)
+    period = rows.period[treated]
+    gap = gaps[np.searchsorted(cohorts, rows.cohort[treated]), period]
+    count = np.bincount(period, minlength=len(periods))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # NaN where a treated unit has no effect to take off.
+        return np.asarray(
+            np.bincount(period, weights=rows.y[treated] - gap, minlength=len(periods)) / count
+        )
 
 
 def _comparison_finding(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:

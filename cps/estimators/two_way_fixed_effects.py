@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Finding, Text
-from cps.estimators._bacon import FORBIDDEN, Bacon, decompose, decompose_with_controls, demeaned
+from cps.estimators._bacon import FORBIDDEN, Bacon, decompose, decompose_with_controls
 from cps.estimators._regression import Errors, Regression, SmallSample, regress
 from cps.estimators._regression_absorb import Absorber
+from cps.estimators._regression_collapsed import demeaned, regress_groups
 from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
     Rows,
+    clusters_of,
     collinear_finding,
     few_treated,
     level_findings,
@@ -31,6 +33,7 @@ from cps.estimators._regression_panel import (
     starts_of,
     t_estimate,
     under_each,
+    units_by_event,
 )
 from cps.estimators._scale import effect_measure, natural_scale
 from cps.result import Effect, Estimate, EventTimeEffect
@@ -56,6 +59,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 _TREATED = "(treated)"
+_MOST = 200_000_000  # floats in a matrix of dummies
 
 Floats = NDArray[np.float64]
 Table = dict[str, tuple[float | int | str | None, ...]]
@@ -68,7 +72,7 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
         return findings
     rows = _static_rows(design, options)
     try:
-        if _TREATED in _static(rows, options).names:
+        if _TREATED in _static(design, rows, options).names:
             return ()
         why = Text("", "")
     except (ValueError, ZeroDivisionError) as error:
@@ -99,7 +103,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     out of the static regression. ``seed`` is not used: nothing is drawn.
     """
     rows = _static_rows(design, options)
-    fitted = _static(rows, options)
+    fitted = _static(design, rows, options)
     overall = t_estimate(*fitted.get(_TREATED), level, fitted.degrees)
     parts = _decomposition(design, options)
     cells = _cell_weights(design, rows)
@@ -151,7 +155,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
     """Give the coefficient alone."""
-    fitted = _static(_static_rows(design, options), options)
+    fitted = _static(design, _static_rows(design, options), options)
     return fitted.get(_TREATED)[0] if _TREATED in fitted.names else float("nan")
 
 
@@ -192,17 +196,56 @@ def _static_rows(design: Design, options: Mapping[str, str]) -> Rows:
     return rows.keep((rows.event < -design.anticipation) | (rows.event >= 0))
 
 
-def _static(rows: Rows, options: Mapping[str, str]) -> Regression:
+def _static(design: Design, rows: Rows, options: Mapping[str, str]) -> Regression:
+    # Controls first: where they span treatment there is no estimate, rather than a wrong one.
+    return _regress(design, rows, options, {_TREATED: (0.0, np.inf)})
+
+
+def _regress(
+    design: Design,
+    rows: Rows,
+    options: Mapping[str, str],
+    spans: Mapping[str, tuple[float, float]],
+) -> Regression:
+    """Regress on flags of event times from one end of each span to the other."""
+    errors = cast(Errors, options["errors"])
+    small_sample = cast(SmallSample, options["small_sample"])
+    if _is_plain(design, options) and len(rows.y) == design.y.size:
+        starts, group = np.unique(starts_of(design), return_inverse=True)
+        event = np.asarray(design.periods)[None] - starts[:, None]
+        return regress_groups(
+            design.y,
+            group.ravel(),
+            np.array([(event >= low) & (event <= high) for low, high in spans.values()]) * 1.0,
+            names=list(spans),
+            weight=np.ones(len(design.units)) if design.weights is None else design.weights[:, 0],
+            cluster=clusters_of(design),
+            errors=errors,
+            small_sample=small_sample,
+        )
+    flags = [
+        ((rows.event >= low) & (rows.event <= high)).astype(float) for low, high in spans.values()
+    ]
     return regress(
         rows.y,
-        # Controls first: where they span treatment there is no estimate, rather than a wrong one.
-        np.column_stack([rows.covariates, (rows.event >= 0).astype(float)]),
-        names=[*rows.names, _TREATED],
+        np.column_stack([rows.covariates, *flags]),
+        names=[*rows.names, *spans],
         absorb=[rows.level, rows.period],
         weights=rows.weights,
-        errors=cast(Errors, options["errors"]),
+        errors=errors,
         clusters=[rows.cluster],
-        small_sample=cast(SmallSample, options["small_sample"]),
+        small_sample=small_sample,
+    )
+
+
+def _is_plain(design: Design, options: Mapping[str, str]) -> bool:
+    """Tell whether groups that start together carry all that the regression needs."""
+    constant = design.weights is None or bool((design.weights == design.weights[:, :1]).all())
+    return (
+        design.is_balanced
+        and design.covariates is None
+        and constant
+        and options["levels"] == "unit"
     )
 
 
@@ -216,20 +259,15 @@ def _dynamic(
     wanted = [e for e in found if e != reference][::-1]
     if reference not in found:
         return (), ()
+    spans = {str(int(e)): (float(e), float(e)) for e in wanted}
+    if len(rows.y) * len(spans) > _MOST and not _is_plain(design, options):
+        return (), ()
     try:
-        fitted = regress(
-            rows.y,
-            np.column_stack([rows.covariates, *(rows.event == e for e in wanted)]).astype(float),
-            names=[*rows.names, *(f"{int(e)}" for e in wanted)],
-            absorb=[rows.level, rows.period],
-            weights=rows.weights,
-            errors=cast(Errors, options["errors"]),
-            clusters=[rows.cluster],
-            small_sample=cast(SmallSample, options["small_sample"]),
-        )
+        fitted = _regress(design, rows, options, spans)
     except ValueError:
         return (), ()
-    events = [int(e) for e in found if e == reference or f"{int(e)}" in fitted.names]
+    counts = units_by_event(rows)
+    events = [int(e) for e in found if e == reference or str(int(e)) in fitted.names]
     place = [fitted.names.index(str(e)) if e != reference else -1 for e in events]
     covariance = np.zeros((len(events), len(events)))
     real = [k for k, at in enumerate(place) if at >= 0]
@@ -240,7 +278,7 @@ def _dynamic(
             EventTimeEffect(
                 e,
                 Estimate(0.0) if at < 0 else t_estimate(*fitted.get(str(e)), level, fitted.degrees),
-                len(np.unique(rows.unit[rows.event == e])),
+                counts[e],
             )
             for e, at in zip(events, place, strict=True)
         ),
