@@ -12,6 +12,9 @@ from cps.design.record import Design
 from cps.provenance import sha256_json
 
 
+_SCALARS = (str, int, float, bool, type(None))
+
+
 def hash_design(design: Design) -> str:
     """Give the sha256 over every field but the hash itself: arrays by shape, type and bytes."""
     return sha256_json(
@@ -34,5 +37,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
+        if all(type(one) in _SCALARS for one in value):
+            return list(value)
         return [_plain(one) for one in value]
     return value

@@ -269,11 +269,16 @@ def _from_donors(
 
 def _change(donors: Floats, periods: NDArray[np.int64], start: float, anticipation: int) -> Floats:
     """Give each unit's post-period mean less its pre-period mean; NaN where a side is unseen."""
-    after, before = donors[:, periods >= start], donors[:, periods < start - anticipation]
+    # Slices, not masks: a mask would copy the panel for every start.
+    after = donors[:, np.searchsorted(periods, start) :]
+    before = donors[:, : np.searchsorted(periods, start - anticipation)]
     return _mean_seen(after) - _mean_seen(before)
 
 
 def _mean_seen(side: Floats) -> Floats:
+    sums = side.sum(axis=1)
+    if side.shape[1] and not np.isnan(sums).any():
+        return np.asarray(sums / side.shape[1])
     n = (~np.isnan(side)).sum(axis=1)
     total = np.nansum(side, axis=1)
     return np.divide(total, n, out=np.full(len(side), np.nan), where=n > 0)

@@ -317,6 +317,12 @@ def _require_keys(tidy: pl.DataFrame) -> None:
             where="frame",
             mend=Text("删除或补齐这些行", "drop or complete these rows"),
         )
+    by_unit = tidy.group_by("unit").agg(
+        pl.col("period").n_unique().alias("periods"), pl.len().alias("rows")
+    )
+    if (by_unit["periods"] == by_unit["rows"]).all():
+        return
+    # Only now by pairs: as many groups as rows would take minutes in a large panel.
     twice = tidy.group_by("unit", "period").len().filter(pl.col("len") > 1).sort("unit", "period")
     if twice.height:
         key = twice.row(0, named=True)
