@@ -11,7 +11,6 @@ import numpy as np
 from cps.design.record import Design
 from cps.provenance import sha256_json
 
-
 _SCALARS = (str, int, float, bool, type(None))
 
 
