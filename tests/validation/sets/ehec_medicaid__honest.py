@@ -14,7 +14,8 @@ from cps.robustness._honest import (
     relative_magnitude_set,
     smoothness_set,
 )
-from tests.validation.table import Ours
+from tests.validation.sets import _honest_package
+from tests.validation.table import Ours, Reference, card
 
 SET = "ehec_medicaid"
 YEARS = tuple(range(2008, 2016))
@@ -58,6 +59,27 @@ def ours(folder: Path) -> dict[str, Ours]:
     for m in ("0", "0.01", "0.02", "0.05"):
         found[f"honest_sd_M{m}"] = Ours(smoothness_set(one, float(m)))
     return found
+
+
+def references(folder: Path) -> list[Reference]:
+    """Read the sets of relative magnitudes off the package's grid, with its random numbers.
+
+    That reproduces the printed digits, so that the differences above are its grid's step and its
+    1000 draws, not another test. Half a unit of the last digit printed is allowed for.
+    """
+    one = study(folder)
+    printed = {target["id"]: target["value"] for target in card(folder.parent, SET)["targets"]}
+    off = [
+        abs(ours - theirs)
+        for mbar in ("0.5", "1", "2")
+        for ours, theirs in zip(
+            _honest_package.relative_magnitude_set(one, float(mbar)),
+            printed[f"honest_rm_Mbar{mbar}"],
+            strict=True,
+        )
+    ]
+    what = "HonestDiD's relative magnitudes on its own grid, with its random numbers"
+    return [Reference(what, len(off), max(off), 5e-5)]
 
 
 def _within(array: NDArray[np.float64]) -> NDArray[np.float64]:
