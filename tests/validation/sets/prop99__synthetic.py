@@ -30,12 +30,10 @@ def design(folder: Path, *, covariates: bool = False) -> Design:
     names = ("lnincome", "age15to24", "retprice", "beer") if covariates else ()
     # Years before a series begins lie outside every window; a design wants no gaps in them.
     frame = frame.sort("state", "year").with_columns(
-        pl.col(name).fill_null(strategy="backward").over("state")
-        for name in names
+        pl.col(name).fill_null(strategy="backward").over("state") for name in names
     )
     frame = frame.with_columns(
-        pl.col(name).fill_null(strategy="forward").over("state")
-        for name in names
+        pl.col(name).fill_null(strategy="forward").over("state") for name in names
     )
     return cps.design_from_frame(
         frame,

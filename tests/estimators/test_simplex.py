@@ -1,0 +1,157 @@
+"""Least squares over the simplex: optimality conditions, a slow solver, awkward problems."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cps.estimators._nelder_mead import nelder_mead
+from cps.estimators._simplex import simplex_qp, simplex_ridge
+
+
+def problems(seed: int, m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random walks to be mixed into others; one column barred in each problem."""
+    rng = np.random.default_rng(seed)
+    matrix, target = rng.normal(size=(m, k)).cumsum(axis=0), rng.normal(size=(n, m)).cumsum(axis=1)
+    allowed = np.ones((n, k), dtype=bool)
+    allowed[np.arange(n), np.arange(n) % k] = False
+    return matrix, target, allowed
+
+
+def gap(x: np.ndarray, gradient: np.ndarray, allowed: np.ndarray) -> float:
+    """Frank-Wolfe's gap: an upper bound of what is lost against the minimum, zero there only."""
+    least = np.where(allowed, gradient, np.inf).min(axis=1)
+    return float(((x * gradient).sum(axis=1) - least).max())
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(19, 38, 39), (6, 75, 60), (60, 20, 30), (3, 2, 5)])
+def test_quadratic_programs_meet_their_optimality_conditions(m: int, k: int, n: int) -> None:
+    matrix, target, allowed = problems(0, m, k, n)
+    gram, linear = (matrix.T @ matrix)[None], target @ matrix
+    x = simplex_qp(gram, linear, allowed)
+    assert x.sum(axis=1) == pytest.approx(np.ones(n), abs=1e-12)
+    assert (x >= 0).all()
+    assert (x[~allowed] == 0).all()
+    # Gradients are of size 1e2 to 1e3: eleven digits are what sums of that size leave.
+    assert gap(x, x @ gram[0] - linear, allowed) < 1e-7
+
+
+@pytest.mark.parametrize("eta", [0.05, 1.0, 30.0])
+@pytest.mark.parametrize(("m", "k", "n"), [(19, 38, 39), (6, 75, 60), (60, 20, 30)])
+def test_penalised_programs_meet_their_optimality_conditions(
+    m: int, k: int, n: int, eta: float
+) -> None:
+    matrix, target, allowed = problems(1, m, k, n)
+    x = simplex_ridge(matrix, target, allowed, eta=np.full(n, eta))
+    gradient = (x @ matrix.T - target) @ matrix + eta * x
+    assert x.sum(axis=1) == pytest.approx(np.ones(n), abs=1e-12)
+    assert (x >= 0).all()
+    assert (x[~allowed] == 0).all()
+    # Weights come from a residual over eta: small penalties cost digits in proportion.
+    assert gap(x, gradient, allowed) < 1e-4 / eta
+
+
+def test_the_two_solvers_agree_where_both_apply() -> None:
+    matrix, target, allowed = problems(2, 12, 15, 10)
+    eta = np.full(10, 2.0)
+    gram = (matrix.T @ matrix)[None] + 2.0 * np.eye(15)
+    dual = simplex_ridge(matrix, target, allowed, eta=eta)
+    assert simplex_qp(gram, target @ matrix, allowed) == pytest.approx(dual, abs=1e-8)
+
+
+def test_a_slow_independent_solver_finds_the_same_minimum() -> None:
+    from scipy.optimize import minimize
+
+    matrix, target, _ = problems(3, 9, 6, 1)
+
+    def loss(x: np.ndarray) -> float:
+        return float(((matrix @ x - target[0]) ** 2).sum())
+
+    slow = minimize(
+        loss,
+        np.full(6, 1 / 6),
+        bounds=[(0, 1)] * 6,
+        constraints={"type": "eq", "fun": lambda x: x.sum() - 1},
+        options={"ftol": 1e-15, "maxiter": 2000},
+    )
+    every = np.ones((1, 6), dtype=bool)
+    x = simplex_qp((matrix.T @ matrix)[None], target @ matrix, every)[0]
+    # The slow one stops at a relative 1e-8 or so; ours must be no worse.
+    assert loss(x) <= slow.fun * (1 + 1e-8)
+    assert loss(x) == pytest.approx(slow.fun, rel=1e-6)
+
+
+def test_problems_with_columns_of_their_own_are_those_that_share_one_by_one() -> None:
+    matrix, target, allowed = problems(4, 8, 12, 5)
+    own = np.broadcast_to(matrix, (5, 8, 12))
+    gram = matrix.T @ matrix
+    eta = np.full(5, 3.0)
+    assert simplex_ridge(own, target, allowed, eta=eta) == pytest.approx(
+        simplex_ridge(matrix, target, allowed, eta=eta), abs=1e-9
+    )
+    assert simplex_qp(
+        np.broadcast_to(gram, (5, 12, 12)), target @ matrix, allowed
+    ) == pytest.approx(simplex_qp(gram[None], target @ matrix, allowed), abs=1e-9)
+
+
+def test_equal_columns_and_a_single_column_do_no_harm() -> None:
+    matrix, target, _ = problems(5, 10, 4, 3)
+    twice = np.hstack([matrix, matrix])
+    every = np.ones((3, 8), dtype=bool)
+    x = simplex_qp((twice.T @ twice)[None], target @ twice, every)
+    plain = simplex_qp((matrix.T @ matrix)[None], target @ matrix, every[:, :4])
+    assert x[:, :4] + x[:, 4:] == pytest.approx(plain, abs=1e-6)
+    only = np.zeros((3, 8), dtype=bool)
+    only[:, 2] = True
+    assert simplex_qp((twice.T @ twice)[None], target @ twice, only)[:, 2] == pytest.approx(1)
+    ridge = simplex_ridge(twice, target, only, eta=np.full(3, 1.0))
+    assert ridge[:, 2] == pytest.approx(1)
+
+
+def test_a_mix_of_columns_is_found_to_the_last_digit() -> None:
+    matrix, _, _ = problems(6, 15, 9, 1)
+    truth = np.array([0.2, 0, 0, 0.5, 0, 0, 0.3, 0, 0])
+    target = (matrix @ truth)[None]
+    x = simplex_qp((matrix.T @ matrix)[None], target @ matrix, np.ones((1, 9), dtype=bool))[0]
+    assert x == pytest.approx(truth, abs=1e-9)
+
+
+def test_a_good_guess_of_the_weights_changes_nothing_but_the_way() -> None:
+    matrix, target, allowed = problems(7, 12, 10, 6)
+    gram, linear = (matrix.T @ matrix)[None], target @ matrix
+    cold = simplex_qp(gram, linear, allowed)
+    nearby = simplex_qp(gram, linear + 0.5, allowed)
+    assert simplex_qp(gram, linear, allowed, start=nearby) == pytest.approx(cold, abs=1e-9)
+
+
+def test_inputs_stay_as_they_were() -> None:
+    matrix, target, allowed = problems(8, 6, 5, 4)
+    gram, linear, eta = (matrix.T @ matrix)[None], target @ matrix, np.ones(4)
+    arrays = (matrix, target, allowed, gram, linear, eta)
+    before = [one.copy() for one in arrays]
+    for one in arrays:
+        one.setflags(write=False)
+    simplex_qp(gram, linear, allowed)
+    simplex_ridge(matrix, target, allowed, eta=eta)
+    assert all((one == then).all() for one, then in zip(arrays, before, strict=True))
+
+
+def test_the_downhill_simplex_ends_where_scipys_does() -> None:
+    from scipy.optimize import minimize
+
+    def bananas(task: np.ndarray, x: np.ndarray) -> np.ndarray:
+        a = 1.0 + task
+        return (a - x[:, 0]) ** 2 + 10 * (x[:, 1] - x[:, 0] ** 2) ** 2 + (x[:, 2] - a) ** 4
+
+    start = np.array([[0.3, 0.3, 0.3], [0.0, 0.5, 1.0]])
+    ours = nelder_mead(bananas, start)
+    for i, x0 in enumerate(start):
+        task = np.array([i])
+        theirs = minimize(
+            lambda x, task=task: float(bananas(task, x[None])[0]),
+            x0,
+            method="Nelder-Mead",
+            options={"maxiter": 1000},
+        )
+        # The same steps in another order of sums: rounding only.
+        assert ours[i] == pytest.approx(theirs.x, abs=1e-7)
