@@ -63,6 +63,9 @@ def coding_of(series: pl.Series, frequency: Frequency, *, column: str) -> Coding
         return _joined_or_refuse(frequency, "month", column, f"{low:.0f}")
     if _is_joined(values, "quarter"):
         return _joined_or_refuse(frequency, "quarter", column, f"{low:.0f}")
+    base = {"month": 100, "quarter": 10, "year": 0}[frequency]
+    if base and _YEARS[0] * base < low and high < (_YEARS[1] + 1) * base:
+        return "joined"  # one that names no period is refused where it is read
     if frequency != "year" and _YEARS[0] <= low and high <= _YEARS[1]:
         raise DesignError(
             Text(
