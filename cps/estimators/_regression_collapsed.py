@@ -91,7 +91,7 @@ def regress_groups(
         factor = n_clusters / (n_clusters - 1) * (n - 1) / (n - parameters)
         scores = scores @ inverse * np.sqrt(1.0 if exact else factor)
         covariance, degrees = scores.T @ scores, n_clusters - 1
-    labels = np.array(names, dtype=object)
+    labels = np.array(list(names), dtype=object)
     return Regression(
         tuple(labels[kept]),
         coefficients,
