@@ -77,9 +77,9 @@ def refusals(design: Design, effect: Effect, proxy: str | None, name: Text) -> l
                 ),
                 design.name,
                 Text(
-                    "改用 synthetic_did（weights=sc 或 did）、interactive_fixed_effects 或 "
+                    "改用 synthetic_control、synthetic_did（weights=sc 或 did）、interactive_fixed_effects 或 "
                     "matrix_completion",
-                    "take synthetic_did (weights=sc or did), interactive_fixed_effects or "
+                    "take synthetic_control, synthetic_did (weights=sc or did), interactive_fixed_effects or "
                     "matrix_completion",
                 ),
             )
@@ -140,7 +140,15 @@ def proxy_of(effect: Effect) -> str | None:
     """Name the counterfactual that an estimator's effect rests on; None if it can't be refitted."""
     options = effect.options
     if effect.method == "synthetic_did":
-        return {"sc": "sc", "did": "did"}.get(options.get("weights", ""))
+        known = {"sc": "sc", "did": "did", "difp": "demeaned_sc"}
+        return known.get(options.get("weights", ""))
+    if effect.method == "synthetic_control":
+        is_plain = options.get("fit") == "outcomes" and options.get("augment") == "none"
+        if not is_plain or (options.get("units") == "separate" and effect.n_treated > 1):
+            return None
+        return "demeaned_sc" if options.get("intercept") == "yes" else "sc"
+    if effect.method in ("imputation", "two_way_fixed_effects"):
+        return "did" if options.get("levels") == "unit" else None
     return {"interactive_fixed_effects": "factors", "matrix_completion": "completion"}.get(
         effect.method
     )
