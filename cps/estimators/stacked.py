@@ -346,15 +346,13 @@ def _regress(
         names = [_name(int(e)) for e in wanted]
     else:
         columns, names = [(treated & (event >= 0)).astype(float)], [_TREATED]
-    if options["weights"] == "corrected" and not rows.names:
+    if options["weights"] == "corrected" and _is_plain(design):
         levels = [as_codes(treated), as_codes(event)]
     else:
-        # With covariates, levels by unit: a mean of two groups would leave units' own levels in.
+        # Two groups' means carry units' own levels along where units come and go.
         levels = [
             as_codes(place * (int(rows.unit.max()) + 1) + rows.unit[row]),
-            as_codes(event)
-            if options["weights"] == "corrected"
-            else as_codes(place * len(design.periods) + rows.period[row]),
+            as_codes(place * len(design.periods) + rows.period[row]),
         ]
     clusters = rows.cluster[row]
     if options["cluster_by"] == "stack":
@@ -369,6 +367,12 @@ def _regress(
         clusters=[clusters],
         small_sample=cast(SmallSample, options["small_sample"]),
     )
+
+
+def _is_plain(design: Design) -> bool:
+    """Tell whether the means of two groups are all that the corrected regression compares."""
+    constant = design.weights is None or bool((design.weights == design.weights[:, :1]).all())
+    return design.is_balanced and design.covariates is None and constant
 
 
 def _sizes(rows: Rows, stack: _Stack) -> dict[str, tuple[float | int | str | None, ...]]:
