@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,37 @@ from cps.design.record import Design
 from cps.estimators._ranks import accept_half_width, counted_p
 from cps.estimators.inference._assign import Assignments
 from cps.estimators.inference._statistic import fit_under
-from cps.result import Effect, Estimate, EventTimeEffect
+from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
 
 Covariance = tuple[tuple[float, ...], ...]
 
 
-def without_errors(effects: tuple[EventTimeEffect, ...]) -> tuple[EventTimeEffect, ...]:
-    """Keep the effects and drop their errors: those were the inference's that is replaced."""
+_WithEstimate = TypeVar("_WithEstimate", EventTimeEffect, PeriodEffect, GroupTimeEffect)
+
+
+def bare(effect: Effect, overall: Estimate) -> Effect:
+    """Put a new headline in, and drop every error that the inference replaced had given.
+
+    An aggregation that is the headline itself takes the new one over.
+    """
+    return dataclasses.replace(
+        effect,
+        overall=overall,
+        by_event_time=without_errors(effect.by_event_time),
+        by_cohort=without_errors(effect.by_cohort),
+        by_calendar=without_errors(effect.by_calendar),
+        group_time=without_errors(effect.group_time),
+        aggregations={
+            name: overall if one.att == effect.overall.att else Estimate(one.att)
+            for name, one in effect.aggregations.items()
+        },
+        event_covariance=(),
+        placebos=(),
+    )
+
+
+def without_errors(effects: tuple[_WithEstimate, ...]) -> tuple[_WithEstimate, ...]:
+    """Keep the effects and drop their errors."""
     return tuple(dataclasses.replace(one, estimate=Estimate(one.estimate.att)) for one in effects)
 
 

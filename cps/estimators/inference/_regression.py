@@ -44,11 +44,13 @@ class Regression:
 def two_way(design: Design) -> Regression | None:
     """Regress on treatment with unit and period effects; covariates, weights and gaps allowed.
 
+    Periods in which an anticipated effect is allowed for are left out of their units' rows.
     None if the treatment is no more than the fixed effects.
     """
     start = np.array([np.inf if one is None else one for one in design.cohort])
     treated = np.asarray(design.periods)[None, :] >= start[:, None]
-    keep = ~np.isnan(design.y)
+    early = np.asarray(design.periods)[None, :] >= start[:, None] - design.anticipation
+    keep = ~np.isnan(design.y) & (treated | ~early)
     if design.covariates is not None:
         keep = keep & ~np.isnan(design.covariates).any(axis=0)
     unit, period = np.nonzero(keep)

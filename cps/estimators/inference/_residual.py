@@ -18,7 +18,7 @@ from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._ranks import TIE, accept_half_width, counted_p
 from cps.estimators._scale import natural_scale
-from cps.estimators.inference._events import without_errors
+from cps.estimators.inference._events import bare
 from cps.estimators.inference._linear import treated_weights
 from cps.estimators.inference._words import floor_finding
 from cps.result import Effect, Estimate
@@ -68,6 +68,23 @@ def residual_refusals(design: Design, effect: Effect) -> tuple[Finding, ...]:
                 Text("面板有缺口，残差不完整", "the panel has gaps: residuals are incomplete"),
                 design.name,
                 Text("设计时用 missing=drop_unit", "design it with missing='drop_unit'"),
+            )
+        )
+    if design.cluster is not None and len(set(design.cluster)) < len(design.units):
+        found.append(
+            Finding(
+                "E-INF-CLUSTERS",
+                "reject",
+                Text(
+                    "设计把单位归入聚类，而残差逐单位顶替，聚类内的相关会被忽略",
+                    "units are grouped into clusters, but residuals stand in unit by unit: "
+                    "what clusters share would be ignored",
+                ),
+                design.name,
+                Text(
+                    "改用 randomisation（按聚类重排），或以聚类均值为单位",
+                    "use inference='randomisation', which permutes clusters, or make clusters units",
+                ),
             )
         )
     if design.n_donors < 3:
@@ -228,13 +245,10 @@ def infer_from(
     if design.n_treated > MANY:
         findings.append(_many(design))
     return dataclasses.replace(
-        effect,
-        overall=overall,
+        bare(effect, overall),
         natural=natural_scale(design, overall),
         level=level,
         p_value_floor=floor,
-        by_event_time=without_errors(effect.by_event_time),
-        event_covariance=(),
         findings=tuple(findings),
     )
 

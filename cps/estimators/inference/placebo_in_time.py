@@ -19,7 +19,7 @@ from cps.errors import Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._ranks import accept_half_width, counted_p, p_floor
 from cps.estimators._scale import natural_scale
-from cps.estimators.inference._events import without_errors
+from cps.estimators.inference._events import bare
 from cps.estimators.inference._words import floor_finding
 from cps.result import Effect, Estimate
 
@@ -97,27 +97,25 @@ def infer(
     att = effect.overall.att
     if att is None:
         return effect
-    floor = p_floor(len(placebos))
-    findings = [*effect.findings, _how(design, len(placebos), length)]
-    half = accept_half_width(placebos, level) if len(placebos) else float("inf")
+    n = len(placebos)
+    floor = p_floor(n)
+    findings = [*effect.findings, _how(design, n, length)]
+    half = accept_half_width(placebos, level)
     if not np.isfinite(half):
-        findings.append(floor_finding(design, floor, level, len(placebos)))
+        findings.append(floor_finding(design, floor, level, n))
     overall = Estimate(
         att,
-        float(np.sqrt((placebos**2).mean())) if len(placebos) > 1 else None,
+        float(np.sqrt((placebos**2).mean())) if n > 1 else None,
         att - half if np.isfinite(half) else None,
         att + half if np.isfinite(half) else None,
-        counted_p(att, placebos),
+        counted_p(att, placebos) if n else None,
     )
     return dataclasses.replace(
-        effect,
-        overall=overall,
+        bare(effect, overall),
         natural=natural_scale(design, overall),
         level=level,
-        p_value_floor=floor,
+        p_value_floor=floor if n else None,
         placebos=tuple(float(one) for one in placebos),
-        by_event_time=without_errors(effect.by_event_time),
-        event_covariance=(),
         findings=tuple(findings),
     )
 

@@ -19,8 +19,8 @@ from cps.errors import Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._assign import Assignments, assign
-from cps.estimators.inference._events import placebo_events, without_errors
-from cps.estimators.inference._refuse import refusals, settle_scheme
+from cps.estimators.inference._events import bare, placebo_events
+from cps.estimators.inference._refuse import can_stand_in, refusals, settle_scheme
 from cps.estimators.inference._statistic import Scores, choose
 from cps.estimators.inference._words import floor_finding, open_finding
 from cps.result import Effect, Estimate
@@ -75,15 +75,15 @@ def infer(
         findings.append(floor_finding(design, floor, level, len(others.starts)))
     elif overall.ci_low is None or overall.ci_high is None:
         findings.append(open_finding(design))
+    events = _events(design, effect, refit, options=options, level=level, seed=seed)
     return dataclasses.replace(
-        effect,
-        overall=overall,
+        bare(effect, overall),
         natural=natural_scale(design, overall),
         level=level,
         p_value_floor=floor,
         placebos=tuple(float(one) for one in scores.placebos if np.isfinite(one)),
         findings=tuple(findings),
-        **_events(design, effect, refit, options=options, level=level, seed=seed),
+        **events,
     )
 
 
@@ -105,12 +105,19 @@ def _events(
 ) -> dict[str, Any]:
     """Give each event time its own placebos, unless the method brought its own."""
     if effect.inference == "placebo":
-        return {}
-    if options["events"] == "placebo" and design.n_donors - design.n_treated >= 2:
+        return {
+            "by_event_time": effect.by_event_time,
+            "by_cohort": effect.by_cohort,
+            "by_calendar": effect.by_calendar,
+            "event_covariance": effect.event_covariance,
+        }
+    # Errors that are drawn, too, would be drawn anew for each placebo.
+    is_cheap = effect.inference == "analytic" and can_stand_in(design)
+    if options["events"] == "placebo" and is_cheap:
         placebos = assign(design, "donors", _EVENT_PLACEBOS, seed)
         events, covariance = placebo_events(design, effect, refit, placebos, level)
         return {"by_event_time": events, "event_covariance": covariance}
-    return {"by_event_time": without_errors(effect.by_event_time), "event_covariance": ()}
+    return {}
 
 
 def _how(design: Design, scheme: str, others: Assignments, n_failed: int) -> Finding:

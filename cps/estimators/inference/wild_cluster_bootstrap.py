@@ -7,7 +7,7 @@ doi:10.1111/ectj.12107, for few treated clusters; numbers agree with Stata ``boo
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from cps.errors import DesignError, Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._scale import natural_scale
 from cps.estimators._wild import Kind, WildTest, wild_bootstrap
-from cps.estimators.inference._events import without_errors
+from cps.estimators.inference._events import bare, without_errors
 from cps.estimators.inference._linear import common_contrast
 from cps.estimators.inference._regression import (
     Regression,
@@ -27,7 +27,7 @@ from cps.estimators.inference._regression import (
     one_comparison,
     two_way,
 )
-from cps.result import Effect, Estimate
+from cps.result import Effect, Estimate, EventTimeEffect
 
 NAME = Text("野聚类自助法", "Wild cluster bootstrap")
 REFERENCE = (
@@ -93,36 +93,64 @@ def infer(
         regression = _comparison(design, effect, refit)
     n_treated = len(set(clusters(design)[_treated(design)].tolist()))
     by = _by(options["by"], design, n_treated)
-    found = wild_bootstrap(
-        regression.y,
-        regression.x,
-        regression.cluster,
-        0,
-        restricted=options["null"] == "restricted",
-        kind=cast(Kind, options["weights"]),
-        draws=int(options["draws"]),
-        seed=seed,
-        level=level,
-        boot_cluster=_shared(regression, by),
-        n_absorbed=regression.n_absorbed,
-    )
-    overall = Estimate(
-        effect.overall.att, found.se, found.ci_low, found.ci_high, min(1.0, found.p_value)
-    )
+
+    def bootstrap(one: Regression) -> WildTest:
+        return wild_bootstrap(
+            one.y,
+            one.x,
+            one.cluster,
+            0,
+            restricted=options["null"] == "restricted",
+            kind=cast(Kind, options["weights"]),
+            draws=int(options["draws"]),
+            seed=seed,
+            level=level,
+            boot_cluster=_shared(one, by),
+            n_absorbed=one.n_absorbed,
+        )
+
+    found = bootstrap(regression)
+    overall = _estimate(effect.overall.att, found)
     return dataclasses.replace(
-        effect,
-        overall=overall,
+        bare(effect, overall),
         natural=natural_scale(design, overall),
         level=level,
         p_value_floor=found.p_value_floor,
-        by_event_time=without_errors(effect.by_event_time),
-        event_covariance=(),
+        by_event_time=_events(design, effect, bootstrap),
         findings=(
             *effect.findings,
             _how(design, found, by, options["null"]),
             *_few(design, n_treated, found.n_clusters, by, options["null"]),
         ),
     )
+
+
+def _estimate(att: float | None, found: WildTest) -> Estimate:
+    return Estimate(att, found.se, found.ci_low, found.ci_high, found.p_value)
+
+
+def _events(
+    design: Design, effect: Effect, bootstrap: Callable[[Regression], WildTest]
+) -> tuple[EventTimeEffect, ...]:
+    """Bootstrap each event time of one cohort: a period compared with the base that it has."""
+    if not _one_cohort(design):
+        return without_errors(effect.by_event_time)
+    start = design.periods.index(design.cohorts[0])
+    n_before = sum(p < design.cohorts[0] - design.anticipation for p in design.periods)
+    found = []
+    for one in effect.by_event_time:
+        t = start + one.event_time
+        estimate = Estimate(one.estimate.att)
+        for base in ([n_before - 1], [t - 1], list(range(n_before))):
+            contrast = np.zeros(len(design.periods))
+            contrast[base] -= 1 / len(base)
+            contrast[t] += 1
+            regression = one_comparison(design, contrast)
+            if contrast.any() and is_coefficient(regression, one.estimate.att, design):
+                estimate = _estimate(one.estimate.att, bootstrap(regression))
+                break
+        found.append(dataclasses.replace(one, estimate=estimate))
+    return tuple(found)
 
 
 def _one_cohort(design: Design) -> bool:
