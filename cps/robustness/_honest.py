@@ -148,15 +148,36 @@ def smoothness_set(
     )
 
 
-def breakdown(
-    robust: Callable[[float], Interval], *, start: float, most: float, steps: int = 40
-) -> float | None:
-    """Give the largest violation for which the robust set still excludes zero.
+def relative_magnitude_excludes_zero(
+    study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
+) -> bool:
+    """Tell whether the robust set lies on one side of zero; quicker than its two ends."""
+    reach = _relative_reach(study, mbar)
+    side = np.linspace(study.estimate - reach, study.estimate + reach, _GRID)
+    beyond = np.append(side[side * study.estimate <= 0], 0.0)
+    if original_covers_zero(study, alpha):
+        return False
+    for matrix in _relative(study, _first_differences(study), mbar):
+        part = _moments(study, matrix, np.zeros(len(matrix)))
+        first = _least_favourable(study, part, alpha / 10) if method == "C-LF" else FirstStage()
+        if _accepts(study, part, beyond, alpha, first).any():
+            return False
+    return True
+
+
+def original_covers_zero(study: EventStudy, alpha: float) -> bool:
+    """Tell whether the usual interval covers zero."""
+    low, high = original_set(study, alpha=alpha)
+    return low <= 0 <= high
+
+
+def breakdown(excludes_zero: Callable[[float], bool], *, start: float, most: float) -> float | None:
+    """Give the largest violation for which the robust set still excludes zero, to half a percent.
 
     Parameters
     ----------
-    robust : callable
-        From the size of the violation to the set.
+    excludes_zero : callable
+        From the size of the violation to whether the set excludes zero.
     start, most : float
         First violation tried, and the largest; ``most`` itself is given if zero is excluded there.
 
@@ -165,23 +186,16 @@ def breakdown(
     float or None
         None if zero is not excluded even without a violation.
     """
-
-    def excludes(size: float) -> bool:
-        low, high = robust(size)
-        return low > 0 or high < 0
-
-    if not excludes(0.0):
+    if not excludes_zero(0.0):
         return None
     low, high = 0.0, start
-    while excludes(high):
+    while excludes_zero(high):
         low, high = high, 2 * high
         if low >= most:
             return most
-    for _ in range(steps):
+    while high - low > 5e-3 * high and high > 1e-3 * start:
         middle = (low + high) / 2
-        low, high = (middle, high) if excludes(middle) else (low, middle)
-        if high - low <= 2e-3 * high:
-            break
+        low, high = (middle, high) if excludes_zero(middle) else (low, middle)
     return low
 
 
@@ -223,11 +237,15 @@ def _union_set(
                 keep[open_] = _accepts(study, one, theta[open_], alpha, stage)
         return keep
 
-    before = np.append(study.beta[: study.n_pre], 0.0)
-    largest = float(np.abs(np.diff(before)).max())
-    steps = float(np.arange(1, study.n_post + 1) @ np.abs(study.l_vec))
-    reach = mbar * steps * largest + _REACH * study.se
+    reach = _relative_reach(study, mbar)
     return _hull(accepts, study.estimate - reach, study.estimate + reach)
+
+
+def _relative_reach(study: EventStudy, mbar: float) -> float:
+    """Give how far from the estimate the package looks."""
+    before = np.append(study.beta[: study.n_pre], 0.0)
+    steps = float(np.arange(1, study.n_post + 1) @ np.abs(study.l_vec))
+    return mbar * steps * float(np.abs(np.diff(before)).max()) + _REACH * study.se
 
 
 def _moments(study: EventStudy, matrix: Floats, limit: Floats) -> Moments:

@@ -89,19 +89,40 @@ class Vector:
         return self.sigma * float(stdtrit(self.freedom, share) / NormalDist().inv_cdf(share)) ** 2
 
 
+def periods_before(design: Design) -> int:
+    """Count the periods before the start, of the cohort that has most."""
+    last = max(design.cohorts) - design.anticipation
+    return sum(period < last for period in design.periods)
+
+
+def lead_p_value(design: Design, event_time: int) -> float | None:
+    """Give the p-value of one coefficient in the comparison units' noise; None if it can't be."""
+    from scipy.special import stdtr
+
+    found = _of_comparison(design)
+    if found is None or found.freedom is None or event_time - found.base not in found.times:
+        return None
+    at = int(np.flatnonzero(found.times == event_time - found.base)[0])
+    ratio = abs(found.beta[at]) / float(np.sqrt(found.sigma[at, at]))
+    return float(2 * stdtr(found.freedom, -ratio))
+
+
+def is_few(design: Design) -> bool:
+    """Tell whether a cohort has too few treated units for errors of its own."""
+    return min(sum(one == g for one in design.cohort) for g in design.cohorts) < FEW
+
+
 def event_vector(design: Design, effect: Effect) -> Vector | Text:
     """Give the coefficients and their covariance, or the reason why there are none.
 
     Those of the effect where it has them from a universal base; else those of group-time effects.
-    Where a cohort has few treated units and analytic errors would be too small, the noise is taken
-    from the comparison units (treated units' noise being like theirs).
+    Where a cohort has few treated units, so that its own errors would be too small, the noise is
+    taken from the comparison units (treated units' noise being like theirs) if that can be done.
     """
-    few = min(sum(one == g for one in design.cohort) for g in design.cohorts) < FEW
-    found: Vector | None = None
-    if not (few and effect.inference == "analytic"):
-        found = _of_effect(design, effect, effect.method_name)
-    if found is None and few:
-        found = _of_comparison(design)
+    few = is_few(design)
+    found = (_of_comparison(design) if few else None) or _of_effect(
+        design, effect, effect.method_name
+    )
     if found is None:
         options = {"control": "never" if design.n_donors else "not_yet", "base": "universal"}
         try:
@@ -114,15 +135,40 @@ def event_vector(design: Design, effect: Effect) -> Vector | Text:
             "没有可用的事件研究协方差（对照单位太少或面板有缺口）",
             "no covariance of an event study to be had (too few comparison units, or gaps)",
         )
+    if not len(found.times):
+        return Text(
+            "事件研究各期没有标准误", "the coefficients of the event study have no standard errors"
+        )
     found = _by_year(design, found)
     room = MOST if found.freedom is None else min(MOST, int(_SHARE * found.freedom))
+    if room < 3:
+        return Text(
+            f"单位太少（协方差的自由度仅 {found.freedom}），无法同时估量启动前后各期的误差",
+            f"too few units ({found.freedom} degrees of freedom) to gauge the errors of periods "
+            "before and after the start together",
+        )
     found = _nearest(found, room)
+    if not _is_regular(found.sigma):
+        return Text(
+            "事件研究的协方差矩阵奇异（单位或波动太少）",
+            "the covariance of the event study is singular (too few units, or no noise)",
+        )
     if found.n_pre < 2 or not found.is_effect.any():
         return Text(
             "启动前除基期外不足两期，或启动后没有估计",
             "fewer than two periods before the base period, or no effect after the start",
         )
     return found
+
+
+def _is_regular(sigma: Floats) -> bool:
+    deviation = np.sqrt(np.diag(sigma))
+    if not len(deviation):
+        return True  # too short: said next
+    if not np.isfinite(sigma).all() or (deviation <= 0).any():
+        return False
+    correlation = sigma / np.outer(deviation, deviation)
+    return float(np.linalg.eigvalsh(correlation)[0]) > 1e-8
 
 
 def _of_effect(design: Design, effect: Effect, name: Text) -> Vector | None:

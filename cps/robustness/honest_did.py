@@ -12,9 +12,10 @@ from cps.robustness._honest import (
     Interval,
     breakdown,
     original_set,
+    relative_magnitude_excludes_zero,
     relative_magnitude_set,
 )
-from cps.robustness._honest_event import Vector, event_vector
+from cps.robustness._honest_event import Vector, event_vector, periods_before
 from cps.robustness._parts import amount
 
 NAME = Text(
@@ -27,8 +28,7 @@ SIZES = (0.0, 0.5, 1.0, 1.5, 2.0)
 
 def applies(design: Design, effect: Effect) -> Text | None:
     """Say why there is nothing to judge departures by, or None."""
-    first = min(design.cohorts)
-    if sum(period < first - design.anticipation for period in design.periods) < 3:
+    if periods_before(design) < 3:
         return Text(
             "启动前不足三期，无从估量偏离平行趋势的幅度",
             "fewer than three periods before the start to gauge departures by",
@@ -50,12 +50,12 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     alpha = 1 - effect.level
     study = found.study(found.headline, effect.level)
     first = found.study(found.first, effect.level)
-    table: dict[str, tuple[float | int | str | None, ...]] = {"mbar": SIZES}
     sets = [relative_magnitude_set(study, size, alpha=alpha) for size in SIZES]
-    early = [relative_magnitude_set(first, size, alpha=alpha) for size in SIZES]
-    for name, one in (("average", sets), ("first", early)):
-        table[f"{name}_low"] = tuple(_finite(low) for low, _ in one)
-        table[f"{name}_high"] = tuple(_finite(high) for _, high in one)
+    table: dict[str, tuple[float | int | str | None, ...]] = {
+        "mbar": SIZES,
+        "low": tuple(_finite(low) for low, _ in sets),
+        "high": tuple(_finite(high) for _, high in sets),
+    }
     usual = original_set(study, alpha=alpha)
     if usual[0] <= 0 <= usual[1]:
         return Check(
@@ -98,7 +98,9 @@ def interval(design: Design, one: Interval) -> Text:
 def _breakdown(study: EventStudy, alpha: float) -> float:
     """Give 0 where zero is in the set already without departures."""
     value = breakdown(
-        lambda size: relative_magnitude_set(study, size, alpha=alpha), start=0.5, most=MOST
+        lambda size: relative_magnitude_excludes_zero(study, size, alpha=alpha),
+        start=0.5,
+        most=MOST,
     )
     return value or 0.0
 

@@ -16,7 +16,7 @@ from cps.robustness._honest import (
     original_set,
     smoothness_set,
 )
-from cps.robustness._honest_event import Vector, event_vector
+from cps.robustness._honest_event import Vector, event_vector, periods_before
 from cps.robustness._parts import amount
 
 NAME = Text("偏离平行趋势的承受度（趋势弯折）", "Departures from parallel trends that bend slowly")
@@ -26,8 +26,7 @@ _MOST = 1000.0
 
 def applies(design: Design, effect: Effect) -> Text | None:
     """Say why there is no bend to measure, or None."""
-    first = min(design.cohorts)
-    if sum(period < first - design.anticipation for period in design.periods) < 3:
+    if periods_before(design) < 3:
         return Text(
             "启动前不足三期，看不出趋势的弯折",
             "fewer than three periods before the start: no bend of a trend to be seen",
@@ -59,12 +58,12 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         "high": tuple(high for _, high in sets),
     }
     usual = original_set(study, alpha=alpha)
-    if usual[0] <= 0 <= usual[1]:
+    if _covers_zero(usual):
         value, verdict = None, None
         words = _nothing_to_break(design, found, study, usual)
     else:
         value = breakdown(
-            lambda size: smoothness_set(study, size, alpha=alpha),
+            lambda size: not _covers_zero(smoothness_set(study, size, alpha=alpha)),
             start=max(largest, 1e-3 * study.se),
             most=_MOST * max(largest, study.se),
         )
@@ -88,6 +87,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         explanation=words,
         table=table,
     )
+
+
+def _covers_zero(one: Interval) -> bool:
+    return one[0] <= 0 <= one[1]
 
 
 def shown_bend(study: EventStudy, alpha: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Text
 from cps.result import Check, Effect
-from cps.robustness._honest_event import Vector, event_vector
+from cps.robustness._honest_event import Vector, event_vector, periods_before
 from cps.robustness._parts import amount
 from cps.robustness._pretrend_box import MOST_DIMENSIONS
 from cps.robustness._pretrend_power import (
@@ -47,8 +47,7 @@ class _Seen:
 
 def applies(design: Design, effect: Effect) -> Text | None:
     """Say why there is nothing to compare, or None."""
-    first = min(design.cohorts)
-    if sum(period < first - design.anticipation for period in design.periods) < 3:
+    if periods_before(design) < 3:
         return Text(
             "启动前不足三期，无从比较趋势", "fewer than three periods before the start: no trend"
         )

@@ -21,6 +21,7 @@ from cps.robustness._honest import (
     EventStudy,
     breakdown,
     original_set,
+    relative_magnitude_excludes_zero,
     relative_magnitude_set,
     smoothness_relative_set,
     smoothness_set,
@@ -220,13 +221,18 @@ def test_sets_of_level_95_cover_a_departure_within_the_bound() -> None:
 
 def test_a_breakdown_value_lies_where_the_set_reaches_zero() -> None:
     one = study(5, 2, effect=0.8)
-    value = breakdown(lambda size: relative_magnitude_set(one, size), start=0.5, most=20.0)
+    value = breakdown(
+        lambda size: relative_magnitude_excludes_zero(one, size), start=0.5, most=20.0
+    )
     assert value is not None and value > 0.3
     inside, outside = (relative_magnitude_set(one, value * f) for f in (0.98, 1.02))
     assert inside[0] > 0 >= outside[0]
     nothing = study(5, 2, effect=0.0, seed=3)
-    assert breakdown(lambda size: relative_magnitude_set(nothing, size), start=1, most=9) is None
-    assert breakdown(lambda size: (1.0, 2.0), start=1, most=9) == 9
+    excluded = [relative_magnitude_excludes_zero(nothing, size) for size in (0.0, 1.0)]
+    assert excluded == [False, False]
+    assert breakdown(lambda size: False, start=1, most=9) is None
+    assert breakdown(lambda size: True, start=1, most=9) == 9
+    assert breakdown(lambda size: size < 2.5, start=1, most=9) == pytest.approx(2.5, rel=0.006)
 
 
 def test_bends_bounded_by_past_bends_allow_for_a_line_that_goes_on() -> None:
