@@ -9,6 +9,7 @@ import numpy as np
 
 from cps.estimators._group_aggregate import Averages, Sums, Window, average
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints, plan_cells, sort_cohorts
+from cps.estimators._group_draws import critical_value, largest_of
 from cps.estimators._group_moments import (
     CohortErrors,
     Moments,
@@ -21,13 +22,15 @@ from cps.estimators._group_rows import (
     RowErrors,
     fit_cells,
     is_constant,
-    largest_of,
     membership,
 )
 
 # An error of zero means that there is none to speak of: R did's threshold, made free of units.
 _NO_ERROR = 10 * np.sqrt(np.finfo(float).eps)
 _MOST_RESTRICTIONS = 400
+
+
+Failed = tuple[int, int, str]  # cohort, period, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Fit:
     event_covariance: Floats
     counterfactual: Floats
     observed: Floats
-    failed: list[tuple[int, int, str]]
+    failed: list[Failed]
     pretests: list[tuple[str, Pretest]]
 
 
@@ -101,8 +104,8 @@ def has_shortcut(panel: Panel) -> bool:
 
 def fit_effects(
     panel: Panel, cohorts: Cohorts, periods: Ints, ask: Ask, *, seed: int, level: float
-) -> Fit | None:
-    """Fit everything; None where no period after a start has a comparison.
+) -> Fit | list[Failed]:
+    """Fit everything; where no period after a start can be estimated, only say what failed.
 
     Parameters
     ----------
@@ -129,7 +132,7 @@ def fit_effects(
     is_fine = np.isfinite(att)
     cells, lost, att = cells.keep(is_fine), cells.keep(~is_fine), att[is_fine]
     if not (cohorts.starts[cells.cohort] <= periods[cells.time]).any():
-        return None
+        return _failures(cohorts, periods, lost, failed)
     if moments is not None:
         errors = CohortErrors(cells, moments)
     else:
@@ -145,11 +148,12 @@ def fit_effects(
     families, overall, event_covariance = _averaged(
         averages, errors, smallest=smallest, n_draws=ask.n_draws, level=level, rng=rng
     )
-    critical = (
-        _critical(errors.largest(cell_errors, ask.n_draws, rng), level) if ask.n_draws else None
-    )
+    critical = None
+    if ask.n_draws and np.isfinite(cell_errors).any():
+        drawn = errors.largest(cell_errors, ask.n_draws, rng)
+        critical = critical_value(drawn, level, _pointwise(level))
     observed, counterfactual = _paths(panel, cohorts, periods, ask, moments=moments, total=total)
-    reasons = list(failed.values())
+    n_rows = len(panel.y) if panel.cluster is None else int(panel.cluster.max()) + 1
     return Fit(
         cohorts=cohorts,
         total=total,
@@ -162,10 +166,7 @@ def fit_effects(
         event_covariance=event_covariance,
         counterfactual=counterfactual,
         observed=observed,
-        failed=[
-            (int(cohorts.starts[g]), int(periods[t]), reason)
-            for g, t, reason in zip(lost.cohort, lost.time, reasons, strict=True)
-        ],
+        failed=_failures(cohorts, periods, lost, failed),
         pretests=_pretests(
             cells,
             att,
@@ -174,8 +175,17 @@ def fit_effects(
             cohorts=cohorts,
             periods=periods,
             anticipation=ask.anticipation,
+            n_rows=n_rows,
         ),
     )
+
+
+def _failures(cohorts: Cohorts, periods: Ints, lost: Cells, failed: dict[int, str]) -> list[Failed]:
+    reasons = [reason for _, reason in sorted(failed.items())]
+    return [
+        (int(cohorts.starts[g]), int(periods[t]), reason)
+        for g, t, reason in zip(lost.cohort, lost.time, reasons, strict=True)
+    ]
 
 
 def _totals(cohorts: Cohorts, weight: Floats | None) -> Floats:
@@ -190,10 +200,8 @@ def _errors(variances: Floats, smallest: float) -> Floats:
     return np.where(errors > smallest, errors, np.nan)
 
 
-def _critical(largest: Floats, level: float) -> float:
-    """Give the quantile of the largest error; never below the pointwise value."""
-    drawn = float(np.quantile(largest, level, method="inverted_cdf"))
-    return max(drawn, NormalDist().inv_cdf(0.5 + level / 2))
+def _pointwise(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def _averaged(
@@ -207,28 +215,27 @@ def _averaged(
 ) -> tuple[list[Family], dict[str, tuple[float, float]], Floats]:
     sums: list[Sums] = [averages.by_event, averages.by_cohort, averages.by_calendar]
     sums += averages.overall.values()
-    covariance = errors.covariance(
-        np.vstack([one.weights for one in sums]), np.vstack([one.of_totals for one in sums])
+    ends = np.cumsum([0, *(len(one.att) for one in sums)]).tolist()
+    blocks = [slice(ends[place], ends[place + 1]) for place in range(len(sums))]
+    covariances = errors.covariances(
+        np.vstack([one.weights for one in sums]), np.vstack([one.of_totals for one in sums]), blocks
     )
-    ends = np.cumsum([0, *(len(one.att) for one in sums)])
     families = []
-    blocks = []
     for place, one in enumerate(sums[:3]):
-        block = covariance[ends[place] : ends[place + 1], ends[place] : ends[place + 1]]
-        error = _errors(np.diagonal(block), smallest)
+        error = _errors(np.diagonal(covariances[place]), smallest)
         has = np.isfinite(error)
-        block = block * (has[:, None] & has[None, :])
-        critical = (
-            _critical(largest_of(block, n_draws, rng), level) if n_draws and has.any() else None
-        )
+        covariances[place] = covariances[place] * (has[:, None] & has[None, :])
+        critical = None
+        if n_draws and has.any():
+            drawn = largest_of(covariances[place], n_draws, rng)
+            critical = critical_value(drawn, level, _pointwise(level))
         families.append(Family(one.labels, one.att, error, critical))
-        blocks.append(block)
-    diagonal = _errors(np.diagonal(covariance)[ends[3] :], smallest)
+    diagonal = _errors(np.array([float(one[0, 0]) for one in covariances[3:]]), smallest)
     overall = {
         name: (float(one.att[0]), float(error))
         for (name, one), error in zip(averages.overall.items(), diagonal, strict=True)
     }
-    return families, overall, blocks[0]
+    return families, overall, covariances[0]
 
 
 def _paths(
@@ -287,14 +294,17 @@ def _pretests(
     cohorts: Cohorts,
     periods: Ints,
     anticipation: int,
+    n_rows: int,
 ) -> list[tuple[str, Pretest]]:
     start, period = cohorts.starts[cells.cohort], periods[cells.time]
     before = np.flatnonzero((period < start) & np.isfinite(cell_errors))
-    if not 0 < len(before) <= _MOST_RESTRICTIONS:
+    if not 0 < len(before) <= min(_MOST_RESTRICTIONS, n_rows - 1):
         return []
     chosen = np.zeros((len(before), len(att)))
     chosen[np.arange(len(before)), before] = 1.0
-    covariance = errors.covariance(chosen, np.zeros((len(before), len(cohorts.starts))))
+    whole = [slice(0, len(before))]
+    nothing = np.zeros((len(before), len(cohorts.starts)))
+    (covariance,) = errors.covariances(chosen, nothing, whole)
     found = [("before_start", _wald(att[before], covariance))]
     if anticipation:
         early = (period + anticipation < start)[before]

@@ -7,15 +7,15 @@ units × cells is ever built. Callaway & Sant'Anna (2021), doi:10.1016/j.jeconom
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints
+from cps.estimators._group_draws import CellDraws
 
 _CHUNK = 1 << 19  # numbers in a block of rows: about 4 MB
-_DRAWS_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Moments:
         Weighted mean of the outcome less the unit's own mean over periods.
     second : ndarray, shape (n_cohorts + 1, n_periods + 1, n_periods + 1), or None
         Sum over units of ``z z'`` where ``z`` is the weight times (outcome less cohort mean, one).
+    sizes : ndarray of int, shape (n_cohorts + 1,)
+        Number of units.
     scale : float
         Size of the outcomes, to tell an error of zero from rounding.
     """
@@ -37,6 +39,7 @@ class Moments:
     total: Floats
     mean: Floats
     second: Floats | None
+    sizes: Ints
     scale: float
 
 
@@ -90,7 +93,7 @@ def cohort_moments(
     if second is not None and len(y):
         trace = sum(float(np.trace(one[:-1, :-1])) for one in second)
         spread += np.sqrt(trace / (len(y) * n_periods))
-    return Moments(total, mean, second, size / max(len(y), 1) + spread)
+    return Moments(total, mean, second, cohorts.sizes, size / max(len(y), 1) + spread)
 
 
 def _take(y: Floats, rows: Ints) -> Floats:
@@ -159,6 +162,7 @@ class CohortErrors:
         self.cells = cells
         self.second = np.zeros((0, 0, 0)) if moments.second is None else moments.second
         self.total = moments.total
+        self.sizes = moments.sizes
         self.mean = moments.mean
         self.n_control = control_totals(cells, moments.total)
         _, self.change, self.other = cell_effects(cells, moments)
@@ -192,8 +196,10 @@ class CohortErrors:
             variance = treated / self.total[cells.cohort] ** 2 + rest / self.n_control**2
         return np.where(self.is_used, np.maximum(variance, 0.0), 0.0)
 
-    def covariance(self, weights: Floats, of_totals: Floats) -> Floats:
-        """Give the covariance of weighted sums of cells.
+    def covariances(
+        self, weights: Floats, of_totals: Floats, blocks: Sequence[slice]
+    ) -> list[Floats]:
+        """Give the covariances of weighted sums of cells, within each block of them.
 
         Parameters
         ----------
@@ -201,11 +207,15 @@ class CohortErrors:
         of_totals : ndarray, shape (n_sums, n_cohorts)
             Derivative of each sum with respect to the cohorts' sums of weights: shares are
             estimated too.
+        blocks : sequence of slice
+            Which sums belong together.
         """
-        covariance = np.zeros((len(weights), len(weights)))
+        found = [np.zeros((one.stop - one.start, one.stop - one.start)) for one in blocks]
         for place, coefficients in self._coefficients(weights, of_totals):
-            covariance += coefficients @ self.second[place] @ coefficients.T
-        return covariance
+            half = coefficients @ self.second[place]
+            for number, one in enumerate(blocks):
+                found[number] += half[one] @ coefficients[one].T
+        return found
 
     def _coefficients(self, weights: Floats, of_totals: Floats) -> Iterator[tuple[int, Floats]]:
         """Yield, by cohort, the coefficients of each sum on (outcome less cohort mean, one)."""
@@ -246,64 +256,22 @@ class CohortErrors:
     def largest(self, errors: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
         """Draw the largest error of all cells in standard errors, shape (n_draws,).
 
-        Multiplier bootstrap with Gaussian multipliers, summed within cohorts beforehand.
-
         Parameters
         ----------
         errors : ndarray, shape (n_cells,)
             Standard errors; a cell without one (NaN) is left out.
         """
-        seen = np.flatnonzero(np.isfinite(errors) & self.is_used)
-        if not len(seen):
+        seen = np.isfinite(errors) & self.is_used
+        if not seen.any():
             return np.zeros(n_draws)
-        cells = self.cells.keep(np.isin(np.arange(len(errors)), seen))
-        per = 1.0 / errors[seen]
-        own = np.where(cells.cohort >= cells.rank, 1.0, 0.0)
-        n_cohorts, n_periods = self.mean.shape
-        roots = [root_of(one) for one in self.second]
-        of_control = per / self.n_control[seen]
-        lift = self.other[seen] * of_control
-        own_lift = own * lift
-        step = max(_DRAWS_AT_ONCE // (n_cohorts * (n_periods + 1)), 16)
-        found = []
-        for first in range(0, n_draws, step):
-            size = min(step, n_draws - first)
-            drawn = np.empty((n_cohorts, n_periods + 1, size))
-            for place, root in enumerate(roots):
-                drawn[place] = root @ rng.standard_normal((root.shape[1], size))
-            ones = drawn[:, -1:, :]
-            whole = drawn.copy()
-            whole[:, :-1] += self.mean[:, :, None] * ones
-            pooled = np.cumsum(whole[::-1], axis=0)[::-1]
-            most = np.zeros(size)
-            for place in range(n_cohorts - 1):
-                mine = np.flatnonzero(cells.cohort == place)
-                if not len(mine):
-                    continue
-                t, b, rank = cells.time[mine], cells.base[mine], cells.rank[mine]
-                value = (drawn[place, t] - drawn[place, b]) * (per[mine] / self.total[place])[
-                    :, None
-                ]
-                value -= (pooled[rank, t] - pooled[rank, b]) * of_control[mine, None]
-                value += pooled[rank, -1] * lift[mine, None]
-                if own[mine].any():
-                    value += (whole[place, t] - whole[place, b]) * (own[mine] * of_control[mine])[
-                        :, None
-                    ]
-                    value -= whole[place, -1] * own_lift[mine, None]
-                np.maximum(most, np.abs(value).max(axis=0), out=most)
-            found.append(most)
-        return np.concatenate(found)
-
-
-def root_of(second: Floats) -> Floats:
-    """Give a matrix whose product with its transpose is ``second``, up to rounding."""
-    size = np.sqrt(np.maximum(np.diagonal(second), 0.0))
-    safe = np.where(size > 0, size, 1.0)
-    alike = second / safe[:, None] / safe[None, :]
-    try:
-        root = np.linalg.cholesky(alike + 1e-11 * np.eye(len(second)))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(alike)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(size[:, None] * root)
+        draws = CellDraws(
+            self.cells.keep(seen),
+            errors=errors[seen],
+            other=self.other[seen],
+            n_control=self.n_control[seen],
+            total=self.total,
+            mean=self.mean,
+            second=self.second,
+            sizes=self.sizes,
+        )
+        return draws.largest(n_draws, rng)

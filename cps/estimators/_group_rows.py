@@ -6,7 +6,7 @@ Sant'Anna & Zhao (2020). Influence functions are summed within clusters as they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from cps.estimators._drdid_panel import panel_effects
 from cps.estimators._drdid_parts import Unfit
 from cps.estimators._drdid_sections import section_effect
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints
-from cps.estimators._group_moments import root_of
+from cps.estimators._group_draws import largest_of_root, root_of
 
 _AT_ONCE = 1 << 22  # numbers of an influence function held while its cells are made
 
@@ -87,6 +87,8 @@ def fit_cells(
     influence = np.zeros((n_rows, len(att))) if with_influence else None
     groups = _panel_groups if panel.is_complete else _section_groups
     for places, rows, effects, added in groups(panel, cohorts, cells, method):
+        if not isinstance(effects, str) and not np.isfinite(effects).all():
+            effects = "singular"
         if isinstance(effects, str):
             att[places] = np.nan
             failed |= dict.fromkeys(places.tolist(), effects)
@@ -223,10 +225,12 @@ class RowErrors:
         """Give the variance of each cell's ATT(g, t), shape (n_cells,)."""
         return np.asarray(np.einsum("ij,ij->j", self.influence, self.influence))
 
-    def covariance(self, weights: Floats, of_totals: Floats) -> Floats:
-        """Give the covariance of weighted sums; as ``CohortErrors.covariance``."""
+    def covariances(
+        self, weights: Floats, of_totals: Floats, blocks: Sequence[slice]
+    ) -> list[Floats]:
+        """Give the covariances of weighted sums; as ``CohortErrors.covariances``."""
         each = self.influence @ weights.T + self.by_cohort @ of_totals.T
-        return np.asarray(each.T @ each)
+        return [np.asarray(each[:, one].T @ each[:, one]) for one in blocks]
 
     def largest(self, errors: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
         """Draw the largest error of all cells in standard errors, shape (n_draws,)."""
@@ -234,30 +238,8 @@ class RowErrors:
         if not len(seen):
             return np.zeros(n_draws)
         scaled = self.influence[:, seen] / errors[seen]
-        if len(seen) <= len(scaled):
-            root = root_of(scaled.T @ scaled)
-            return _largest(root, n_draws, rng)
-        return _largest(scaled.T, n_draws, rng)
-
-
-def _largest(root: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Draw the largest absolute entry of ``root @ z``, z standard normal."""
-    step = max(_AT_ONCE // max(root.shape), 16)
-    found = [
-        np.abs(root @ rng.standard_normal((root.shape[1], min(step, n_draws - first)))).max(axis=0)
-        for first in range(0, n_draws, step)
-    ]
-    return np.concatenate(found)
-
-
-def largest_of(covariance: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Draw the largest error in standard errors of estimates with a joint covariance."""
-    size = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-    seen = np.flatnonzero(size > 0)
-    if not len(seen):
-        return np.zeros(n_draws)
-    alike = covariance[np.ix_(seen, seen)] / size[seen, None] / size[None, seen]
-    return _largest(root_of(alike), n_draws, rng)
+        root = root_of(scaled.T @ scaled) if len(seen) <= len(scaled) else scaled.T
+        return largest_of_root(root, n_draws, rng)
 
 
 def membership(cohorts: Cohorts, weight: Floats, cluster: Ints | None) -> Floats:

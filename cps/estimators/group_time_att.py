@@ -81,13 +81,13 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     Raises
     ------
     DesignError
-        If no period after a start has a unit to compare with.
+        If no period after a start has a unit to compare with, or covariates forbid it.
     """
     ask = _ask(design, options)
     panel, cohorts = _panel(design), sorted_starts(design.cohort)
     fitted = fit_effects(panel, cohorts, np.asarray(design.periods), ask, seed=seed, level=level)
-    if fitted is None:
-        raise _nothing_after(design, options["control"])
+    if isinstance(fitted, list):
+        raise _nothing_after(design, options["control"], left_out_cells(design, fitted))
     return _effect(design, fitted, level=level, options=options)
 
 
@@ -222,27 +222,26 @@ def _effect(design: Design, fitted: Fit, *, level: float, options: Mapping[str, 
 
 def _estimates(family: Family, level: float) -> list[Estimate]:
     """Give estimates with normal intervals, p-values and the family's band."""
-    quantile = NormalDist().inv_cdf(0.5 + level / 2)
-    wide = math.nan if family.critical is None else family.critical
-    att, se = family.att.tolist(), family.se.tolist()
-    found = []
-    for value, error in zip(att, se, strict=True):
-        if math.isnan(error):
-            found.append(Estimate(value))
-            continue
-        half, band = quantile * error, wide * error
-        found.append(
-            Estimate(
-                value,
-                error,
-                value - half,
-                value + half,
-                math.erfc(abs(value) / error / math.sqrt(2)),
-                None if math.isnan(band) else value - band,
-                None if math.isnan(band) else value + band,
-            )
+    att, se = family.att, family.se
+    half = NormalDist().inv_cdf(0.5 + level / 2) * se
+    band = (np.nan if family.critical is None else family.critical) * se
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.abs(att) / se / math.sqrt(2)
+    has_error, has_band = np.isfinite(se), np.isfinite(band)
+    columns = (att, se, att - half, att + half, distance, att - band, att + band)
+    return [
+        Estimate(value, error, low, high, math.erfc(far), lower, upper)
+        if with_band
+        else Estimate(value, error, low, high, math.erfc(far))
+        if with_error
+        else Estimate(value)
+        for value, error, low, high, far, lower, upper, with_error, with_band in zip(
+            *(one.tolist() for one in columns),
+            has_error.tolist(),
+            has_band.tolist(),
+            strict=True,
         )
-    return found
+    ]
 
 
 def _paths(
@@ -275,7 +274,11 @@ def _tables(fitted: Fit) -> dict[str, dict[str, tuple[float | int | str | None, 
     return tables
 
 
-def _nothing_after(design: Design, control: str) -> DesignError:
+def _nothing_after(design: Design, control: str, failed: tuple[Finding, ...]) -> DesignError:
+    if failed:
+        return DesignError(
+            failed[0].what, where=failed[0].where, mend=failed[0].mend, findings=failed
+        )
     return DesignError(
         Text(
             "启动以后没有任何一期有可比较的单位",
