@@ -36,58 +36,87 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     (Imbens & Rubin 2015, doi:10.1017/CBO9781139025751). Up to 0.25 passes; more fails if it is also
     more than its own sampling error explains, and otherwise the units are too few to say. It also
     fails if most treated units lie outside the comparison units' range, or a propensity score (from
-    10 units on each side) sets a tenth of them apart. Levels matter to methods that compare them;
-    differences-in-differences asks for like *changes*.
+    10 units on each side) sets a tenth of them apart. The level is shown, and judged only where the
+    method compares levels (synthetic control): differencing takes it out.
     """
-    features, names = _features(design)
+    names, features = _features(design)
     treated = np.array([cohort is not None for cohort in design.cohort])
     donors = design.is_donor
-    rows = [_difference(one[treated], one[donors]) for one in features]
-    kept = [i for i, row in enumerate(rows) if row is not None]
-    if not kept:
+    rows = {
+        name: row
+        for name, one in zip(names, features, strict=True)
+        if (row := _difference(one[treated], one[donors])) is not None
+    }
+    if not rows:
         reason = Text("启动前的数据没有差异可比", "nothing varies before the start")
         return Check("overlap", effect.method, None, None, None, NAME, reason)
-    found = [row for row in rows if row is not None]
-    labels = [names[i] for i in kept]
-    critical = NormalDist().inv_cdf(1 - SIZE / (2 * len(found)))
-    worst = max(range(len(found)), key=lambda i: abs(found[i][0]))
-    is_large = [abs(d) > BALANCED for d, _, _ in found]
-    is_sure = [abs(d) > BALANCED and abs(d) > critical * se for d, se, _ in found]
-    apart = _set_apart(np.array([features[i] for i in kept]), treated, donors)
+    judged = [name for name in rows if name != _LEVEL or _compares_levels(effect)]
+    apart = _set_apart(
+        np.array([one for name, one in zip(names, features, strict=True) if name in judged]),
+        treated,
+        donors,
+    )
     n_treated = int(treated.sum())
-    is_outside = any(2 * outside > n_treated for _, _, outside in found)
-    fails = any(is_sure) or is_outside or (apart is not None and apart > 0.1 * n_treated)
-    outside = max(row[2] for row in found)
-    word = _word(labels[worst])
-    score_zh = "" if apart is None else f"；倾向得分把 {apart} 个承办单位与对照分开"
-    score_en = "" if apart is None else f"; a propensity score sets {apart} treated units apart"
-    size, error = found[worst][0], found[worst][1]
+    verdict = _verdict([rows[name] for name in judged], apart, n_treated)
+    worst = max(judged or rows, key=lambda name: abs(rows[name][0]))
+    size, error, outside = rows[worst]
+    word = _word(worst)
+    tail = _tail(rows, judged, apart)
     return Check(
         name="overlap",
         method=effect.method,
-        verdict=False if fails else None if any(is_large) else True,
+        verdict=verdict,
         statistic=abs(size),
         threshold=BALANCED,
         title=NAME,
         explanation=Text(
-            f"启动前比较 {len(found)} 项，承办与对照差异最大的是{word.zh}：{size:+.2f} 个标准差"
-            f"（误差 {error:.2f}，界限 {BALANCED:.2f}）；承办单位超出对照范围的最多 {outside} 个"
-            f"（共 {n_treated} 个）{score_zh}",
-            f"of {len(found)} quantities before the start, treated and comparison units differ most "
+            f"启动前比较 {len(rows)} 项，承办与对照差异最大的是{word.zh}：{size:+.2f} 个标准差"
+            f"（误差 {error:.2f}，界限 {BALANCED:.2f}）；{n_treated} 个承办单位中有 {outside} 个"
+            f"超出对照的范围{tail.zh}",
+            f"of {len(rows)} quantities before the start, treated and comparison units differ most "
             f"in {word.en}: {size:+.2f} standard deviations (error {error:.2f}, bound "
-            f"{BALANCED:.2f}); at most {outside} treated units lie outside the comparison units' "
-            f"range (of {n_treated}){score_en}",
+            f"{BALANCED:.2f}); of {n_treated} treated units {outside} lie outside the comparison "
+            f"units' range{tail.en}",
         ),
         table={
-            "quantity": tuple(labels),
-            "standardised_difference": tuple(row[0] for row in found),
-            "standard_error": tuple(row[1] for row in found),
-            "n_outside": tuple(row[2] for row in found),
+            "quantity": tuple(rows),
+            "standardised_difference": tuple(row[0] for row in rows.values()),
+            "standard_error": tuple(row[1] for row in rows.values()),
+            "n_outside": tuple(row[2] for row in rows.values()),
         },
     )
 
 
-def _features(design: Design) -> tuple[list[Floats], list[str]]:
+def _compares_levels(effect: Effect) -> bool:
+    return effect.options.get("weights") == "sc" or effect.method == "synthetic_control"
+
+
+def _verdict(
+    rows: list[tuple[float, float, int]], apart: int | None, n_treated: int
+) -> bool | None:
+    if not rows:
+        return None
+    critical = NormalDist().inv_cdf(1 - SIZE / (2 * len(rows)))
+    is_sure = any(abs(d) > BALANCED and abs(d) > critical * se for d, se, _ in rows)
+    is_outside = any(2 * outside > n_treated for _, _, outside in rows)
+    if is_sure or is_outside or (apart is not None and apart > 0.1 * n_treated):
+        return False
+    return None if any(abs(d) > BALANCED for d, _, _ in rows) else True
+
+
+def _tail(rows: dict[str, tuple[float, float, int]], judged: list[str], apart: int | None) -> Text:
+    zh, en = "", ""
+    if apart is not None:
+        zh += f"；倾向得分把 {apart} 个承办单位与对照分开"
+        en += f"; a propensity score sets {apart} treated units apart"
+    if _LEVEL in rows and _LEVEL not in judged:
+        level = f"{rows[_LEVEL][0]:+.2f}"
+        zh += f"；结果水平相差 {level} 个标准差，做差后不影响估计"
+        en += f"; the outcome's level differs by {level}, which differencing takes out"
+    return Text(zh, en)
+
+
+def _features(design: Design) -> tuple[list[str], list[Floats]]:
     before = np.asarray(design.periods) < min(design.cohorts) - design.anticipation
     y = design.y[:, before]
     features, names = [mean_seen(y)], [_LEVEL]
@@ -99,7 +128,7 @@ def _features(design: Design) -> tuple[list[Floats], list[str]]:
         for name, values in zip(design.covariate_names, design.covariates, strict=True):
             features.append(mean_seen(values[:, before]))
             names.append(name)
-    return features, names
+    return names, features
 
 
 def _difference(treated: Floats, donors: Floats) -> tuple[float, float, int] | None:
@@ -124,6 +153,8 @@ def _set_apart(
     features: Floats, treated: NDArray[np.bool_], donors: NDArray[np.bool_]
 ) -> int | None:
     """Count treated units whose propensity score no comparison unit comes near, or None."""
+    if not len(features):
+        return None
     rows = (treated | donors) & np.isfinite(features).all(axis=0)
     is_treated = treated[rows]
     n, m = int(is_treated.sum()), int((~is_treated).sum())

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from math import comb
-
 import numpy as np
-from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Text
-from cps.estimators.registry import refit
 from cps.result import Check, Effect
 from cps.robustness._parts import amount
-from cps.robustness._units import starts_of
+from cps.robustness._placebos import placebo_effects
 
 NAME = Text("空间安慰剂", "Placebo in space")
-DRAWS = 99
 _FEWEST = 2
 
 
@@ -41,7 +36,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     """
     placebos = np.array(effect.placebos)
     if not len(placebos):
-        placebos = _placebos(design, effect, seed)
+        placebos = placebo_effects(design, effect, seed=seed)
     if not len(placebos):
         reason = Text(
             "该方法无法在对照单位上重新估计", "the method can't be fitted to comparison units alone"
@@ -69,19 +64,3 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
             f"p = {p_value:.3f}{tail_en}",
         ),
     )
-
-
-def _placebos(design: Design, effect: Effect, seed: int) -> NDArray[np.float64]:
-    starts = starts_of(design)
-    pattern = starts[np.isfinite(starts)]
-    n, k = design.n_donors, len(pattern)
-    again = refit(design, effect.method, options=effect.options)
-    rng = np.random.default_rng(seed)
-    if k == 1 and comb(n, k) <= DRAWS:
-        drawn = np.arange(n)[:, None]
-    else:
-        drawn = np.array([rng.permutation(n)[:k] for _ in range(DRAWS)])
-    assigned = np.full((len(drawn), n), np.inf)
-    np.put_along_axis(assigned, drawn, np.broadcast_to(pattern, drawn.shape), axis=1)
-    found = again.under(assigned, units=design.is_donor)
-    return found[np.isfinite(found)]

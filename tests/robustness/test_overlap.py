@@ -12,8 +12,8 @@ from cps.robustness.registry import check_robustness
 from tests.robustness.worlds import noise, world
 
 
-def check(design: Design) -> Check:
-    effect = estimate(design, "group_time_att")
+def check(design: Design, **options: str) -> Check:
+    effect = estimate(design, options=options or {"weights": "sc"})
     (one,) = check_robustness(design, effect, names=["overlap"])
     return one
 
@@ -41,6 +41,23 @@ def test_groups_on_different_levels_fail_where_units_are_many() -> None:
     assert "the outcome's level" in one.explanation.en
 
 
+def test_a_level_that_differencing_takes_out_is_shown_and_not_judged() -> None:
+    y = noise(30)
+    y[:10, :5] = y[10:20, :5] + 12.0  # the same changes before the start, on another level
+    one = check(world(y, [2019] * 10 + [None] * 20), weights="did")
+    assert one.verdict is not False
+    assert "which differencing takes out" in one.explanation.en
+    assert one.table["standardised_difference"][0] > 2  # type: ignore[operator]
+
+
+def test_other_changes_before_the_start_fail_where_units_are_many() -> None:
+    y = noise(30)
+    y[:10] += 2.0 * np.arange(10)[None, :]
+    one = check(world(y, [2019] * 10 + [None] * 20), weights="did")
+    assert one.verdict is False
+    assert "the outcome's change" in one.explanation.en
+
+
 def test_two_treated_units_that_differ_by_chance_have_no_verdict() -> None:
     # A distance of one standard deviation has an error of 0.75 with two treated units.
     y = noise(22, seed=4)
@@ -48,6 +65,7 @@ def test_two_treated_units_that_differ_by_chance_have_no_verdict() -> None:
     target = level.mean() + level.std(ddof=1)
     y[:2] += target - y[:2, :5].mean(axis=1, keepdims=True)
     one = check(world(y, [2019, 2019, *[None] * 20]))
+    assert one.explanation.zh.count("2 个承办单位") == 1
     assert one.verdict is None
     assert one.table["n_outside"][0] == 0
 
