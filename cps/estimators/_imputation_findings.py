@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,34 +63,4 @@ def lost_finding(
             "add ledgers, or never-treated units; or average over the rest: unidentified=drop",
         ),
         count=n_cells,
-    )
-
-
-def alone_findings(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Say so where a cohort is a single cluster: its own average hides its noise."""
-    names = design.units if design.cluster is None else design.cluster
-    members = {
-        g: len({n for n, cohort in zip(names, design.cohort, strict=True) if cohort == g})
-        for g in design.cohorts
-    }
-    alone = [g for g, count in members.items() if count == 1]
-    if not alone or options["average_by"] != "cohort_period":
-        return ()
-    labels = dict(zip(design.periods, design.period_labels, strict=True))
-    return (
-        Finding(
-            "W-EST-ALONE-IN-COHORT",
-            "warn",
-            Text(
-                f"{len(alone)} 个启动批次只有一个承办单位（聚类），其自身波动未计入标准误",
-                f"{len(alone)} cohorts are a single unit (cluster): its own noise does not enter "
-                "the standard error",
-            ),
-            ", ".join(labels.get(g, str(g)) for g in alone[:_SHOWN]),
-            Text(
-                "用 average_by=event_time，或以安慰剂推断为准",
-                "use average_by=event_time, or rely on placebo inference",
-            ),
-            count=len(alone),
-        ),
     )

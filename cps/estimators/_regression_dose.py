@@ -144,10 +144,9 @@ def long_differences(
     """
     effects = np.full(y.shape, np.nan)
     for g in np.unique(start[np.isfinite(start)]):
-        base = np.flatnonzero(periods == g - 1 - anticipation)
-        if not len(base):
+        b = int((periods < g - anticipation).sum()) - 1
+        if b < 0:
             continue
-        b = int(base[0])
         member = start == g
         for t in np.flatnonzero(periods >= g):
             mean = _norm(y, weight, is_never, int(t), b)[0]
@@ -179,9 +178,9 @@ def long_difference_scores(
         cell, weights=targets.share, minlength=len(cohorts) * n_periods * targets.size
     ).reshape(len(cohorts), n_periods, targets.size)
     for k, g in enumerate(cohorts):
-        base = np.flatnonzero(periods == g - 1 - anticipation)
+        b = int((periods < g - anticipation).sum()) - 1
         for t in np.flatnonzero(np.abs(mass[k]).sum(axis=1) > 0):
-            mean, share, change = _norm(y, weight, is_never, int(t), int(base[0]))
+            mean, share, change = _norm(y, weight, is_never, int(t), b)
             noise = np.bincount(
                 cluster,
                 weights=share * np.where(share > 0, change - mean, 0.0),

@@ -58,7 +58,7 @@ class Cells:
 
 def saturated_cells(
     rows: Rows,
-    reference: float,
+    is_reference: NDArray[np.bool_],
     *,
     treated: NDArray[np.bool_],
     errors: Errors,
@@ -68,10 +68,12 @@ def saturated_cells(
 
     Parameters
     ----------
+    is_reference : ndarray of bool, shape (n,)
+        Rows of their cohort's last period before the start.
     treated : ndarray of bool, shape (n,)
         Rows of cohorts that get dummies; the others are the comparison.
     """
-    inside = treated & (rows.event != reference)
+    inside = treated & ~is_reference
     pairs, code = np.unique(
         np.column_stack([rows.cohort[inside], rows.event[inside]]), axis=0, return_inverse=True
     )
@@ -121,7 +123,7 @@ def balanced_cells(
     start: Floats,
     periods: Floats,
     *,
-    reference: float,
+    anticipation: int,
     is_comparison: NDArray[np.bool_],
     weight: Floats,
     is_weighted: bool,
@@ -139,17 +141,23 @@ def balanced_cells(
     y : ndarray, shape (n_units, n_periods)
     start, weight : ndarray, shape (n_units,)
     cluster : ndarray of int, shape (n_units,)
+
+    Raises
+    ------
+    ValueError
+        If there are no more cells than parameters.
     """
     n_units, n_periods = y.shape
     n_clusters = int(cluster.max()) + 1
-    cohorts = [g for g in np.unique(start[~is_comparison]) if (periods == g + reference).any()]
+    cohorts = np.unique(start[~is_comparison])
+    places = [int((periods < g - anticipation).sum()) - 1 for g in cohorts]
     base = weight[is_comparison] / weight[is_comparison].sum()
     norm = base @ y[is_comparison]
     noise = np.zeros((n_clusters, n_periods))
     np.add.at(noise, cluster[is_comparison], base[:, None] * (y[is_comparison] - norm))
     own: list[Floats] = []
     table: list[Floats] = []
-    for g in cohorts:
+    for g, at in zip(cohorts, places, strict=True):
         member = (start == g) & ~is_comparison
         share = weight[member] / weight[member].sum()
         mean = share @ y[member]
@@ -157,7 +165,6 @@ def balanced_cells(
         np.add.at(score, cluster[member], share[:, None] * (y[member] - mean))
         own.append(score)
         gap = mean - norm
-        at = int(np.flatnonzero(periods == g + reference)[0])
         size = weight[member].sum() if is_weighted else member.sum()
         full = np.column_stack(
             [np.full(n_periods, g), periods - g, gap - gap[at], np.full(n_periods, size)]
@@ -168,8 +175,9 @@ def balanced_cells(
     factor = 1.0
     if small_sample != "none":
         n_parameters = k + n_periods + (n_units - 1 if small_sample == "full" else 0)
+        if n <= n_parameters:
+            raise ValueError(f"{n} rows for {n_parameters} parameters")
         factor = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_parameters)
-    places = [int(np.flatnonzero(periods == g + reference)[0]) for g in cohorts]
     covariance = _difference_covariance(own, noise, places, n_clusters == n_units)
     return Cells(
         cells[:, 0],

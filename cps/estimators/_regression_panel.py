@@ -147,6 +147,20 @@ def units_by_event(rows: Rows) -> dict[int, int]:
 def level_findings(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     """Reject own levels for units seen once, and cluster levels without clusters."""
     levels = options.get("levels", "unit")
+    if len(np.unique(clusters_of(design))) < 2:
+        return (
+            Finding(
+                "E-EST-ONE-CLUSTER",
+                "reject",
+                Text(
+                    "所有单位同属一个聚类，误差无从估计", "all units are in one cluster: no error"
+                ),
+                f"{design.name} › cluster",
+                Text(
+                    "设计时不给 cluster，或用更细的聚类", "leave cluster out, or take a finer one"
+                ),
+            ),
+        )
     if levels == "cluster" and design.cluster is None:
         return (
             Finding(
@@ -204,6 +218,33 @@ def few_treated(design: Design) -> tuple[Finding, ...]:
     )
 
 
+def alone_findings(design: Design, mend: Text) -> tuple[Finding, ...]:
+    """Say so where a cohort is a single cluster: its own average hides its noise."""
+    names = design.units if design.cluster is None else design.cluster
+    members = {
+        g: len({n for n, cohort in zip(names, design.cohort, strict=True) if cohort == g})
+        for g in design.cohorts
+    }
+    alone = [g for g, count in members.items() if count == 1]
+    if not alone:
+        return ()
+    labels = dict(zip(design.periods, design.period_labels, strict=True))
+    return (
+        Finding(
+            "W-EST-ALONE-IN-COHORT",
+            "warn",
+            Text(
+                f"{len(alone)} 个启动批次只有一个承办单位（聚类），其自身波动未计入标准误",
+                f"{len(alone)} cohorts are a single unit (cluster): its own noise does not enter "
+                "the standard error",
+            ),
+            ", ".join(labels.get(g, str(g)) for g in alone[:5]),
+            mend,
+            count=len(alone),
+        ),
+    )
+
+
 def collinear_finding(design: Design, dropped: tuple[str, ...]) -> tuple[Finding, ...]:
     """Name the covariates that the effects or other covariates span."""
     if not dropped:
@@ -248,6 +289,15 @@ def under_each(design: Design, starts: Floats, estimate: Callable[[Design], floa
         except (DesignError, ValueError):
             continue
     return found
+
+
+def unfitted(design: Design, error: ValueError) -> DesignError:
+    """Say in words that a regression could not be fitted."""
+    return DesignError(
+        Text(f"回归无法估计（{error}）", f"the regression can't be fitted: {error}"),
+        where=design.name,
+        mend=Text("增加对照单位，或减少协变量", "add comparison units, or leave out covariates"),
+    )
 
 
 def assigned(design: Design, row: Floats) -> Design:

@@ -24,13 +24,14 @@ from cps.estimators._imputation import (
     target_scores,
 )
 from cps.estimators._imputation_batch import imputation_points
-from cps.estimators._imputation_findings import alone_findings, lost_finding, nothing_finding
+from cps.estimators._imputation_findings import lost_finding, nothing_finding
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, regress
 from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
     Rows,
+    alone_findings,
     collinear_finding,
     few_treated,
     level_findings,
@@ -63,6 +64,10 @@ OPTIONS: dict[str, tuple[str, ...] | Number] = {
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 _AUTO_LEADS = 10
+_ALONE = Text(
+    "用 average_by=event_time，或以安慰剂推断为准",
+    "use average_by=event_time, or rely on placebo inference",
+)
 _SHOWN = 5
 
 Floats = NDArray[np.float64]
@@ -174,7 +179,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         findings=(
             *(one for one in needs(design, options) if one.severity != "reject"),
             *collinear_finding(design, dropped),
-            *alone_findings(design, options),
+            *(alone_findings(design, _ALONE) if options["average_by"] == "cohort_period" else ()),
             *few_treated(design),
         ),
         design_hash=design.design_hash,
@@ -295,16 +300,12 @@ def _groups(design: Design, rows: Rows, by: str) -> NDArray[np.int64]:
 def _leads(design: Design, parts: _Parts, options: Mapping[str, str]) -> Regression | None:
     """Regress untreated outcomes on leads of the start."""
     rows = parts.rows.keep(parts.untreated)
-    near = -1 - design.anticipation
-    treated = np.isfinite(rows.event)
-    if not treated.any():
-        return None
-    longest = int(near - rows.event[treated].min()) + 1
+    near = np.unique(rows.event[np.isfinite(rows.event)])[::-1]  # the last before the start first
     wanted = options["pretrends"]
-    n = min(longest - 1, _AUTO_LEADS) if wanted == "auto" else min(int(wanted), longest)
+    n = min(len(near) - 1, _AUTO_LEADS) if wanted == "auto" else min(int(wanted), len(near))
     if n < 1:
         return None
-    leads = [near - k for k in range(n)][::-1]
+    leads = [int(e) for e in near[:n]][::-1]
     columns = np.column_stack([*(rows.event == e for e in leads), rows.covariates]).astype(float)
     try:
         return regress(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
-from cps.errors import Finding, Text
+from cps.errors import DesignError, Finding, Text
 from cps.estimators._regression import Errors, SmallSample
 from cps.estimators._regression_absorb import dense
 from cps.estimators._regression_events import Cells, balanced_cells, saturated_cells
@@ -21,6 +21,7 @@ from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
     Rows,
+    alone_findings,
     clusters_of,
     collinear_finding,
     few_treated,
@@ -29,6 +30,7 @@ from cps.estimators._regression_panel import (
     starts_of,
     t_estimate,
     under_each,
+    unfitted,
     units_by_event,
 )
 from cps.estimators._scale import effect_measure, natural_scale, path_points
@@ -53,6 +55,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "small_sample": ("nested", "full", "none"),
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
+_ALONE = Text("以安慰剂或置换推断为准", "rely on placebo or randomisation inference")
 _MOST = 400_000_000  # floats in a matrix of dummies
 
 Floats = NDArray[np.float64]
@@ -71,20 +74,7 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
             )
         )
     if not findings and not _usable(design, options).any():
-        findings.append(
-            _reject(
-                "E-EST-NO-REFERENCE",
-                Text(
-                    "没有一个启动批次既有启动前一期、又有启动后可比的观测",
-                    "no cohort has both its reference period and a comparable period afterwards",
-                ),
-                design.name,
-                Text(
-                    "补充启动前后的台账，或加入从未处理的单位",
-                    "add ledgers around the start, or never-treated units",
-                ),
-            )
-        )
+        findings.append(_no_reference(design))
     if not findings and not _is_plain(design, options):
         n_cells = len(design.cohorts) * len(design.periods)
         if design.y.size * n_cells > _MOST:
@@ -116,9 +106,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         return t_estimate(att, se, level, cells.degrees)
 
     overall = as_estimate(*cells.mean(cells.event >= 0))
-    reference = -1 - design.anticipation
-    events = sorted({*map(int, cells.event), reference})
-    others = [e for e in events if e != reference]
+    starts = np.unique(cells.cohort)
+    references = set(map(int, _reference_of(design, starts) - starts))
+    others = sorted(set(map(int, cells.event)))
+    events = sorted({*others, *references})
     share = cells.matrix(others, cells.event)
     att, covariance = share @ cells.att, share @ cells.covariance @ share.T
     by_event = {
@@ -183,6 +174,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             *_comparison_finding(design, options),
             *_dropped_finding(design, cells),
             *collinear_finding(design, cells.lost),
+            *alone_findings(design, _ALONE),
             *few_treated(design),
         ),
         design_hash=design.design_hash,
@@ -230,17 +222,32 @@ def _batch(design: Design, starts: Floats) -> Floats:
     norm = never @ design.y / never.sum(axis=1, keepdims=True)
     total, mass = np.zeros(len(starts)), np.zeros(len(starts))
     for g in np.unique(starts[np.isfinite(starts)]):
-        at = np.flatnonzero(periods == g - 1 - design.anticipation)
-        if not len(at):
-            continue
+        at = int((periods < g - design.anticipation).sum()) - 1
+        if at < 0:
+            return np.full(len(starts), np.nan)
         member = (starts == g) * weight
         size = member.sum(axis=1)
         after = periods >= g
         gap = member @ design.y - size[:, None] * norm
-        total += (gap[:, after] - gap[:, at]).sum(axis=1)
+        total += (gap[:, after] - gap[:, [at]]).sum(axis=1)
         mass += size * after.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(mass > 0, total / mass, np.nan)
+
+
+def _no_reference(design: Design) -> Finding:
+    return _reject(
+        "E-EST-NO-REFERENCE",
+        Text(
+            "没有一个启动批次既有启动前一期、又有启动后可比的观测",
+            "no cohort has both its reference period and a comparable period afterwards",
+        ),
+        design.name,
+        Text(
+            "补充启动前后的台账，或加入从未处理的单位",
+            "add ledgers around the start, or never-treated units",
+        ),
+    )
 
 
 def _reject(code: str, what: Text, where: str, mend: Text) -> Finding:
@@ -277,7 +284,10 @@ def _usable(design: Design, options: Mapping[str, str]) -> NDArray[np.bool_]:
         g for g, is_in in zip(design.cohort, comparison, strict=True) if g is not None and not is_in
     }
     return np.array(
-        [g - 1 - design.anticipation in periods and any(t >= g for t in periods) for g in left]
+        [
+            any(t < g - design.anticipation for t in periods) and any(t >= g for t in periods)
+            for g in left
+        ]
     )
 
 
@@ -291,18 +301,31 @@ def _is_plain(design: Design, options: Mapping[str, str]) -> bool:
         and options["levels"] == "unit"
         and options["errors"] == "cluster"
         and not _uses_last(design, options)
-        and bool(_has_reference(design).all())
     )
 
 
-def _has_reference(design: Design) -> NDArray[np.bool_]:
-    return np.array([g - 1 - design.anticipation in design.periods for g in design.cohorts])
+def _reference_of(design: Design, cohort: Floats) -> Floats:
+    """Give the last period before the start, less anticipation, shape of ``cohort``; NaN if none."""
+    periods = np.asarray(design.periods, float)
+    place = np.searchsorted(periods, cohort - design.anticipation) - 1
+    found = np.where(place >= 0, periods[np.maximum(place, 0)], np.nan)
+    return np.where(np.isfinite(cohort), found, np.nan)
 
 
 def _estimate(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
+    try:
+        rows, cells = _all_cells(design, options)
+    except ValueError as error:
+        raise unfitted(design, error) from error
+    if not (cells.event >= 0).any():
+        finding = _no_reference(design)
+        raise DesignError(finding.what, where=finding.where, mend=finding.mend)
+    return rows, cells
+
+
+def _all_cells(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
     small_sample = cast(SmallSample, options["small_sample"])
     rows = rows_of(design, options)
-    reference = -1.0 - design.anticipation
     comparison = _is_comparison(design, options)
     if _is_plain(design, options):
         used = comparison | np.isfinite(starts_of(design))
@@ -310,7 +333,7 @@ def _estimate(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
             design.y[used],
             starts_of(design)[used],
             np.asarray(design.periods, float),
-            reference=reference,
+            anticipation=design.anticipation,
             is_comparison=comparison[used],
             weight=np.ones(int(used.sum())) if design.weights is None else design.weights[used, 0],
             is_weighted=design.weights is not None,
@@ -321,7 +344,7 @@ def _estimate(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]:
     inside = rows.keep(_inside(design, rows, options))
     return inside, saturated_cells(
         inside,
-        reference,
+        np.asarray(design.periods)[inside.period] == _reference_of(design, inside.cohort),
         treated=np.isfinite(inside.cohort) & ~comparison[inside.unit],
         errors=cast(Errors, options["errors"]),
         small_sample=small_sample,
@@ -345,7 +368,7 @@ def _counterfactual(design: Design, cells: Cells, rows: Rows) -> Floats:
     cohorts = np.array(design.cohorts, float)
     gaps = np.full((len(cohorts), len(design.periods)), np.nan)
     periods = np.asarray(design.periods, float)
-    gaps[periods[None] == cohorts[:, None] - 1 - design.anticipation] = 0.0
+    gaps[periods[None] == _reference_of(design, cohorts)[:, None]] = 0.0
     at = np.searchsorted(cohorts, cells.cohort)
     gaps[at, np.searchsorted(periods, cells.cohort + cells.event)] = cells.att
     treated = np.isfinite(rows.cohort)

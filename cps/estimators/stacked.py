@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
-from cps.errors import Finding, Text
+from cps.errors import DesignError, Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, SmallSample, as_codes, regress
 from cps.estimators._regression_events import corrective_weights
@@ -29,6 +29,7 @@ from cps.estimators._regression_panel import (
     starts_of,
     t_estimate,
     under_each,
+    unfitted,
 )
 from cps.estimators._scale import effect_measure, natural_scale
 from cps.result import Effect, Estimate, EventTimeEffect
@@ -151,6 +152,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         if e == reference or _name(e) in fitted.names
     ]
     by_event = {e: fitted.get(_name(e)) for e in events if e != reference}
+    if not any(e >= 0 for e in events):
+        raise _nothing_after(design)
     joint = np.zeros((len(events), len(events)))
     real = [k for k, e in enumerate(events) if e != reference]
     place = [fitted.names.index(_name(events[k])) for k in real]
@@ -166,7 +169,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         overall = t_estimate(*static.get(_TREATED), level, static.degrees)
         aggregations["simple"] = overall
     treated = np.isin(starts_of(design), stack.cohorts)
-    first = min(stack.cohorts)
     controls = np.unique(rows.unit[stack.row[~stack.treated]])
     return Effect(
         initiative=design.name,
@@ -185,8 +187,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         p_value_floor=None,
         n_treated=int(treated.sum()),
         n_comparison=len(controls),
-        n_pre=sum(window.low <= p - first < -design.anticipation for p in design.periods),
-        n_post=sum(0 <= p - first <= window.high for p in design.periods),
+        n_pre=sum(e < -design.anticipation for e in np.unique(stack.event)),
+        n_post=sum(e >= 0 for e in np.unique(stack.event)),
         by_event_time=tuple(
             EventTimeEffect(
                 e,
@@ -218,6 +220,8 @@ def point(design: Design, *, options: Mapping[str, str]) -> float:
         return fitted.get(_TREATED)[0]
     fitted = _regress(rows, window, stack, design, options, dynamic=True)
     after = [fitted.get(name)[0] for name in fitted.names if _is_after(name)]
+    if not after:
+        raise _nothing_after(design)
     return float(np.mean(after))
 
 
@@ -245,22 +249,29 @@ def _reject(design: Design, code: str, what: Text, mend: Text) -> Finding:
     return Finding(code, "reject", what, where, mend)
 
 
+def _nothing_after(design: Design) -> DesignError:
+    return DesignError(
+        Text("启动以后各期均与其余共线，无法识别", "no event time from the start on is identified"),
+        where=f"{design.name} › stacked",
+        mend=Text("缩短窗口，或补齐台账", "shorten the window, or fill the gaps"),
+    )
+
+
+def _places(design: Design) -> dict[int, int]:
+    """Give the place of the first period at or after each start: where waves are years apart."""
+    return {g: sum(p < g for p in design.periods) for g in design.cohorts}
+
+
 def _window(design: Design, options: Mapping[str, str]) -> _Window | None:
     """Choose the window by what the design holds: the longest that every cohort has, if ``auto``."""
-    first, last = design.periods[0], design.periods[-1]
+    places = _places(design)
     gap = 1 + design.anticipation
-    spans = {
-        g: (
-            sum(p <= g - gap for p in design.periods),
-            sum(p >= g for p in design.periods) - 1,
-        )
-        for g in design.cohorts
-    }
+    spans = {g: (place - gap + 1, len(design.periods) - 1 - place) for g, place in places.items()}
     usable = {g: span for g, span in spans.items() if span[0] >= 1 and span[1] >= 0}
     if not usable:
         return None
     pre, post = options["pre"], options["post"]
-    whole = last - first
+    whole = len(design.periods)
     before = (
         min(one[0] for one in usable.values())
         if pre == "auto"
@@ -291,19 +302,21 @@ def _prepared(design: Design, options: Mapping[str, str]) -> tuple[Rows, _Window
 
 
 def _stack(design: Design, rows: Rows, window: _Window, options: Mapping[str, str]) -> _Stack:
-    periods = np.asarray(design.periods)[rows.period]
     start = rows.cohort
     never = np.asarray(design.is_donor)[rows.unit]
-    last = design.periods[-1]
+    of_place = _places(design)
+    # Where each row's unit starts, as a place among the periods.
+    begins = np.array([of_place.get(int(g), np.inf) if np.isfinite(g) else np.inf for g in start])
+    last = len(design.periods) - 1
     parts: list[tuple[Codes, Codes, NDArray[np.bool_]]] = []
     cohorts: list[int] = []
     lonely: list[int] = []
     for g in window.cohorts:
-        event = periods - g
+        event = rows.period - of_place[g]
         inside = (event >= window.low) & (event <= window.high)
         treated = inside & (start == g)
-        end = min(g + window.high, last) + design.anticipation
-        later = (start > end) & np.isfinite(start) if options["control"] == "not_yet" else False
+        end = min(of_place[g] + window.high, last) + design.anticipation
+        later = (begins > end) & np.isfinite(begins) if options["control"] == "not_yet" else False
         clean = inside & (never | later)
         if not clean.any() or not treated.any():
             lonely.append(g)
@@ -357,16 +370,19 @@ def _regress(
     clusters = rows.cluster[row]
     if options["cluster_by"] == "stack":
         clusters = as_codes(place * (int(rows.cluster.max()) + 1) + clusters)
-    return regress(
-        rows.y[row],
-        np.column_stack([rows.covariates[row], *columns]),
-        names=[*rows.names, *names],
-        absorb=levels,
-        weights=stack.weights[kept],
-        errors="cluster",
-        clusters=[clusters],
-        small_sample=cast(SmallSample, options["small_sample"]),
-    )
+    try:
+        return regress(
+            rows.y[row],
+            np.column_stack([rows.covariates[row], *columns]),
+            names=[*rows.names, *names],
+            absorb=levels,
+            weights=stack.weights[kept],
+            errors="cluster",
+            clusters=[clusters],
+            small_sample=cast(SmallSample, options["small_sample"]),
+        )
+    except ValueError as error:
+        raise unfitted(design, error) from error
 
 
 def _is_plain(design: Design) -> bool:

@@ -157,3 +157,32 @@ def test_shifts_of_units_and_years_change_nothing_and_scale_scales() -> None:
     other = estimate(design(moved), "interaction_weighted").overall
     assert other.att == pytest.approx(-3 * base.att)
     assert other.se == pytest.approx(3 * base.se)
+
+
+def test_waves_years_apart_use_the_last_one_before_the_start() -> None:
+    frame = panel([2018] * 3 + [2020] * 3 + [None] * 4, effect=2.0, growth=0.5).filter(
+        pl.col("year") % 3 != 1
+    )  # 2015, 2016, 2018, 2019, 2021, 2022
+    for method in ("interaction_weighted", "imputation"):
+        effect = estimate(design(frame), method)
+        truth = [2.0 + 0.5 * e for e in (0, 1, 3, 4)] + [2.0 + 0.5 * e for e in (1, 2)]
+        assert effect.overall.att == pytest.approx(np.mean(truth), abs=1e-9)
+    assert refit(design(frame), "interaction_weighted").under(starts(design(frame)))[
+        0
+    ] == pytest.approx(np.mean(truth))
+    stacked = estimate(design(frame), "stacked", options={"pre": 1, "post": 1}).overall
+    assert stacked.att == pytest.approx(np.mean([2.0, 2.5, 2.5, 3.0]))
+
+
+def test_cohorts_of_one_unit_are_warned_of() -> None:
+    one = design(panel([2017, 2018, 2019, 2020, 2021] + [None] * 8, effect=1.0, noise=1.0))
+    effect = estimate(one, "interaction_weighted")
+    (warning,) = [f for f in effect.findings if f.code == "W-EST-ALONE-IN-COHORT"]
+    assert warning.count == 5
+
+
+def test_one_cluster_for_all_is_refused() -> None:
+    frame = panel(effect=1.0, noise=1.0).with_columns(group=pl.lit("all"))
+    for method in ("interaction_weighted", "imputation", "stacked", "two_way_fixed_effects"):
+        with pytest.raises(DesignError, match="in one cluster"):
+            estimate(design(frame, cluster="group"), method)
