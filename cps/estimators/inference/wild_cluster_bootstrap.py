@@ -17,7 +17,7 @@ from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._scale import natural_scale
-from cps.estimators._wild import Kind, WildTest, wild_bootstrap
+from cps.estimators._wild import Kind, Ties, WildTest, wild_bootstrap
 from cps.estimators.inference._events import bare, without_errors
 from cps.estimators.inference._linear import common_contrast
 from cps.estimators.inference._regression import (
@@ -42,6 +42,7 @@ OPTIONS: dict[str, tuple[str, ...] | Number] = {
     "null": ("restricted", "unrestricted"),
     "weights": ("auto", "rademacher", "mammen", "webb", "normal"),
     "by": ("auto", "cluster", "unit", "observation"),
+    "ties": ("conservative", "half", "strict"),
     "draws": Number(9999, 99, 999_999, is_whole=True),
 }
 _FEW_TREATED = 4  # fewer treated clusters than this: the two forms err in opposite directions
@@ -106,6 +107,7 @@ def infer(
             seed=seed,
             level=level,
             boot_cluster=_shared(one, by),
+            ties=cast(Ties, options["ties"]),
             n_absorbed=one.n_absorbed,
         )
 

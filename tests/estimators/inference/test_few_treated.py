@@ -200,6 +200,18 @@ def test_a_method_that_bends_is_refused_in_words() -> None:
         estimate(design, "synthetic_did", options={"errors": "none"}, inference="conley_taber")
 
 
+def test_units_that_share_a_cluster_are_not_stood_in_for_one_by_one() -> None:
+    design = filled(blank(2), noise(12))
+    cluster = tuple(f"c{i // 2}" for i in range(N))
+    plain = estimate(design, "group_time_att", inference="conley_taber")
+    assert plain.overall.p_value is not None
+    assert plain.placebos == ()
+    with pytest.raises(DesignError, match="clusters"):
+        estimate(
+            dataclasses.replace(design, cluster=cluster), "group_time_att", inference="conley_taber"
+        )
+
+
 def test_without_size_or_room_to_see_volatility_the_rule_is_refused() -> None:
     design = subset_design(filled(blank(1), noise(11)), periods=np.arange(T) >= 2)
     with pytest.raises(DesignError, match="volatility"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -182,6 +184,32 @@ def test_one_cohort_compared_is_the_same_regression_collapsed_or_not() -> None:
     assert found.ci_low is not None
     assert found.ci_high is not None
     assert found.ci_low < found.att < found.ci_high
+
+
+def test_event_times_of_one_cohort_are_bootstrapped_as_the_headline_is() -> None:
+    design = panel([5] * 6 + [None] * 14, effect=2.0)
+    for method in ("group_time_att", "synthetic_did"):
+        options = {"weights": "did", "errors": "none"} if method == "synthetic_did" else {}
+        effect = estimate(design, method, options=options, inference="wild_cluster_bootstrap")
+        tested = [one.estimate for one in effect.by_event_time if one.estimate.p_value is not None]
+        assert len(tested) >= 6
+        assert all(one.se and one.ci_low is not None for one in tested)
+    # Nothing that the method's own formula gave is left beside them.
+    plain = estimate(design, "group_time_att")
+    effect = estimate(design, "group_time_att", inference="wild_cluster_bootstrap")
+    assert all(one.estimate.se is None for one in effect.group_time)
+    assert any(one.estimate.se is not None for one in plain.group_time)
+    assert effect.aggregations["simple"] == effect.overall
+
+
+def test_anticipated_periods_and_gaps_are_left_out_as_the_regression_has_them() -> None:
+    whole = panel([5] * 6 + [6] * 6 + [None] * 14, effect=2.0)
+    y = whole.y.copy()
+    y[20, 3] = np.nan
+    design = dataclasses.replace(whole, y=y, y_natural=y, anticipation=1)
+    effect = estimate(design, "two_way_fixed_effects", inference="wild_cluster_bootstrap")
+    assert effect.overall.p_value is not None
+    assert effect.overall.p_value < 0.05
 
 
 def test_an_estimate_that_is_no_coefficient_is_refused() -> None:
