@@ -9,37 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_POINTS = 2**12
-_SHIFTS = 4
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83)
-MOST_DIMENSIONS = len(_PRIMES)
+_POINTS = 2**13
+MOST_DIMENSIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box with sides ``low`` to ``high``, each shape (n,), under N(0, covariance)."""
+    """A box with sides ``low`` to ``high``, each shape (n,), under N(0, root @ root.T)."""
 
     low: Floats
     high: Floats
-    covariance: Floats
+    root: Floats  # lower triangle
 
 
 def box_probability(mean: Floats, covariance: Floats, low: Floats, high: Floats) -> float:
     """Give P(low < X < high) for X ~ N(mean, covariance).
 
-    Separation of variables (Genz 1992, doi:10.1080/10618600.1992.10477010), narrow sides first,
-    over the same lattice of points each time: nothing is drawn. The error is near 5e-6.
+    Separation of variables (Genz 1992, doi:10.1080/10618600.1992.10477010) over the same Sobol
+    points each time: nothing is drawn. The error is near 1e-5 for five sides and a few
+    1e-4 for twenty.
     """
-    from scipy.special import ndtr
+    from scipy.special import ndtr, ndtri
 
-    box = _sorted(Box(low - mean, high - mean, covariance))
+    box = _ordered(low - mean, high - mean, covariance)
     n = len(box.low)
-    root = np.linalg.cholesky(box.covariance)
-    start = float(ndtr(box.low[0] / root[0, 0]))
-    width = float(ndtr(box.high[0] / root[0, 0])) - start
-    if n == 1:
-        return width
-    return _separate(box, np.asarray(root), start, width)
+    points = _points(n - 1) if n > 1 else np.zeros((0, 1))
+    drawn = np.zeros((n, points.shape[1]))
+    weight = np.ones(points.shape[1])
+    for j in range(n):
+        centre = box.root[j, :j] @ drawn[:j]
+        begin = ndtr((box.low[j] - centre) / box.root[j, j])
+        span = ndtr((box.high[j] - centre) / box.root[j, j]) - begin
+        weight *= span
+        if j < n - 1:
+            drawn[j] = ndtri(np.clip(begin + points[j] * span, 1e-300, 1 - 1e-16))
+    return float(weight.mean())
 
 
 def box_mean(mean: Floats, covariance: Floats, low: Floats, high: Floats) -> Floats:
@@ -67,37 +71,39 @@ def box_mean(mean: Floats, covariance: Floats, low: Floats, high: Floats) -> Flo
     return np.asarray(mean + covariance @ push / inside)
 
 
-def _sorted(box: Box) -> Box:
-    deviation = np.sqrt(np.diag(box.covariance))
-    order = np.argsort((box.high - box.low) / deviation, kind="stable")
-    return Box(box.low[order], box.high[order], box.covariance[np.ix_(order, order)])
+def _ordered(low: Floats, high: Floats, covariance: Floats) -> Box:
+    """Put first, step by step, the side least likely to hold given those before at their means.
 
+    Gibson, Glasbey & Elston (1994), as Genz & Bretz (2009, doi:10.1007/978-3-642-01689-9) have it.
+    """
+    from scipy.special import ndtr
 
-def _separate(box: Box, root: Floats, start: float, width: float) -> float:
-    from scipy.special import ndtr, ndtri
-
-    n = len(box.low)
-    points = _lattice(n - 1)
-    drawn = np.zeros((n, points.shape[1]))
-    begin, span = np.full(points.shape[1], start), np.full(points.shape[1], width)
-    weight = span.copy()
-    for j in range(1, n):
-        inner = np.clip(begin + points[j - 1] * span, 1e-300, 1 - 1e-16)
-        drawn[j - 1] = ndtri(inner)
-        centre = root[j, :j] @ drawn[:j]
-        begin = ndtr((box.low[j] - centre) / root[j, j])
-        span = ndtr((box.high[j] - centre) / root[j, j]) - begin
-        weight *= span
-    return float(weight.mean())
+    low, high, rest = low.copy(), high.copy(), covariance.astype(float)
+    n = len(low)
+    root, centre = np.zeros((n, n)), np.zeros(n)
+    for j in range(n):
+        deviation = np.sqrt(np.maximum(np.diag(rest)[j:], 1e-300))
+        begin, end = ((side[j:] - centre[j:]) / deviation for side in (low, high))
+        chance = ndtr(end) - ndtr(begin)
+        k = j + int(chance.argmin())
+        order = np.arange(n)
+        order[[j, k]] = order[[k, j]]
+        low, high, centre, root = low[order], high[order], centre[order], root[order]
+        rest = rest[np.ix_(order, order)]
+        root[j:, j] = rest[j:, j] / np.sqrt(rest[j, j])
+        rest[j:, j:] -= np.outer(root[j:, j], root[j:, j])
+        ends = np.array([begin[k - j], end[k - j]])
+        density = np.exp(-(ends**2) / 2) / np.sqrt(2 * np.pi)
+        mean = (density[0] - density[1]) / max(float(chance[k - j]), 1e-300)
+        centre[j + 1 :] += root[j + 1 :, j] * mean
+    return Box(low, high, root)
 
 
 @lru_cache(maxsize=MOST_DIMENSIONS)
-def _lattice(n: int) -> Floats:
-    """Give Richtmyer's lattice under a tent, with a few fixed shifts, shape (n, n_points)."""
-    steps = np.sqrt(np.array(_PRIMES[:n], dtype=float))[:, None]
-    shifts = np.random.default_rng(0).random((_SHIFTS, n, 1))
-    place = np.arange(1, _POINTS + 1)[None, :] * steps
-    points = np.concatenate([np.mod(place + one, 1.0) for one in shifts], axis=1)
-    points = np.abs(2 * points - 1)
+def _points(n: int) -> Floats:
+    """Give scrambled Sobol points, always the same, shape (n, n_points)."""
+    from scipy.stats.qmc import Sobol
+
+    points = np.asarray(Sobol(n, rng=0).random(_POINTS).T)
     points.flags.writeable = False
-    return np.asarray(points)
+    return points
