@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cps.design._power import multiple
 from cps.design.record import Design, LeftOut
 from cps.errors import DesignError, Text
 from cps.estimators.registry import point_estimate
@@ -49,7 +50,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     gap = float(near.mean() - far.mean())
     too_few = floor > SIZE
     spread = float(far.std(ddof=1)) * float(np.sqrt(1 / len(near) + 1 / len(far)))
-    shown, missed = amount(design, gap), amount(design, 2 * spread)
+    shown, missed = amount(design, gap), amount(design, multiple(len(far) - 1) * spread)
     donut_zh, donut_en, with_ring = _donut(design, effect)
     tail = ("；单位太少，p 值到不了界限", "; too few units for any p-value to reach the bound")
     return Check(
@@ -61,10 +62,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         title=NAME,
         explanation=Text(
             f"启动前后，圈内 {len(near)} 个邻近单位比圈外 {len(far)} 个单位多变动 {shown.zh}，"
-            f"p = {p_value:.3f}；小于 {missed.zh} 的外溢不易发现{donut_zh}{tail[0] if too_few else ''}",
+            f"p = {p_value:.3f}；小于 {missed.zh} 的外溢多半发现不了{donut_zh}{tail[0] if too_few else ''}",
             f"around the starts {len(near)} neighbours changed by {shown.en} more than {len(far)} "
-            f"units farther off, p = {p_value:.3f}; spill-over of less than {missed.en} would hardly "
-            f"be seen{donut_en}{tail[1] if too_few else ''}",
+            f"units farther off, p = {p_value:.3f}; spill-over of less than {missed.en} would most "
+            f"likely go unseen{donut_en}{tail[1] if too_few else ''}",
         ),
         table={
             "quantity": ("ring_less_far", "att_without_ring", "att_with_ring"),
