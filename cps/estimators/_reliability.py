@@ -1,0 +1,97 @@
+"""Whether a method with an inference held its level in the simulation study."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+PATH = Path(__file__).parent / "reliability.toml"
+# Options that do not move the overall estimate or its error in the designs studied.
+UNSTUDIED = frozenset({"draws", "base", "balance_e", "min_e", "max_e", "pretrends"})
+Bucket = Literal["1", "2-4", "5+"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What the study found, over all judged designs.
+
+    Parameters
+    ----------
+    treated : {"1", "2-4", "5+"}
+        Number of treated units, or of treated clusters where units are grouped.
+    coverage : float or None
+        Of nominal 95% intervals, the design farthest from it; None where no interval is given.
+    size : float or None
+        Largest rejection rate of the 5% test under no effect.
+    replications : int
+        In the design with the fewest.
+    verdict : {"offered", "not_offered"}
+    reason : str
+        Why not; empty where offered.
+    """
+
+    treated: Bucket
+    coverage: float | None
+    size: float | None
+    replications: int
+    verdict: Literal["offered", "not_offered"]
+    reason: str
+
+    @property
+    def is_offered(self) -> bool:
+        """Tell whether the pair held its level everywhere it was judged."""
+        return self.verdict == "offered"
+
+
+def bucket(n_treated: int) -> Bucket:
+    """Give the study's class of a number of treated units."""
+    return "1" if n_treated <= 1 else "2-4" if n_treated <= 4 else "5+"
+
+
+def reliability(
+    method: str, options: Mapping[str, str], inference: str, n_treated: int
+) -> Reliability | None:
+    """Look a pair up; None where the study has no such pair.
+
+    Parameters
+    ----------
+    options : mapping of str to str
+        All of the method's options, as in ``Effect.options``.
+    inference : str
+        As in ``Effect.inference``.
+    n_treated : int
+        Treated units; treated clusters where the design groups units.
+    """
+    treated = bucket(n_treated)
+    # A named inference replaces the method's own errors: their kind does not matter then.
+    without = {name: one for name, one in options.items() if name != "errors"}
+    return _table().get((method, _key(options), inference, treated)) or _table().get(
+        (method, _key(without), inference, treated)
+    )
+
+
+def _key(options: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    return frozenset((name, str(one)) for name, one in options.items() if name not in UNSTUDIED)
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[tuple[str, frozenset[tuple[str, str]], str, str], Reliability]:
+    if not PATH.exists():
+        return {}
+    with PATH.open("rb") as handle:
+        rows = tomllib.load(handle)["pair"]
+    return {
+        (row["method"], _key(row["options"]), row["inference"], row["treated"]): Reliability(
+            row["treated"],
+            row.get("coverage"),
+            row.get("size"),
+            row["replications"],
+            row["verdict"],
+            row.get("reason", ""),
+        )
+        for row in rows
+    }
