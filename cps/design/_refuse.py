@@ -1,16 +1,62 @@
-"""Outcomes that no comparison can be made of are refused, with the cell."""
+"""Arguments that mean nothing, and outcomes that no comparison can be made of, are refused."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
 from cps.design._arrays import Arrays
 from cps.design.record import Exclusion, Form
-from cps.errors import DesignError, Finding, Text
+from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
 from cps.periods import Frequency, label
 
 _SHOWN = 5
+
+
+_CHOICES: dict[str, tuple[Text, tuple[str, ...]]] = {
+    "form": (Text("估计尺度", "form"), ("level", "log", "rate")),
+    "frequency": (Text("频率", "frequency"), ("year", "quarter", "month")),
+    "missing": (Text("缺失处理", "way with gaps"), ("drop_unit", "keep")),
+    "comparison": (Text("对照要求", "comparison"), ("required", "none")),
+}
+
+
+def require_choices(**given: str) -> None:
+    """Refuse a word that is none of the choices of its argument; no other is put in its place."""
+    for name, value in given.items():
+        kind, choices = _CHOICES[name]
+        if value not in choices:
+            raise unknown_choice(kind, str(value), choices, where=f"{name}=…")
+
+
+def require_whole_anticipation(anticipation: int) -> None:
+    """Refuse an anticipation that is no whole number of periods, or negative."""
+    if isinstance(anticipation, bool) or int(anticipation) != anticipation or anticipation < 0:
+        raise UsageError(
+            Text(
+                f"提前期 {anticipation} 不是非负整数",
+                f"an anticipation of {anticipation} is no whole number of periods",
+            ),
+            where="anticipation=…",
+            mend=Text("给出 0、1、2 …", "give 0, 1, 2 …"),
+        )
+
+
+def require_distinct(covariates: Sequence[str]) -> None:
+    """Refuse one text in place of a list of names, and a name that occurs twice."""
+    twice = [one for one in covariates if list(covariates).count(one) > 1]
+    if isinstance(covariates, str) or twice:
+        shown = covariates if isinstance(covariates, str) else twice[0]
+        raise UsageError(
+            Text(
+                f"协变量应为不重复的列名列表，给出的是 {shown}",
+                f"covariates must be a list of different columns; given is {shown!r}",
+            ),
+            where="covariates=…",
+            mend=Text(f"例如 covariates=['{shown}']", f"covariates=[{shown!r}], say"),
+        )
 
 
 def require_two_periods(frame: pl.DataFrame, *, name: str) -> None:

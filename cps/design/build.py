@@ -10,6 +10,7 @@ import polars as pl
 from cps.design._arrays import COVARIATE
 from cps.design._finish import finish_design
 from cps.design._joint import other_starts, starts_too_early
+from cps.design._refuse import require_choices, require_distinct
 from cps.design.record import Design, Exclusion, Form, Initiative
 from cps.errors import DesignError, Finding, InitiativeError, Text, unknown_choice
 from cps.panel.record import OUTCOME_MEASURES, Panel
@@ -73,6 +74,8 @@ def make_design(
     """
     _require_outcome(panel, outcome)
     _require_same_kind(panel, initiative)
+    require_choices(form=form or "log")
+    require_distinct(covariates)
     measure = OUTCOME_MEASURES.get(outcome, outcome)
     chosen: Form = form or ("log" if measure == "yuan" else "level")
     columns = {"weight": weights, "denominator": denominator}
@@ -241,6 +244,7 @@ def _clean_hosts(
     *,
     joint: bool,
 ) -> tuple[dict[str, int], list[Exclusion], list[Finding]]:
+    _require_named_once(initiative)
     hosts: dict[str, int] = {}
     exclusions: list[Exclusion] = []
     findings: list[Finding] = []
@@ -270,6 +274,22 @@ def _clean_hosts(
         else:
             hosts[treated.unit] = ordinal(treated.start, panel.frequency)
     return hosts, exclusions, findings
+
+
+def _require_named_once(initiative: Initiative) -> None:
+    names = [treated.unit for treated in initiative.treated]
+    for name in names:
+        if names.count(name) > 1:
+            raise DesignError(
+                Text(
+                    f"承办单位 {name} 被写了 {names.count(name)} 次",
+                    f"{name} is named {names.count(name)} times as a host",
+                ),
+                where=f"{initiative.id} › treated",
+                mend=Text(
+                    "每个承办单位只写一次，取首次启动时间", "name it once, with its first start"
+                ),
+            )
 
 
 def _require_hosts(

@@ -10,6 +10,7 @@ import polars as pl
 from cps.design._arrays import COVARIATE
 from cps.design._finish import Comparison, Missing, finish_design
 from cps.design._periods import coding_of, read_periods
+from cps.design._refuse import require_choices, require_distinct, require_whole_anticipation
 from cps.design.record import Design, Exclusion, Form
 from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
 from cps.periods import Frequency
@@ -121,6 +122,9 @@ def design_from_frame(
         "ring": ring,
         "regime": regime,
     }
+    require_choices(form=form, frequency=frequency, missing=missing, comparison=comparison)
+    require_whole_anticipation(anticipation)
+    require_distinct(covariates)
     _require_columns(frame, {**roles, **others}, covariates)
     named = [one for one in roles.values() if one is not None]
     if len(set(named)) < len(named):

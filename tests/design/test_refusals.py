@@ -11,7 +11,7 @@ import pytest
 from cps.design.build import make_design
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
-from cps.errors import DesignError
+from cps.errors import DesignError, UsageError
 from cps.panel.record import Panel
 from tests.design.panels import initiative
 
@@ -221,3 +221,47 @@ def test_two_initiatives_in_one_village_need_a_joint_model_and_the_message_says_
     joint = make_design(village_panel(), ours, others=[other], joint=True)
     assert joint.n_treated == 1
     assert joint.other_cohorts["flowers"][joint.units.index("村00")] == 2020
+
+
+@pytest.mark.parametrize(
+    ("argument", "part"),
+    [
+        ({"form": "logs"}, "did you mean 'log'?"),
+        ({"frequency": "monthly"}, "did you mean 'month'?"),
+        ({"missing": "drop"}, "drop_unit"),
+        ({"comparison": "no"}, "none, required"),
+        ({"anticipation": -1}, "no whole number of periods"),
+        ({"anticipation": 0.5}, "no whole number of periods"),
+        ({"covariates": "y"}, "covariates=['y'], say"),
+        ({"covariates": ["y", "y"]}, "a list of different columns"),
+        ({"cohort": None}, "give cohort or treated"),
+        ({"outcome": "year"}, "one column is given two roles"),
+        ({"weights": "why"}, "choose one of"),
+    ],
+)
+def test_an_argument_that_means_nothing_is_refused_and_not_replaced(
+    argument: dict, part: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        design(frame(), **argument)
+    assert part in caught.value.message("en")
+
+
+def test_a_word_that_is_no_form_is_refused_for_panels_too() -> None:
+    with pytest.raises(UsageError, match="did you mean 'log'"):
+        make_design(village_panel(), initiative(("村00", "2019-01")), form="logs")  # type: ignore[arg-type]
+
+
+def test_text_in_the_place_of_numbers_is_refused_with_the_column() -> None:
+    with pytest.raises(DesignError) as caught:
+        design(frame().with_columns(y=pl.lit("many")))
+    assert "column y" in caught.value.where
+    with pytest.raises(DesignError, match="a flag must be 0 or 1"):
+        design(frame().with_columns(on=pl.lit(0.5)), cohort=None, treated="on")
+
+
+def test_hosts_named_twice_are_refused() -> None:
+    twice = initiative(("村00", "2019-01"), ("村00", "2021-01"))
+    with pytest.raises(DesignError) as caught:
+        make_design(village_panel(), twice)
+    assert "村00 is named 2 times as a host" in caught.value.message("en")
