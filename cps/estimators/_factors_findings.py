@@ -9,6 +9,7 @@ from cps.errors import Finding, Text
 from cps.estimators._factors_cells import Panel, panel_of
 
 _MANY = 40  # treated units from which R gsynth thinks a resampling of them is fit
+_LEAST = 5  # redrawing fewer gives errors that are far too small
 
 
 def rejection(code: str, what: Text, where: str, mend: Text) -> Finding:
@@ -88,19 +89,21 @@ def common_refusals(design: Design) -> list[Finding]:
 
 def error_refusals(design: Design, kind: str) -> list[Finding]:
     """Refuse a resampling that the design can't bear."""
-    if kind in ("jackknife", "block_bootstrap") and design.n_treated < 2:
+    if kind in ("jackknife", "block_bootstrap") and design.n_treated < _LEAST:
         return [
             rejection(
-                "E-EST-ONE-TREATED",
+                "E-EST-FEW-TREATED",
                 Text(
-                    "只有 1 个承办单位，无法通过重抽或去掉承办单位求误差",
-                    "there is one treated unit: no error can be had by redrawing or dropping it",
+                    f"只有 {design.n_treated} 个承办单位，重抽或去掉承办单位所得的误差远远偏小，"
+                    f"至少需要 {_LEAST} 个",
+                    f"{design.n_treated} treated units: errors from redrawing or dropping them are "
+                    f"far too small; at least {_LEAST} are needed",
                 ),
                 f"{design.name} › errors={kind}",
                 Text(
-                    "改用 errors=parametric（交互固定效应），或保形推断、安慰剂推断",
-                    "use errors=parametric (interactive fixed effects), or conformal or placebo "
-                    "inference",
+                    "改用 errors=parametric（交互固定效应）或 errors=placebo（矩阵补全），或保形推断",
+                    "use errors=parametric (interactive fixed effects), errors=placebo (matrix "
+                    "completion), or conformal inference",
                 ),
             )
         ]

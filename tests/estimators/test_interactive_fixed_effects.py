@@ -252,8 +252,8 @@ def test_what_can_not_be_had_is_refused_in_words() -> None:
         effect_of(short)
     with pytest.raises(DesignError, match="don't hold 9 factors"):
         effect_of(factor_panel(n_donors=10), factors=9)
-    with pytest.raises(DesignError, match="no error can be had by redrawing"):
-        effect_of(factor_panel(n_treated=1), errors="jackknife")
+    with pytest.raises(DesignError, match="far too small"):
+        effect_of(factor_panel(n_treated=4), errors="jackknife")
     with pytest.raises(DesignError, match="can't bear gaps"):
         effect_of(factor_panel(gaps=3), errors="parametric")
     auto = effect_of(short, factors="auto")
@@ -262,6 +262,6 @@ def test_what_can_not_be_had_is_refused_in_words() -> None:
 
 
 def test_a_factor_model_of_few_redrawn_units_says_that_its_errors_are_not_fit() -> None:
-    effect = effect_of(factor_panel(), errors="jackknife")
+    effect = effect_of(factor_panel(n_treated=5), errors="jackknife")
     assert "W-EST-FEW-TREATED" in {one.code for one in effect.findings}
     assert effect.assumes is not None

@@ -159,6 +159,12 @@ def att_only(estimate: Estimate) -> Estimate:
     return Estimate(estimate.att)
 
 
+def kept_findings(effect: Effect) -> tuple[Finding, ...]:
+    """Drop what an estimator said of its own inference, now that another takes its place."""
+    own = ("PLACEBO", "FEW-TREATED", "PARAMETRIC", "BOOTSTRAP", "NO-ERROR")
+    return tuple(one for one in effect.findings if not one.code.endswith(own))
+
+
 def with_periods(
     effect: Effect, found: dict[int, Estimate], start: int
 ) -> tuple[tuple[EventTimeEffect, ...], tuple[PeriodEffect, ...]]:

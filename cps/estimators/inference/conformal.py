@@ -25,6 +25,7 @@ from cps.estimators.inference import _conformal_proxies as proxies
 from cps.estimators.inference._conformal_series import (
     Series,
     att_only,
+    kept_findings,
     proxy_of,
     refusals,
     series_of,
@@ -142,7 +143,7 @@ def infer(
         event_covariance=(),
         p_value_floor=floor,
         findings=(
-            *_kept(effect),
+            *kept_findings(effect),
             *_period_findings(design, series, by_period, level),
             *_overall_findings(design, folded, overall, level=level, floor=floor),
             *_torn(design, n_torn),
@@ -268,12 +269,6 @@ def _table(
         "period": (*by_period, *(series.periods[series.n_pre - n] for n in placebo)),
         "p_value": (*(one.p_value for one in by_period.values()), *held),
     }
-
-
-def _kept(effect: Effect) -> tuple[Finding, ...]:
-    """Drop what the estimator said of its own inference."""
-    own = ("PLACEBO", "FEW-TREATED", "BOOTSTRAP", "NO-ERROR")
-    return tuple(one for one in effect.findings if not one.code.endswith(own))
 
 
 def _period_findings(

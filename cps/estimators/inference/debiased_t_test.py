@@ -19,6 +19,7 @@ from cps.estimators._scale import natural_scale
 from cps.estimators.inference._conformal_proxies import simplex_weights_exact
 from cps.estimators.inference._conformal_series import (
     att_only,
+    kept_findings,
     proxy_of,
     refusals,
     series_of,
@@ -101,7 +102,7 @@ def infer(
         event_covariance=(),
         p_value_floor=None,
         findings=(
-            *(one for one in effect.findings if not one.code.endswith("PLACEBO")),
+            *kept_findings(effect),
             *_findings(
                 design, effect, overall, n_pre=series.n_pre, n_post=series.n_post, size=size
             ),

@@ -21,6 +21,7 @@ from cps.estimators._scale import natural_scale, path_points
 from cps.estimators.inference._conformal_series import (
     Series,
     att_only,
+    kept_findings,
     proxy_of,
     refusals,
     series_of,
@@ -138,7 +139,7 @@ def infer(
         event_covariance=(),
         p_value_floor=None,
         findings=(
-            *(one for one in effect.findings if not one.code.endswith("PLACEBO")),
+            *kept_findings(effect),
             *_findings(design, effect, series, overall),
         ),
     )
