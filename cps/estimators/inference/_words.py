@@ -19,8 +19,9 @@ def floor_finding(design: Design, floor: float, level: float, n_others: int) -> 
         ),
         design.name,
         Text(
-            "增加对照单位或时期，或降低置信水平",
-            "add comparison units or periods, or lower the level",
+            "增加对照单位或时期，或降低置信水平；误差近似正态时可用 placebo_t",
+            "add comparison units or periods, or lower the level; if errors are nearly normal, "
+            "placebo_t needs fewer",
         ),
     )
 

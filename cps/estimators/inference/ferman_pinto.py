@@ -111,7 +111,7 @@ def infer(
         seed=seed,
         factor=small_sample_factor(design, weights) if widened else 1.0,
     )
-    said = (_said(design, size, scale),)
+    said = (_said(design, size, scale), *_outside(design, of_treated, of_donors))
     return infer_from(design, effect, found, level=level, tails=options["tails"], said=said)
 
 
@@ -133,6 +133,25 @@ def _scale(part: Floats, of_treated: float, of_donors: Floats) -> Floats:
     own, others = a + b * of_treated, a + b * of_donors
     tiny = 1e-12 * max(float(others.max()), 1e-300)
     return np.asarray(np.sqrt(own / np.maximum(others, tiny)))
+
+
+def _outside(design: Design, of_treated: Floats, of_donors: Floats) -> tuple[Finding, ...]:
+    n = int(((of_treated > of_donors.max()) | (of_treated < of_donors.min())).sum())
+    if not n:
+        return ()
+    return (
+        Finding(
+            "W-INF-EXTRAPOLATED",
+            "warn",
+            Text(
+                f"{n} 个承办单位的规模或波动超出对照单位的范围，误差方差靠外推，拒绝会偏多",
+                f"{n} treated units lie outside the comparison units' range of size or volatility: "
+                "their variance is extrapolated, and the test rejects too often",
+            ),
+            design.name,
+            Text("增加规模相近的对照单位", "add comparison units of similar size"),
+        ),
+    )
 
 
 def _settle(design: Design, size: str) -> str:

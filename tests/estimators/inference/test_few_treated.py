@@ -154,6 +154,18 @@ def test_a_small_treated_unit_is_held_by_the_variance_rule_alone() -> None:
     assert 1 <= rejected["ferman_pinto"] <= 11
 
 
+def test_a_treated_unit_smaller_than_all_others_is_said_to_be_extrapolated() -> None:
+    sizes = np.concatenate([[25.0], np.random.default_rng(0).uniform(50, 400, N - 1)])
+    codes = {}
+    for name, own in (("outside", 25.0), ("inside", 200.0)):
+        sizes[0] = own
+        design = dataclasses.replace(
+            filled(blank(1), noise(13)), denominator=np.tile(sizes[:, None], (1, T))
+        )
+        codes[name] = {one.code for one in did(design, "ferman_pinto").findings}
+    assert codes["outside"] - codes["inside"] == {"W-INF-EXTRAPOLATED"}
+
+
 def test_a_design_without_size_is_judged_by_volatility_before_the_start() -> None:
     y = noise(7)
     rough = y.copy()
