@@ -12,35 +12,32 @@ from cps.estimators._group_cells import Cells, Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Weighted sums of cells, one for each label.
+    """Weighted sums of cells, one for each label; a cell enters one of them at most.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n_sums,)
         Event times, cohorts or periods.
     att : ndarray, shape (n_sums,)
-    weights : ndarray, shape (n_sums, n_cells)
+    place : ndarray of int, shape (n_cells,)
+        Which sum a cell enters; -1 for none.
+    weight : ndarray, shape (n_cells,)
     of_totals : ndarray, shape (n_sums, n_cohorts)
-        Derivative of ``att`` with respect to the cohorts' sums of weights.
+        Derivative of ``att`` with respect to the cohorts' sums of weights: shares are estimated.
     """
 
     labels: Ints
     att: Floats
-    weights: Floats
+    place: Ints
+    weight: Floats
     of_totals: Floats
 
-    def where(self, mask: NDArray[np.bool_]) -> Sums:
-        """Give some of the sums."""
-        return Sums(self.labels[mask], self.att[mask], self.weights[mask], self.of_totals[mask])
 
-    def mean(self) -> Sums:
-        """Give their plain mean, as one sum."""
-        return Sums(
-            np.zeros(1, np.int64),
-            self.att.mean(keepdims=True),
-            self.weights.mean(axis=0, keepdims=True),
-            self.of_totals.mean(axis=0, keepdims=True),
-        )
+def each_cell(mask: NDArray[np.bool_], att: Floats, n_cohorts: int) -> Sums:
+    """Give the cells within ``mask``, each as a sum of its own."""
+    n = int(mask.sum())
+    place = np.where(mask, np.cumsum(mask) - 1, -1)
+    return Sums(np.arange(n), att[mask], place, np.ones(len(att)), np.zeros((n, n_cohorts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +51,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Averages:
-    """The four aggregations and their parts."""
+    """Averages by event time, cohort and period, over all treated cells, and over cohorts."""
 
     by_event: Sums
     by_cohort: Sums
     by_calendar: Sums
-    overall: dict[str, Sums]
+    simple: Sums
+    group: Sums
+
+    def all(self) -> tuple[Sums, ...]:
+        """Give them in order."""
+        return (self.by_event, self.by_cohort, self.by_calendar, self.simple, self.group)
 
 
 def average(
@@ -77,18 +79,14 @@ def average(
     event = period - start
     last = np.inf if window.last is None else window.last
     is_post = (event >= 0) & (event <= last)
-    by_event = _labelled(event, _in_window(event, start, periods, window), cells, att, total)
     by_cohort = _cohort_means(cells, att, is_post, starts)
-    by_calendar = _labelled(period, event >= 0, cells, att, total)
-    overall = {
-        "simple": _labelled(np.zeros_like(event), is_post, cells, att, total),
-        "dynamic": by_event.where(by_event.labels >= 0),
-        "group": _over_cohorts(by_cohort, total, starts),
-        "calendar": by_calendar,
-    }
-    for name in ("dynamic", "calendar"):
-        overall[name] = overall[name].mean()
-    return Averages(by_event, by_cohort, by_calendar, overall)
+    return Averages(
+        by_event=_labelled(event, _in_window(event, start, periods, window), cells, att, total),
+        by_cohort=by_cohort,
+        by_calendar=_labelled(period, event >= 0, cells, att, total),
+        simple=_labelled(np.zeros_like(event), is_post, cells, att, total),
+        group=_over_cohorts(by_cohort, total, starts),
+    )
 
 
 def _in_window(event: Ints, start: Ints, periods: Ints, window: Window) -> NDArray[np.bool_]:
@@ -103,6 +101,10 @@ def _in_window(event: Ints, start: Ints, periods: Ints, window: Window) -> NDArr
     return keep
 
 
+def _binned(place: Ints, value: Floats, n: int) -> Floats:
+    return np.asarray(np.bincount(place, value, n), dtype=np.float64)
+
+
 def _labelled(
     label: Ints,
     keep: NDArray[np.bool_],
@@ -111,31 +113,37 @@ def _labelled(
     total: Floats,
 ) -> Sums:
     """Average the kept cells of each label by cohort size."""
-    share = total[cells.cohort]
     here = np.flatnonzero(keep)
-    labels, place = np.unique(label[here], return_inverse=True)
-    size = np.bincount(place, share[here], len(labels))
-    weights = np.zeros((len(labels), len(att)))
-    weights[place, here] = share[here] / size[place]
-    means = weights @ att
+    labels, inverse = np.unique(label[here], return_inverse=True)
+    share = total[cells.cohort[here]]
+    size = np.bincount(inverse, share, len(labels))
+    place, weight = np.full(len(att), -1), np.zeros(len(att))
+    place[here], weight[here] = inverse, share / size[inverse]
+    means = _binned(inverse, weight[here] * att[here], len(labels))
     of_totals = np.zeros((len(labels), len(total)))
-    np.add.at(of_totals, (place, cells.cohort[here]), (att[here] - means[place]) / size[place])
-    return Sums(labels.astype(np.int64), means, weights, of_totals)
+    np.add.at(
+        of_totals, (inverse, cells.cohort[here]), (att[here] - means[inverse]) / size[inverse]
+    )
+    return Sums(labels.astype(np.int64), means, place, weight, of_totals)
 
 
 def _cohort_means(cells: Cells, att: Floats, keep: NDArray[np.bool_], starts: Ints) -> Sums:
     here = np.flatnonzero(keep)
-    found, place = np.unique(cells.cohort[here], return_inverse=True)
-    weights = np.zeros((len(found), len(att)))
-    weights[place, here] = 1.0 / np.bincount(place, minlength=len(found))[place]
-    return Sums(starts[found], weights @ att, weights, np.zeros((len(found), len(starts))))
+    found, inverse = np.unique(cells.cohort[here], return_inverse=True)
+    place, weight = np.full(len(att), -1), np.zeros(len(att))
+    place[here] = inverse
+    weight[here] = 1.0 / np.bincount(inverse, minlength=len(found))[inverse]
+    means = _binned(inverse, weight[here] * att[here], len(found))
+    return Sums(starts[found], means, place, weight, np.zeros((len(found), len(starts))))
 
 
 def _over_cohorts(by_cohort: Sums, total: Floats, starts: Ints) -> Sums:
     found = np.searchsorted(starts, by_cohort.labels)
-    size = total[found]
-    att = float(size @ by_cohort.att / size.sum()) if len(found) else np.nan
+    share = total[found] / total[found].sum()
+    att = share @ by_cohort.att
     of_totals = np.zeros((1, len(starts)))
-    of_totals[0, found] = (by_cohort.att - att) / size.sum() if len(found) else 0.0
-    weights = (size / size.sum())[None, :] @ by_cohort.weights
-    return Sums(np.zeros(1, np.int64), np.array([att]), weights, of_totals)
+    of_totals[0, found] = (by_cohort.att - att) / total[found].sum()
+    enters = by_cohort.place >= 0
+    weight = np.where(enters, share[by_cohort.place] * by_cohort.weight, 0.0)
+    place = np.where(enters, 0, -1)
+    return Sums(np.zeros(1, np.int64), np.array([att]), place, weight, of_totals)

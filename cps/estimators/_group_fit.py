@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from cps.estimators._group_aggregate import Averages, Sums, Window, average
+from cps.estimators._group_aggregate import Averages, Window, average, each_cell
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints, plan_cells, sort_cohorts
 from cps.estimators._group_draws import critical_value, largest_of
 from cps.estimators._group_moments import (
@@ -213,13 +213,9 @@ def _averaged(
     level: float,
     rng: np.random.Generator,
 ) -> tuple[list[Family], dict[str, tuple[float, float]], Floats]:
-    sums: list[Sums] = [averages.by_event, averages.by_cohort, averages.by_calendar]
-    sums += averages.overall.values()
-    ends = np.cumsum([0, *(len(one.att) for one in sums)]).tolist()
-    blocks = [slice(ends[place], ends[place + 1]) for place in range(len(sums))]
-    covariances = errors.covariances(
-        np.vstack([one.weights for one in sums]), np.vstack([one.of_totals for one in sums]), blocks
-    )
+    sums = averages.all()
+    covariances = errors.covariances(sums)
+    overall = _overall(averages, covariances, smallest)
     families = []
     for place, one in enumerate(sums[:3]):
         error = _errors(np.diagonal(covariances[place]), smallest)
@@ -230,12 +226,26 @@ def _averaged(
             drawn = largest_of(covariances[place], n_draws, rng)
             critical = critical_value(drawn, level, _pointwise(level))
         families.append(Family(one.labels, one.att, error, critical))
-    diagonal = _errors(np.array([float(one[0, 0]) for one in covariances[3:]]), smallest)
-    overall = {
-        name: (float(one.att[0]), float(error))
-        for (name, one), error in zip(averages.overall.items(), diagonal, strict=True)
-    }
     return families, overall, covariances[0]
+
+
+def _overall(
+    averages: Averages, covariances: list[Floats], smallest: float
+) -> dict[str, tuple[float, float]]:
+    """Give the four overall effects and their errors; one without event times is absent."""
+    of_event, _, of_calendar, of_simple, of_group = covariances
+    after = averages.by_event.labels >= 0
+    parts = {
+        "simple": (averages.simple.att, of_simple),
+        "dynamic": (averages.by_event.att[after], of_event[np.ix_(after, after)]),
+        "group": (averages.group.att, of_group),
+        "calendar": (averages.by_calendar.att, of_calendar),
+    }
+    return {
+        name: (float(att.mean()), float(_errors(np.array([covariance.mean()]), smallest)[0]))
+        for name, (att, covariance) in parts.items()
+        if len(att)
+    }
 
 
 def _paths(
@@ -300,11 +310,8 @@ def _pretests(
     before = np.flatnonzero((period < start) & np.isfinite(cell_errors))
     if not 0 < len(before) <= min(_MOST_RESTRICTIONS, n_rows - 1):
         return []
-    chosen = np.zeros((len(before), len(att)))
-    chosen[np.arange(len(before)), before] = 1.0
-    whole = [slice(0, len(before))]
-    nothing = np.zeros((len(before), len(cohorts.starts)))
-    (covariance,) = errors.covariances(chosen, nothing, whole)
+    chosen = np.isin(np.arange(len(att)), before)
+    (covariance,) = errors.covariances([each_cell(chosen, att, len(cohorts.starts))])
     found = [("before_start", _wald(att[before], covariance))]
     if anticipation:
         early = (period + anticipation < start)[before]

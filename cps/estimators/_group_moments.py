@@ -7,11 +7,13 @@ units × cells is ever built. Callaway & Sant'Anna (2021), doi:10.1016/j.jeconom
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cps.estimators._group_aggregate import Sums
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints
 from cps.estimators._group_draws import CellDraws
 
@@ -196,60 +198,51 @@ class CohortErrors:
             variance = treated / self.total[cells.cohort] ** 2 + rest / self.n_control**2
         return np.where(self.is_used, np.maximum(variance, 0.0), 0.0)
 
-    def covariances(
-        self, weights: Floats, of_totals: Floats, blocks: Sequence[slice]
-    ) -> list[Floats]:
-        """Give the covariances of weighted sums of cells, within each block of them.
-
-        Parameters
-        ----------
-        weights : ndarray, shape (n_sums, n_cells)
-        of_totals : ndarray, shape (n_sums, n_cohorts)
-            Derivative of each sum with respect to the cohorts' sums of weights: shares are
-            estimated too.
-        blocks : sequence of slice
-            Which sums belong together.
-        """
-        found = [np.zeros((one.stop - one.start, one.stop - one.start)) for one in blocks]
-        for place, coefficients in self._coefficients(weights, of_totals):
+    def covariances(self, sums: Sequence[Sums]) -> list[Floats]:
+        """Give the covariance of each kind of sums, shapes (n_sums, n_sums)."""
+        ends = np.cumsum([0, *(len(one.labels) for one in sums)])
+        found = [np.zeros((len(one.labels), len(one.labels))) for one in sums]
+        for place, coefficients in self._coefficients(sums, ends):
             half = coefficients @ self.second[place]
-            for number, one in enumerate(blocks):
-                found[number] += half[one] @ coefficients[one].T
+            for kind, (first, last) in enumerate(itertools.pairwise(ends.tolist())):
+                found[kind] += half[first:last] @ coefficients[first:last].T
         return found
 
-    def _coefficients(self, weights: Floats, of_totals: Floats) -> Iterator[tuple[int, Floats]]:
+    def _coefficients(self, sums: Sequence[Sums], ends: Ints) -> Iterator[tuple[int, Floats]]:
         """Yield, by cohort, the coefficients of each sum on (outcome less cohort mean, one)."""
-        cells = self.cells
-        n_cohorts, n_periods = self.mean.shape
-        used = np.where(self.is_used, 1.0, 0.0)
-        with np.errstate(divide="ignore"):
-            of_treated = weights * (used / self.total[cells.cohort])
-            of_control = weights * (-used / np.where(self.n_control > 0, self.n_control, np.inf))
-        steps = np.zeros((len(cells.time), n_periods + 1))
-        here = np.arange(len(cells.time))
-        steps[here, cells.time] += 1.0
-        steps[here, cells.base] -= 1.0
-        steps[:, -1] = -self.other
-        by_rank = np.argsort(cells.rank, kind="stable")
-        rank_bounds = np.searchsorted(cells.rank[by_rank], np.arange(n_cohorts + 1))
-        cohort_bounds = np.searchsorted(cells.cohort, np.arange(n_cohorts + 1))
-        pooled = np.zeros((len(weights), n_periods + 1))
+        cells, last = self.cells, len(self.mean[0])
+        n_cohorts = len(self.mean)
+        row = np.concatenate([one.place + end for one, end in zip(sums, ends, strict=False)])
+        enters = np.concatenate([(one.place >= 0) & self.is_used for one in sums])
+        cell = np.tile(np.arange(len(cells.time)), len(sums))[enters]
+        row, weight = row[enters], np.concatenate([one.weight for one in sums])[enters]
+        of_totals = np.vstack([one.of_totals for one in sums])
+        of_treated = weight / self.total[cells.cohort[cell]]
+        of_control = -weight / self.n_control[cell]
+
+        def add(to: Floats, some: Ints, factor: Floats, *, middle: bool) -> None:
+            here, rows = cell[some], row[some]
+            np.add.at(to, (rows, cells.time[here]), factor)
+            np.add.at(to, (rows, cells.base[here]), -factor)
+            if middle:
+                np.add.at(to, (rows, last), -factor * self.other[here])
+
+        by_rank, rank_bounds = _grouped(cells.rank[cell], n_cohorts)
+        by_cohort, cohort_bounds = _grouped(cells.cohort[cell], n_cohorts)
+        pooled = np.zeros((len(of_totals), last + 1))
         for place in range(n_cohorts):
             new = by_rank[rank_bounds[place] : rank_bounds[place + 1]]
-            if len(new):
-                pooled += of_control[:, new] @ steps[new]
+            add(pooled, new, of_control[new], middle=True)
             if self.total[place] == 0:
                 continue
-            as_control = pooled
-            own = slice(cohort_bounds[place], cohort_bounds[place + 1])
-            inside = np.where(cells.rank[own] <= place, 1.0, 0.0)
-            if inside.any():
-                as_control = pooled - (of_control[:, own] * inside) @ steps[own]
-            coefficients = as_control.copy()
+            own = by_cohort[cohort_bounds[place] : cohort_bounds[place + 1]]
+            coefficients = pooled.copy()
+            inside = own[cells.rank[cell[own]] <= place]
+            add(coefficients, inside, -of_control[inside], middle=True)
             # The pooled mean is not the cohort's own: what lies between them is constant in it.
-            coefficients[:, -1] += as_control[:, :-1] @ self.mean[place]
+            coefficients[:, -1] += coefficients[:, :-1] @ self.mean[place]
             if place < n_cohorts - 1:
-                coefficients[:, :-1] += of_treated[:, own] @ steps[own, :-1]
+                add(coefficients, own, of_treated[own], middle=False)
                 coefficients[:, -1] += of_totals[:, place]
             yield place, coefficients
 
@@ -275,3 +268,9 @@ class CohortErrors:
             sizes=self.sizes,
         )
         return draws.largest(n_draws, rng)
+
+
+def _grouped(label: Ints, n_labels: int) -> tuple[Ints, Ints]:
+    """Give places in order of ``label``, and where each label begins and ends among them."""
+    order = np.argsort(label, kind="stable")
+    return order, np.searchsorted(label[order], np.arange(n_labels + 1))

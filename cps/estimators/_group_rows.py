@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cps.estimators._drdid_panel import panel_effects
 from cps.estimators._drdid_parts import Unfit
 from cps.estimators._drdid_sections import section_effect
+from cps.estimators._group_aggregate import Sums
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints
 from cps.estimators._group_draws import largest_of_root, root_of
 
@@ -87,11 +88,10 @@ def fit_cells(
     influence = np.zeros((n_rows, len(att))) if with_influence else None
     groups = _panel_groups if panel.is_complete else _section_groups
     for places, rows, effects, added in groups(panel, cohorts, cells, method):
-        if not isinstance(effects, str) and not np.isfinite(effects).all():
-            effects = "singular"
-        if isinstance(effects, str):
+        if isinstance(effects, str) or not np.isfinite(effects).all():
+            reason = effects if isinstance(effects, str) else "singular"
             att[places] = np.nan
-            failed |= dict.fromkeys(places.tolist(), effects)
+            failed |= dict.fromkeys(places.tolist(), reason)
             continue
         att[places] = effects
         if influence is None:
@@ -225,12 +225,16 @@ class RowErrors:
         """Give the variance of each cell's ATT(g, t), shape (n_cells,)."""
         return np.asarray(np.einsum("ij,ij->j", self.influence, self.influence))
 
-    def covariances(
-        self, weights: Floats, of_totals: Floats, blocks: Sequence[slice]
-    ) -> list[Floats]:
-        """Give the covariances of weighted sums; as ``CohortErrors.covariances``."""
-        each = self.influence @ weights.T + self.by_cohort @ of_totals.T
-        return [np.asarray(each[:, one].T @ each[:, one]) for one in blocks]
+    def covariances(self, sums: Sequence[Sums]) -> list[Floats]:
+        """Give the covariance of each kind of sums; as ``CohortErrors.covariances``."""
+        found = []
+        for one in sums:
+            each = self.by_cohort @ one.of_totals.T
+            for place in range(len(one.labels)):
+                some = np.flatnonzero(one.place == place)
+                each[:, place] += self.influence[:, some] @ one.weight[some]
+            found.append(np.asarray(each.T @ each))
+        return found
 
     def largest(self, errors: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
         """Draw the largest error of all cells in standard errors, shape (n_draws,)."""

@@ -44,7 +44,7 @@ OPTIONS: dict[str, tuple[str, ...] | Number] = {
     "covariate_method": ("doubly_robust", "regression", "ipw", "improved"),
     "balance_e": Number("none", low=0, is_whole=True, words=("none",)),
     "min_e": Number("none", is_whole=True, words=("none",)),
-    "max_e": Number("none", is_whole=True, words=("none",)),
+    "max_e": Number("none", low=0, is_whole=True, words=("none",)),
     "draws": Number(1000, low=0, high=100_000, is_whole=True),
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})

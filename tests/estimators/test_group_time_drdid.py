@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cps.estimators._drdid_panel import METHODS, panel_effects
 from cps.estimators._drdid_parts import Unfit, calibrated_scores, scores
 from cps.estimators._drdid_sections import section_effect
+from cps.estimators._group_aggregate import each_cell
 from cps.estimators._group_cells import plan_cells
 from cps.estimators._group_draws import CellDraws, root_of
 from cps.estimators._group_fit import sorted_starts
@@ -128,9 +129,8 @@ def test_both_ways_to_draw_the_largest_error_have_the_law_of_the_covariance(
     cohorts = sorted_starts(start)
     cells = plan_cells(cohorts.starts, np.arange(7), 0, control, base)
     errors = CohortErrors(cells, cohort_moments(y, cohorts, None))
-    (covariance,) = errors.covariances(
-        np.eye(len(cells.time)), np.zeros((len(cells.time), 3)), [slice(0, len(cells.time))]
-    )
+    n = len(cells.time)
+    (covariance,) = errors.covariances([each_cell(np.ones(n, bool), np.zeros(n), 3)])
     np.testing.assert_allclose(np.diagonal(covariance), errors.variances(), atol=1e-13)
     se = np.sqrt(errors.variances())
     seen = se > 0
