@@ -18,6 +18,7 @@ from cps.robustness._pretrend_power import (
     joint_threshold,
     mean_after_pretest,
     power_against,
+    rejection_probability,
     slope_for_power,
 )
 
@@ -34,7 +35,9 @@ class _Seen:
 
     ratios: Floats  # differences before the start, in standard errors
     threshold: float
-    p_joint: float | None
+    p_largest: float  # of the largest of them, under parallel trends
+    p_wald: float | None  # of all together; None where their covariance can't bear it
+    size: float  # of each test
     slopes: tuple[float, ...]  # by POWERS
     biases: tuple[float, ...]  # of the average effect, if those trends went on
     passed_bias: float  # the first of them, among studies that pass
@@ -42,7 +45,8 @@ class _Seen:
 
     @property
     def is_passed(self) -> bool:
-        return float(self.ratios.max()) <= self.threshold
+        largest = float(self.ratios.max()) <= self.threshold
+        return largest and (self.p_wald is None or self.p_wald >= self.size)
 
 
 def applies(design: Design, effect: Effect) -> Text | None:
@@ -58,10 +62,14 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     """Test the differences before the start jointly, and say what the test could not have seen.
 
     The largest difference, in standard errors, is set against the bound that all of them keep with
-    95% probability if trends are parallel. Roth (2022), doi:10.1257/aeri.20210236: the trend that
-    the test finds in half, or in four fifths, of all cases; what it would do to the average effect;
-    and what it does among studies that pass, which is more. Passed, but with a trend in the dark
-    that could make the whole effect, the check has no verdict.
+    95% probability if trends are parallel. Where treated units are many enough for errors of their
+    own, Wald's test of all together is asked too, and each test is held to half the size: with few,
+    a quadratic form trusts the comparison units' covariance too much.
+
+    Roth (2022), doi:10.1257/aeri.20210236: the trend that the test finds in half, or in four fifths,
+    of all cases; what it would do to the average effect; and what it does among studies that pass,
+    which is more. Passed, but with a trend in the dark that could make the whole effect, the check
+    has no verdict.
     """
     found = event_vector(design, effect)
     if isinstance(found, Text):
@@ -94,7 +102,12 @@ def _see(found: Vector) -> _Seen:
     sigma = found.widened()[low:, low:]
     beta, times = found.beta[low:], found.times[low:].astype(float)
     before = sigma[:n, :n]
-    threshold = joint_threshold(before, SIZE)
+    p_wald = None
+    if not found.is_student:
+        p_wald = joint_p_value(beta[:n], before, found.freedom)
+    size = SIZE if p_wald is None else SIZE / 2
+    threshold = joint_threshold(before, size)
+    ratios = np.abs(beta[:n]) / np.sqrt(np.diag(before))
     slopes = []
     for power in POWERS:
         slope = slope_for_power(times[:n], before, power, threshold=threshold)
@@ -102,9 +115,11 @@ def _see(found: Vector) -> _Seen:
     since = float(found.headline @ times[n:])
     passed = mean_after_pretest(slopes[0] * times, sigma, n, threshold=threshold)
     return _Seen(
-        ratios=np.abs(beta[:n]) / np.sqrt(np.diag(before)),
+        ratios=ratios,
         threshold=threshold,
-        p_joint=joint_p_value(beta[:n], found.sigma[low : low + n, low : low + n], found.freedom),
+        p_largest=rejection_probability(np.zeros(n), before, threshold=float(ratios.max())),
+        p_wald=p_wald,
+        size=size,
         slopes=tuple(slopes),
         biases=tuple(slope * since for slope in slopes),
         passed_bias=float(found.headline @ passed[n:]),
@@ -129,7 +144,13 @@ def _explanation(
         if ratio > 1000
         else (f"{ratio:.2g} 倍", f"{ratio:.2g} times")
     )
-    joint = "—" if seen.p_joint is None else f"{seen.p_joint:.3f}"
+    joint = Text(f"p = {seen.p_largest:.3f}", f"p = {seen.p_largest:.3f}")
+    if seen.p_wald is not None:
+        each = f"{100 * seen.size:g}%"
+        joint = Text(
+            f"{joint.zh}；Wald 联合检验 p = {seen.p_wald:.3f}（两项各以 {each} 为界）",
+            f"{joint.en}; Wald's joint test has p = {seen.p_wald:.3f} (each held to {each})",
+        )
     slopes = [_size(amount(design, one)) for one in seen.slopes]
     biases = [_size(amount(design, one)) for one in (*seen.biases, seen.passed_bias)]
     headline = amount(design, att or 0.0)
@@ -144,14 +165,14 @@ def _explanation(
     )
     return Text(
         f"{found.source.zh}：启动前 {n} {unit.zh}中，相对基期差异最大的为 {size.zh}，是标准误的 "
-        f"{seen.ratios.max():.2f} 倍，联合界限 {seen.threshold:.2f} 倍；联合检验 p = {joint}。"
+        f"{seen.ratios.max():.2f} 倍，联合界限 {seen.threshold:.2f} 倍，{joint.zh}。"
         f"两组若每{unit.zh}拉开 {slopes[0].zh}，本检验只有 {shares[0]} 的把握发现；{slopes[1].zh} 才有 "
         f"{shares[1]}（所见差异在前一趋势下的似然，为平行趋势下的 {times[0]}）。"
         f"这样的趋势延续下去，会使平均效应偏 {biases[0].zh}（只看通过检验的情形则偏 "
         f"{biases[2].zh}）和 {biases[1].zh}{tail[0]}",
         f"{found.source.en}: of {n} {unit.en}s before the start the largest difference from the base "
         f"is {size.en}, {seen.ratios.max():.2f} standard errors against a joint bound of "
-        f"{seen.threshold:.2f}; the joint test has p = {joint}. Were the two drifting apart by "
+        f"{seen.threshold:.2f}, {joint.en}. Were the two drifting apart by "
         f"{slopes[0].en} a {unit.en}, this test would see it with {shares[0]} probability; by "
         f"{slopes[1].en}, with {shares[1]} (under the former, what was found is "
         f"{times[1]} as likely as under parallel trends). Such trends, going on, put the average effect off by "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -131,6 +132,20 @@ def check_of(one: Design) -> pretrend.Check:
 
 def test_a_trend_of_their_own_is_found() -> None:
     assert check_of(panel(drift=1.5)).verdict is False
+
+
+def test_many_units_whose_differences_jump_about_fail_walds_test() -> None:
+    """Each difference is small beside its error, but their pattern is not noise."""
+    one = panel(n_treated=30, n_donors=60)
+    y = one.y.copy()
+    y[:30, :5] += np.array([0.5, -0.5, 0.5, -0.5, 0.5])
+    jagged = dataclasses.replace(one, y=y)
+    effect = estimate(jagged, "group_time_att", options={"base": "universal"})
+    check = pretrend.run(jagged, effect, seed=0)
+    assert check.statistic is not None and check.threshold is not None
+    assert check.statistic < check.threshold
+    assert check.verdict is False
+    assert "Wald" in check.explanation.zh
 
 
 def test_parallel_units_with_a_large_effect_pass() -> None:
