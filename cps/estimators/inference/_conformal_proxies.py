@@ -65,6 +65,22 @@ def synthetic_control(treated: Floats, donors: Floats) -> Floats:
     return np.asarray(treated - weights @ donors)
 
 
+def augmented_control(penalty: float, *, has_intercept: bool) -> Proxy:
+    """Give the ridge-augmented synthetic control at a penalty that stays, as R ``augsynth`` has it."""
+
+    def residuals(treated: Floats, donors: Floats) -> Floats:
+        if has_intercept:
+            treated = treated - treated.mean(axis=1, keepdims=True)
+            donors = donors - donors.mean(axis=1, keepdims=True)
+        left = synthetic_control(treated, donors)
+        columns = donors - donors.mean(axis=0)
+        gram = columns @ columns.T + penalty * np.eye(len(columns))
+        more = np.linalg.solve(gram, columns @ left.T).T
+        return np.asarray(left - more @ columns)
+
+    return residuals
+
+
 def difference_in_differences(treated: Floats, donors: Floats) -> Floats:
     """Residuals of the donors' mean, shifted by the mean gap."""
     gap = treated - donors.mean(axis=0)

@@ -143,10 +143,11 @@ def proxy_of(effect: Effect) -> str | None:
         known = {"sc": "sc", "did": "did", "difp": "demeaned_sc"}
         return known.get(options.get("weights", ""))
     if effect.method == "synthetic_control":
-        is_plain = options.get("fit") == "outcomes" and options.get("augment") == "none"
-        if not is_plain or (options.get("units") == "separate" and effect.n_treated > 1):
+        is_pooled = options.get("units") == "pooled" or effect.n_treated == 1
+        if options.get("fit") != "outcomes" or not is_pooled:
             return None
-        return "demeaned_sc" if options.get("intercept") == "yes" else "sc"
+        name = "demeaned_sc" if options.get("intercept") == "yes" else "sc"
+        return f"augmented_{name}" if options.get("augment") == "ridge" else name
     if effect.method in ("imputation", "two_way_fixed_effects"):
         return "did" if options.get("levels") == "unit" else None
     return {"interactive_fixed_effects": "factors", "matrix_completion": "completion"}.get(

@@ -201,6 +201,9 @@ def _proxy(effect: Effect, options: Mapping[str, str]) -> proxies.Proxy:
         name = str(proxy_of(effect))
     if name == "factors":
         return proxies.factor_model(int(effect.tables["model"]["n_factors"][0] or 0))
+    if name.startswith("augmented"):
+        penalty = float(effect.tables["fit"]["ridge"][0] or 0)
+        return proxies.augmented_control(penalty, has_intercept="demeaned" in name)
     if name == "completion":
         return proxies.low_rank(float(effect.tables["model"]["penalty"][0] or 0))
     return {
