@@ -9,18 +9,12 @@ averages of equation 10, and the leave-one-out variant of their appendix), as St
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.estimators._regression import independent
-from cps.estimators._regression_absorb import (
-    components,
-    cross_table,
-    grounded_inverse,
-    level_sums,
-)
+from cps.estimators._regression_absorb import components, grounded_inverse, level_sums
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -56,7 +50,7 @@ class _System:
     """Normal equations of the untreated rows, factorised."""
 
     totals: Floats  # (n_levels,)
-    cross: Any  # sparse (n_levels, n_periods)
+    cross: Floats  # (n_levels, n_periods), weight of each pair
     factor: Floats  # (n_periods, n_periods)
     x_level: Floats  # (n_levels, k): the covariates' own effects
     x_period: Floats  # (n_periods, k)
@@ -82,14 +76,17 @@ def is_identified(
     level: Codes, period: Codes, untreated: Mask, n_levels: int, n_periods: int
 ) -> Mask:
     """Tell which rows' level and period are both known from untreated rows that are connected."""
-    table = cross_table(
-        level[untreated],
-        period[untreated],
-        np.ones(int(untreated.sum())),
-        (n_levels, n_periods),
-    )
+    table = _table(level[untreated], period[untreated], None, n_levels, n_periods)
     of_level, of_period = components(table)
     return np.asarray(of_level[level] == of_period[period])
+
+
+def _table(
+    rows: Codes, columns: Codes, values: Floats | None, n_rows: int, n_columns: int
+) -> Floats:
+    """Add values (counts, if None) up by pair of codes; never larger than the panel."""
+    flat = np.bincount(rows * n_columns + columns, weights=values, minlength=n_rows * n_columns)
+    return flat.reshape(n_rows, n_columns).astype(float)
 
 
 def first_step(
@@ -115,13 +112,10 @@ def first_step(
     """
     w = np.where(untreated, weights, 0.0)
     rows = np.flatnonzero(untreated)
-    cross = cross_table(level[rows], period[rows], w[rows], (n_levels, n_periods))
-    totals = np.asarray(cross.sum(axis=1)).ravel()
+    cross = _table(level[rows], period[rows], w[rows], n_levels, n_periods)
+    totals = cross.sum(axis=1)
     share = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
-    reduced = np.diag(np.asarray(cross.sum(axis=0)).ravel()) - (
-        cross.T @ cross.multiply(share[:, None])
-    )
-    reduced = np.asarray(reduced.toarray() if hasattr(reduced, "toarray") else reduced)
+    reduced = np.diag(cross.sum(axis=0)) - cross.T @ (cross * share[:, None])
     factor = grounded_inverse(reduced, components(cross)[1])
     bare = _System(
         totals,
@@ -284,8 +278,12 @@ def untreated_scores(
     rows = np.flatnonzero(untreated)
     error = weights[rows] * step.effects[rows]
     c, lv, t = cluster[rows], level[rows], period[rows]
-    scores = -(cross_table(c, t, error, (n_clusters, n_periods)) @ of_period)
-    scores = scores - cross_table(c, lv, error, (n_clusters, n_levels)) @ of_level
+    scores = -(_table(c, t, error, n_clusters, n_periods) @ of_period)
+    whose = np.zeros(n_levels, dtype=np.int64)
+    whose[lv] = c
+    if (whose[lv] != c).any():
+        # Residuals add up to zero by level: levels within a cluster have no part.
+        scores = scores - _table(c, lv, error, n_clusters, n_levels) @ of_level
     if kept.shape[1]:
         scores = scores - level_sums(error[:, None] * kept[rows], c, n_clusters) @ of_covariate
     return np.asarray(scores)

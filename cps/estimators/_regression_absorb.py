@@ -93,6 +93,16 @@ def components(table: Any) -> tuple[Codes, Codes]:
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
 
+    if isinstance(table, np.ndarray):
+        # Rows that meet the same columns are connected alike: few patterns stand for many rows.
+        bits = np.packbits(table != 0, axis=1)
+        patterns, first, place = np.unique(bits, axis=0, return_index=True, return_inverse=True)
+        if len(patterns) < len(table):
+            rows, columns = components(sparse.csr_array(table[first]))
+            empty = ~table.any(axis=1)
+            alone = np.arange(len(table)) + columns.max(initial=0) + rows.max(initial=0) + 1
+            return np.where(empty, alone, rows[place.ravel()]), columns
+        table = sparse.csr_array(table)
     n_rows = table.shape[0]
     graph = sparse.block_array([[None, table], [table.T, None]])
     sets = np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

@@ -27,15 +27,18 @@ from cps.estimators._imputation_batch import imputation_points
 from cps.estimators._imputation_findings import lost_finding, nothing_finding
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, regress
+from cps.estimators._regression_collapsed import regress_groups
 from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
     Rows,
     alone_findings,
+    clusters_of,
     collinear_finding,
     few_treated,
     level_findings,
     rows_of,
+    starts_of,
     under_each,
     units_by_event,
 )
@@ -201,13 +204,7 @@ def point(design: Design, *, options: Mapping[str, str]) -> float:
 
 def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
     """Give the estimates under many assignments at once, shape (n_assignments,)."""
-    is_plain = (
-        design.is_balanced
-        and design.covariates is None
-        and design.weights is None
-        and options["levels"] == "unit"
-    )
-    if is_plain:
+    if _is_plain(design, options):
         return imputation_points(
             design.y,
             np.asarray(design.periods, float),
@@ -306,19 +303,41 @@ def _leads(design: Design, parts: _Parts, options: Mapping[str, str]) -> Regress
     if n < 1:
         return None
     leads = [int(e) for e in near[:n]][::-1]
-    columns = np.column_stack([*(rows.event == e for e in leads), rows.covariates]).astype(float)
     try:
+        if _is_plain(design, options):
+            starts, group = np.unique(starts_of(design), return_inverse=True)
+            event = np.asarray(design.periods)[None] - starts[:, None]
+            return regress_groups(
+                design.y,
+                group.ravel(),
+                np.array([event == e for e in leads]).astype(float),
+                names=[*map(str, leads)],
+                weight=np.ones(len(design.units)),
+                cluster=clusters_of(design),
+                errors="cluster",
+                small_sample="nested",
+                seen=event < -design.anticipation,
+            )
         return regress(
             rows.y,
-            columns,
+            np.column_stack([*(rows.event == e for e in leads), rows.covariates]).astype(float),
             names=[*map(str, leads), *rows.names],
             absorb=[rows.level, rows.period],
             weights=rows.weights,
             errors="cluster",
             clusters=[rows.cluster],
         )
-    except (ValueError, ZeroDivisionError):
+    except ValueError:
         return None
+
+
+def _is_plain(design: Design, options: Mapping[str, str]) -> bool:
+    return (
+        design.is_balanced
+        and design.covariates is None
+        and design.weights is None
+        and options["levels"] == "unit"
+    )
 
 
 def _is_lead(name: str) -> bool:

@@ -113,8 +113,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     share = cells.matrix(others, cells.event)
     att, covariance = share @ cells.att, share @ cells.covariance @ share.T
     by_event = {
-        e: as_estimate(float(att[k]), float(np.sqrt(covariance[k, k])))
-        for k, e in enumerate(others)
+        e: as_estimate(float(att[k]), _root(covariance[k, k])) for k, e in enumerate(others)
     }
     joint = np.zeros((len(events), len(events)))
     place = [events.index(e) for e in others]
@@ -123,7 +122,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     mean = post / post.sum()
     aggregations = {
         "simple": overall,
-        "dynamic": as_estimate(float(mean @ att), float(np.sqrt(mean @ covariance @ mean))),
+        "dynamic": as_estimate(float(mean @ att), _root(mean @ covariance @ mean)),
     }
     comparison = _is_comparison(design, options)
     first = min(design.cohorts)
@@ -164,7 +163,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             GroupTimeEffect(
                 int(g),
                 int(g + e),
-                as_estimate(float(cells.att[k]), float(np.sqrt(cells.covariance[k, k]))),
+                as_estimate(float(cells.att[k]), _root(cells.covariance[k, k])),
             )
             for k, (g, e) in enumerate(zip(cells.cohort, cells.event, strict=True))
         ),
@@ -206,7 +205,7 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
             return float("nan")
         return point(other, options=options)
 
-    if not _is_plain(design, {**options, "control": "never"}) or options["control"] == "last":
+    if not _is_plain(design, options) or options["control"] == "last":
         return under_each(design, starts, one)
     starts = np.where(np.asarray(starts) > design.periods[-1], np.inf, starts)
     if not np.isinf(starts).any(axis=1).all():
@@ -250,6 +249,11 @@ def _no_reference(design: Design) -> Finding:
     )
 
 
+def _root(variance: float) -> float:
+    """Give the standard error; rounding can leave a variance of nothing below zero."""
+    return float(np.sqrt(max(float(variance), 0.0)))
+
+
 def _reject(code: str, what: Text, where: str, mend: Text) -> Finding:
     return Finding(code, "reject", what, where, mend)
 
@@ -269,17 +273,23 @@ def _inside(design: Design, rows: Rows, options: Mapping[str, str]) -> NDArray[n
     start = starts_of(design)
     inside = _is_comparison(design, options) | np.isfinite(start)
     rows_inside = inside[rows.unit]
-    if _uses_last(design, options):
-        end = max(design.cohorts) - design.anticipation
-        rows_inside &= np.asarray(design.periods)[rows.period] < end
+    rows_inside &= _periods_kept(design, options)[rows.period]
     return np.asarray(rows_inside)
+
+
+def _periods_kept(design: Design, options: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Tell which periods, shape (n_periods,), have a comparison."""
+    if not _uses_last(design, options):
+        return np.ones(len(design.periods), dtype=bool)
+    return np.asarray(design.periods) < max(design.cohorts) - design.anticipation
 
 
 def _usable(design: Design, options: Mapping[str, str]) -> NDArray[np.bool_]:
     """Tell which cohorts have their reference and a period afterwards."""
     comparison = _is_comparison(design, options)
-    end = max(design.cohorts) - design.anticipation if _uses_last(design, options) else np.inf
-    periods = [t for t in design.periods if t < end]
+    periods = [
+        t for t, is_in in zip(design.periods, _periods_kept(design, options), strict=True) if is_in
+    ]
     left = {
         g for g, is_in in zip(design.cohort, comparison, strict=True) if g is not None and not is_in
     }
@@ -300,7 +310,6 @@ def _is_plain(design: Design, options: Mapping[str, str]) -> bool:
         and constant
         and options["levels"] == "unit"
         and options["errors"] == "cluster"
-        and not _uses_last(design, options)
     )
 
 
@@ -328,11 +337,12 @@ def _all_cells(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]
     rows = rows_of(design, options)
     comparison = _is_comparison(design, options)
     if _is_plain(design, options):
-        used = comparison | np.isfinite(starts_of(design))
+        start = starts_of(design)
+        used, kept = comparison | np.isfinite(start), _periods_kept(design, options)
         cells = balanced_cells(
-            design.y[used],
-            starts_of(design)[used],
-            np.asarray(design.periods, float),
+            design.y[np.ix_(used, kept)],
+            start[used],
+            np.asarray(design.periods, float)[kept],
             anticipation=design.anticipation,
             is_comparison=comparison[used],
             weight=np.ones(int(used.sum())) if design.weights is None else design.weights[used, 0],
@@ -340,7 +350,7 @@ def _all_cells(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]
             cluster=dense(clusters_of(design)[used]),
             small_sample=small_sample,
         )
-        return rows, cells
+        return rows.keep(_inside(design, rows, options)), cells
     inside = rows.keep(_inside(design, rows, options))
     return inside, saturated_cells(
         inside,

@@ -145,6 +145,20 @@ def test_leads_come_from_untreated_cells_alone() -> None:
     assert one.tables["pretrend_test"]["f"] == pytest.approx(other.tables["pretrend_test"]["f"])
 
 
+def test_leads_by_group_are_those_of_the_regression_of_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = design(panel(effect=1.0, noise=1.0), cluster="group")
+    quick = estimate(one, "imputation")
+    monkeypatch.setattr(imputation, "_is_plain", lambda *_: False)
+    slow = estimate(one, "imputation")
+    assert quick.tables["pretrend_test"]["f"] == pytest.approx(slow.tables["pretrend_test"]["f"])
+    for a, b in zip(quick.by_event_time, slow.by_event_time, strict=True):
+        assert a.event_time == b.event_time
+        assert a.estimate.att == pytest.approx(b.estimate.att, abs=1e-9)
+        assert a.estimate.se == pytest.approx(b.estimate.se, abs=1e-9)
+
+
 def test_the_covariance_has_the_squared_errors_on_its_diagonal() -> None:
     effect = estimate(design(panel(effect=1.0, noise=1.0)), "imputation")
     covariance = np.array(effect.event_covariance)

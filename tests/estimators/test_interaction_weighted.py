@@ -186,3 +186,15 @@ def test_one_cluster_for_all_is_refused() -> None:
     for method in ("interaction_weighted", "imputation", "stacked", "two_way_fixed_effects"):
         with pytest.raises(DesignError, match="in one cluster"):
             estimate(design(frame, cluster="group"), method)
+
+
+def test_the_last_cohort_as_comparison_is_the_regression_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = design(panel([2017] * 3 + [2019] * 4 + [2021] * 3, effect=1.0, noise=1.0), weights="w")
+    quick = estimate(one, "interaction_weighted")
+    monkeypatch.setattr(interaction_weighted, "_is_plain", lambda *_: False)
+    slow = estimate(one, "interaction_weighted")
+    assert quick.overall.att == pytest.approx(slow.overall.att, abs=1e-10)
+    assert quick.overall.se == pytest.approx(slow.overall.se, abs=1e-10)
+    np.testing.assert_allclose(quick.event_covariance, slow.event_covariance, atol=1e-10)
