@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from math import factorial, prod
 
 import numpy as np
@@ -41,9 +41,10 @@ def assign(design: Design, scheme: str, draws: int, seed: int) -> Assignments:
 
     Parameters
     ----------
-    scheme : {"units", "donors", "starts", "clusters"}
+    scheme : {"units", "donors", "starts", "clusters", "within"}
         Starts are permuted among all units, given to comparison units only (the treated are left
-        out), permuted among the treated, or among clusters (constant within each).
+        out), permuted among the treated, among clusters (constant within each), or among the units
+        of each cluster.
     draws : int
         Assignments drawn where there are more than that.
     """
@@ -62,6 +63,10 @@ def assign(design: Design, scheme: str, draws: int, seed: int) -> Assignments:
         of_cluster = np.array([actual[code == c][0] for c in range(len(names))])
         found, is_all = permutations(of_cluster, draws, rng, without=of_cluster)
         return Assignments(found[:, code], pool, is_all)
+    if scheme == "within":
+        code = np.unique(np.array(design.cluster)[pool], return_inverse=True)[1]
+        found, is_all = within(actual, code.astype(np.int64), draws, rng)
+        return Assignments(found, pool, is_all)
     if scheme == "starts":
         among = np.isfinite(actual)
         found, is_all = permutations(actual[among], draws, rng, without=actual[among])
@@ -92,6 +97,25 @@ def permutations(
             every = every[(every != without).any(axis=1)]
         return every.reshape(-1, len(values)), True
     return rng.permuted(np.tile(values, (draws, 1)), axis=1), False
+
+
+def within(
+    values: Floats, code: NDArray[np.int64], draws: int, rng: np.random.Generator
+) -> tuple[Floats, bool]:
+    """Give orders of ``values`` that keep those of each group within it, but for the actual one."""
+    groups = [np.flatnonzero(code == c) for c in np.unique(code)]
+    if prod(count_permutations(values[one]) for one in groups) - 1 <= draws:
+        every = np.empty((0, len(values)))
+        for choice in product(*(_orders(values[one]) for one in groups)):
+            row = np.empty(len(values))
+            for places, part in zip(groups, choice, strict=True):
+                row[places] = part
+            every = np.vstack([every, row])
+        return every[(every != values).any(axis=1)], True
+    drawn = np.tile(values, (draws, 1))
+    for one in groups:
+        drawn[:, one] = rng.permuted(drawn[:, one], axis=1)
+    return drawn, False
 
 
 def _orders(values: Floats) -> Iterator[Floats]:

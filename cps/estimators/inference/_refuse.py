@@ -26,6 +26,8 @@ def refusals(design: Design, effect: Effect, options: Mapping[str, str]) -> tupl
     is_shared = shares_starts(design)
     if scheme == "clusters" and not is_shared:
         found.append(_reject("CLUSTERS", design, _NO_CLUSTERS, _NO_CLUSTERS_MEND))
+    if scheme == "within" and not _mixes(design):
+        found.append(_reject("CLUSTERS", design, _NO_MIX, _NO_CLUSTERS_MEND))
     once = (~np.isnan(design.y)).sum(axis=1) <= 1
     if once.mean() > 0.5 and not (is_shared and scheme in ("auto", "clusters")):
         found.append(_reject("ROWS", design, _ROWS, _ROWS_MEND))
@@ -76,6 +78,15 @@ def shares_starts(design: Design) -> bool:
     )
 
 
+def groups_units(design: Design) -> bool:
+    """Tell whether some cluster holds more than one unit."""
+    return design.cluster is not None and len(set(design.cluster)) < len(design.units)
+
+
+def _mixes(design: Design) -> bool:
+    return design.cluster is not None and not shares_starts(design)
+
+
 def can_stand_in(design: Design) -> bool:
     """Tell whether enough comparison units are left when some stand in for the treated."""
     return design.n_donors - design.n_treated >= _LEFT
@@ -98,6 +109,10 @@ _TIED_MEND = Text(
 _NO_CLUSTERS = Text(
     "没有聚类，或同一聚类内启动时期不一，无法按聚类重排",
     "there are no clusters, or starts differ within one: they can't be permuted by cluster",
+)
+_NO_MIX = Text(
+    "没有聚类，或各聚类内启动时期一致，聚类内部无可重排",
+    "there are no clusters, or starts are alike within each: nothing to permute within them",
 )
 _NO_CLUSTERS_MEND = Text("改用 scheme=units", "use scheme='units'")
 _ROWS = Text(

@@ -41,11 +41,30 @@ class Regression:
         return float(np.linalg.lstsq(self.x, self.y, rcond=None)[0][0])
 
 
-def two_way(design: Design) -> Regression | None:
-    """Regress on treatment with unit and period effects; covariates, weights and gaps allowed.
+def two_way_of(design: Design, att: float | None) -> Regression | None:
+    """Find the two-way fixed-effects regression whose coefficient the estimate is; None if none is.
+
+    Levels are the units', or those of clusters or cohorts, as repeated cross-sections have them.
+    """
+    for level in ("unit", "cluster", "cohort"):
+        if level == "cluster" and design.cluster is None:
+            continue
+        regression = two_way(design, level)
+        if regression is not None and is_coefficient(regression, att, design):
+            return regression
+    return None
+
+
+def two_way(design: Design, level: str = "unit") -> Regression | None:
+    """Regress on treatment with level and period effects; covariates, weights and gaps allowed.
 
     Periods in which an anticipated effect is allowed for are left out of their units' rows.
     None if the treatment is no more than the fixed effects.
+
+    Parameters
+    ----------
+    level : {"unit", "cluster", "cohort"}
+        Who shares a level.
     """
     start = np.array([np.inf if one is None else one for one in design.cohort])
     treated = np.asarray(design.periods)[None, :] >= start[:, None]
@@ -58,8 +77,13 @@ def two_way(design: Design) -> Regression | None:
     columns += [(period == t).astype(float) for t in range(1, len(design.periods))]
     if design.covariates is not None:
         columns += [one[keep] for one in design.covariates]
+    groups = np.unique(start, return_inverse=True)[1]
+    if level == "cohort":
+        # Cohorts reach across clusters: their levels are columns of their own.
+        columns += [(groups[unit] == g).astype(float) for g in range(1, int(groups.max()) + 1)]
+    shared = {"unit": unit, "cluster": clusters(design)[unit], "cohort": np.zeros_like(unit)}[level]
     weight = np.ones(len(unit)) if design.weights is None else design.weights[keep]
-    table = _without_means(np.column_stack(columns), unit, weight)
+    table = _without_means(np.column_stack(columns), shared, weight)
     y, x = table[:, 0], _independent(table[:, 1:])
     if x is None:
         return None

@@ -20,6 +20,7 @@ from cps.estimators._ranks import TIE, accept_half_width, counted_p
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._linear import treated_weights
+from cps.estimators.inference._refuse import groups_units
 from cps.estimators.inference._words import floor_finding
 from cps.result import Effect, Estimate
 
@@ -70,7 +71,7 @@ def residual_refusals(design: Design, effect: Effect) -> tuple[Finding, ...]:
                 Text("设计时用 missing=drop_unit", "design it with missing='drop_unit'"),
             )
         )
-    if design.cluster is not None and len(set(design.cluster)) < len(design.units):
+    if groups_units(design):
         found.append(
             Finding(
                 "E-INF-CLUSTERS",

@@ -20,7 +20,12 @@ from cps.estimators._options import Number
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._assign import Assignments, assign
 from cps.estimators.inference._events import bare, placebo_events
-from cps.estimators.inference._refuse import can_stand_in, refusals, settle_scheme
+from cps.estimators.inference._refuse import (
+    can_stand_in,
+    groups_units,
+    refusals,
+    settle_scheme,
+)
 from cps.estimators.inference._statistic import Scores, choose
 from cps.estimators.inference._words import floor_finding, open_finding
 from cps.result import Effect, Estimate
@@ -33,7 +38,7 @@ ASSUMES = Text(
     "the interval also takes the effect to be the same everywhere",
 )
 OPTIONS: dict[str, tuple[str, ...] | Number] = {
-    "scheme": ("auto", "units", "donors", "starts", "clusters"),
+    "scheme": ("auto", "units", "donors", "starts", "clusters", "within"),
     "statistic": ("estimate", "t"),
     "draws": Number(999, 19, 99_999, is_whole=True),
     "events": ("placebo", "none"),
@@ -71,6 +76,8 @@ def infer(
     scores = choose(options["statistic"], att, refit, others, moves=scheme != "donors")
     overall, floor = _estimate(effect, scores, level)
     findings = [*effect.findings, _how(design, scheme, others, scores.n_failed)]
+    if scheme == "units" and groups_units(design):
+        findings.append(_ignored(design))
     if floor > 1 - level:
         findings.append(floor_finding(design, floor, level, len(others.starts)))
     elif overall.ci_low is None or overall.ci_high is None:
@@ -126,6 +133,7 @@ def _how(design: Design, scheme: str, others: Assignments, n_failed: int) -> Fin
         "donors": ("以对照单位顶替承办单位", "comparison units in the treated units' place"),
         "starts": ("在承办单位之间重排启动时期", "starts permuted among the treated units"),
         "clusters": ("在聚类之间重排启动时期", "starts permuted among clusters"),
+        "within": ("在各聚类内部重排启动时期", "starts permuted within each cluster"),
     }
     n = len(others.starts)
     how_zh, how_en = ("穷尽", "all there are") if others.is_all else ("随机抽取", "drawn at random")
@@ -140,4 +148,21 @@ def _how(design: Design, scheme: str, others: Assignments, n_failed: int) -> Fin
         ),
         design.name,
         Text("无须处理", "nothing to do"),
+    )
+
+
+def _ignored(design: Design) -> Finding:
+    return Finding(
+        "W-INF-CLUSTERS-IGNORED",
+        "warn",
+        Text(
+            "设计把单位归入聚类，而启动时期逐单位重排：聚类内相关的误差没有计入",
+            "the design groups units into clusters, but starts are permuted unit by unit: errors "
+            "related within clusters are not allowed for",
+        ),
+        design.name,
+        Text(
+            "聚类内既有承办也有对照时用 scheme=within",
+            "use scheme='within' where clusters hold both treated and comparison units",
+        ),
     )

@@ -25,7 +25,7 @@ from cps.estimators.inference._regression import (
     clusters,
     is_coefficient,
     one_comparison,
-    two_way,
+    two_way_of,
 )
 from cps.result import Effect, Estimate, EventTimeEffect
 
@@ -61,7 +61,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
                 Text("改用更细的聚类", "take finer clusters"),
             )
         )
-    if not is_coefficient(two_way(design), effect.overall.att, design) and not _one_cohort(design):
+    if two_way_of(design, effect.overall.att) is None and not _one_cohort(design):
         error = _no_coefficient(design, effect)
         findings.append(
             Finding("E-INF-NO-REGRESSION", "reject", error.what, error.where, error.mend)
@@ -89,8 +89,8 @@ def infer(
     DesignError
         If the estimate is neither.
     """
-    regression = two_way(design)
-    if regression is None or not is_coefficient(regression, effect.overall.att, design):
+    regression = two_way_of(design, effect.overall.att)
+    if regression is None:
         regression = _comparison(design, effect, refit)
     n_treated = len(set(clusters(design)[_treated(design)].tolist()))
     by = _by(options["by"], design, n_treated)

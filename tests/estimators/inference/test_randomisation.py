@@ -14,7 +14,7 @@ from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.errors import DesignError
 from cps.estimators._ranks import accept_half_width, accept_interval, counted_p
-from cps.estimators.inference._assign import count_permutations, permutations
+from cps.estimators.inference._assign import assign, count_permutations, permutations
 from cps.estimators.registry import estimate, point_estimate
 from cps.result import Effect, Estimate
 
@@ -215,6 +215,29 @@ def test_clusters_are_permuted_as_their_means_would_be() -> None:
     assert found.overall.p_value == of_means.overall.p_value
     assert found.p_value_floor == pytest.approx(1 / 22)
     assert found.overall.ci_low == pytest.approx(of_means.overall.ci_low)
+
+
+def test_within_clusters_only_units_of_one_cluster_change_places() -> None:
+    cluster = [f"c{i // 4}" for i in range(16)]
+    starts: list[int | None] = [5, None, None, None] * 2 + [None] * 8
+    design = panel(starts, effect=2.0, seed=10, cluster=cluster)
+    effect = randomised(design, scheme="within")
+    assert effect.p_value_floor == pytest.approx(1 / 16)
+    others = assign(design, "within", 999, 0).starts
+    assert len({tuple(row) for row in others}) == 15
+    assert (np.isfinite(others[:, :4]).sum(axis=1) == 1).all()
+    assert not np.isfinite(others[:, 8:]).any()
+    # A shock to a whole cluster moves the estimate by units, and not the rank within clusters.
+    y = design.y + 5 * np.random.default_rng(0).normal(size=(4, 8)).repeat(4, axis=0)
+    shocked = dataclasses.replace(design, y=y, y_natural=y)
+    same = [randomised(one, scheme="within").placebos for one in (design, shocked)]
+    gaps = [np.array(one) - np.array(one).mean() for one in same]
+    assert gaps[0] == pytest.approx(gaps[1])
+    by_unit = randomised(design)
+    assert "W-INF-CLUSTERS-IGNORED" in {one.code for one in by_unit.findings}
+    drawn = assign(design, "within", 7, 0)
+    assert not drawn.is_all
+    assert (np.isfinite(drawn.starts[:, 4:8]).sum(axis=1) == 1).all()
 
 
 def test_starts_alone_can_be_permuted_among_the_treated() -> None:

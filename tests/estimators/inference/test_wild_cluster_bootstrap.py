@@ -212,6 +212,40 @@ def test_anticipated_periods_and_gaps_are_left_out_as_the_regression_has_them() 
     assert effect.overall.p_value < 0.05
 
 
+@pytest.mark.parametrize("levels", ["cluster", "cohort"])
+def test_repeated_cross_sections_have_levels_of_clusters_or_cohorts(levels: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (year, float(rng.normal() + (1.0 if town < 6 and year >= 4 else 0)), f"t{town:02d}", start)
+        for town in range(18)
+        for start in [4 if town < 6 else None]
+        for year in range(8)
+        for _ in range(3)
+    ]
+    frame = pl.DataFrame(rows, schema=["year", "y", "town", "start"], orient="row")
+    design = design_from_frame(
+        frame,
+        unit=None,
+        period="year",
+        outcome="y",
+        cohort="start",
+        cluster="town",
+        missing="keep",
+    )
+    found = estimate(
+        design,
+        "two_way_fixed_effects",
+        options={"levels": levels},
+        inference="wild_cluster_bootstrap",
+    ).overall
+    own = estimate(design, "two_way_fixed_effects", options={"levels": levels}).overall
+    assert found.att == own.att
+    assert found.p_value is not None
+    assert found.p_value < 0.05
+    # The same cluster-robust error, but for what counts as a parameter.
+    assert found.se == pytest.approx(own.se, rel=0.03)
+
+
 def test_an_estimate_that_is_no_coefficient_is_refused() -> None:
     staggered = panel([4, 4, 6, 6, *[None] * 10], effect=1.0)
     with pytest.raises(DesignError, match="neither the coefficient"):
