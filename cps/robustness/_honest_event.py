@@ -75,18 +75,24 @@ class Vector:
         chosen[int(self.is_effect[self.n_pre :].argmax())] = 1.0
         return chosen
 
-    def study(self, l_vec: Floats, level: float = 0.95) -> EventStudy:
-        """Ask for one number; where few comparison units lend their noise, it is widened to t."""
-        return EventStudy(self.beta, self.widened(level), self.n_pre, l_vec)
+    def study(self, l_vec: Floats, level: float = 0.95, *, n_fitted: int = 0) -> EventStudy:
+        """Ask for one number; where few comparison units lend their noise, it is widened."""
+        return EventStudy(self.beta, self.widened(level, n_fitted=n_fitted), self.n_pre, l_vec)
 
-    def widened(self, level: float = 0.95) -> Floats:
-        """Give ``sigma`` such that normal quantiles times errors are Student's."""
+    def widened(self, level: float = 0.95, *, n_fitted: int = 0) -> Floats:
+        """Give ``sigma`` such that normal quantiles times errors are Student's.
+
+        An estimator whose ``n_fitted`` weights are chosen to make its variance small finds chance
+        patterns in a sample covariance: the variance it claims is too small by ``(ν − q) / ν``, and
+        its true one too large by ``(ν − 1) / (ν − q − 1)``, as in growth curves (Rao 1967).
+        """
         if self.freedom is None or not self.is_student:
             return self.sigma
         from scipy.special import stdtrit
 
-        share = 0.5 + level / 2
-        return self.sigma * float(stdtrit(self.freedom, share) / NormalDist().inv_cdf(share)) ** 2
+        share, nu, q = 0.5 + level / 2, self.freedom, n_fitted
+        student = float(stdtrit(nu - q, share)) / NormalDist().inv_cdf(share)
+        return self.sigma * student**2 * nu / (nu - q) * (nu - 1) / (nu - q - 1)
 
 
 def periods_before(design: Design) -> int:

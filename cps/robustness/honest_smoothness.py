@@ -46,10 +46,11 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     if isinstance(found, Text):
         return Check("honest_smoothness", effect.method, None, None, None, NAME, found)
     alpha = 1 - effect.level
-    study = found.study(found.headline, effect.level)
+    plain = found.study(found.headline, effect.level)
+    study = found.study(found.headline, effect.level, n_fitted=found.n_pre - 1)
     path = np.append(study.beta[: study.n_pre], 0.0)
     largest = float(np.abs(np.diff(path, n=2)).max())
-    certain = shown_bend(study, alpha)
+    certain = shown_bend(plain, alpha)
     sizes = [step * largest for step in _STEPS]
     sets = [smoothness_set(study, size, alpha=alpha) for size in sizes]
     table: dict[str, tuple[float | int | str | None, ...]] = {
@@ -57,10 +58,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         "low": tuple(low for low, _ in sets),
         "high": tuple(high for _, high in sets),
     }
-    usual = original_set(study, alpha=alpha)
+    usual = original_set(plain, alpha=alpha)
     if _covers_zero(usual):
         value, verdict = None, None
-        words = _nothing_to_break(design, found, study, usual)
+        words = _nothing_to_break(design, found, plain, usual)
     else:
         value = breakdown(
             lambda size: not _covers_zero(smoothness_set(study, size, alpha=alpha)),
