@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -10,9 +12,13 @@ from numpy.typing import NDArray
 
 from cps.robustness._honest import (
     EventStudy,
+    Interval,
+    Method,
     original_set,
     relative_magnitude_set,
+    smoothness_relative_set,
     smoothness_set,
+    with_weights,
 )
 from tests.validation.sets import _honest_package
 from tests.validation.table import Ours, Reference, card
@@ -51,14 +57,40 @@ def study(folder: Path) -> EventStudy:
 
 
 def ours(folder: Path) -> dict[str, Ours]:
-    """Give the sets for the effect of the first year."""
+    """Give every robust set on the card, as its specification has it."""
     one = study(folder)
-    found = {"original_cs_2014": Ours(original_set(one))}
-    for mbar in ("0.5", "1", "2"):
-        found[f"honest_rm_Mbar{mbar}"] = Ours(relative_magnitude_set(one, float(mbar)))
-    for m in ("0", "0.01", "0.02", "0.05"):
-        found[f"honest_sd_M{m}"] = Ours(smoothness_set(one, float(m)))
+    found = {}
+    for target in card(folder.parent, SET)["targets"]:
+        name, spec = target["id"], target["spec"]
+        if name.startswith("original_cs"):
+            found[name] = Ours(original_set(_asked(one, spec)))
+        elif name.startswith("honest_"):
+            found[name] = Ours(_set(_asked(one, spec), name, spec))
     return found
+
+
+def _asked(one: EventStudy, spec: str) -> EventStudy:
+    """Take the effect of the year named, else the average of both."""
+    year = re.search(r"effect (\d{4})|for (\d{4})", spec)
+    if year is None:
+        return with_weights(one, np.array([0.5, 0.5]))
+    return with_weights(one, np.eye(2)[int(year[1] or year[2]) - BASE - 1])
+
+
+def _set(one: EventStudy, name: str, spec: str) -> Interval:
+    """Read restriction, size and method off the specification."""
+    method = re.search(r"Conditional|C-LF|C-F\b|FLCI", spec)
+    size = re.search(r"\b(?:Mbar|M) ?= ?([\d.]*\d)", spec)
+    assert size is not None, spec
+    if "sdrm" in name.lower():
+        return smoothness_relative_set(one, float(size[1]), method=_or(method, "C-LF"))
+    if "rm" in name:
+        return relative_magnitude_set(one, float(size[1]), method=_or(method, "C-LF"))
+    return smoothness_set(one, float(size[1]), method=_or(method, "FLCI"))
+
+
+def _or(found: re.Match[str] | None, default: Method) -> Method:
+    return cast(Method, found[0]) if found else default
 
 
 def references(folder: Path) -> list[Reference]:
