@@ -12,20 +12,37 @@ initiative's own effects free, the others' are common to their hosts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Finding, Text
-from cps.estimators._joint_model import JointModel, joint_model
+from cps.estimators._joint_cells import (
+    OTHER,
+    Ground,
+    Joint,
+    asked_weights,
+    ground_of,
+    joint_of,
+    n_at,
+    overall_weights,
+    residuals,
+    untreated_outcome,
+)
+from cps.estimators._joint_words import (
+    few_placebos,
+    few_treated,
+    lost_finding,
+    not_separable,
+    starts_of,
+)
 from cps.estimators._scale import (
     effect_measure,
-    is_treated_cell,
     natural_scale,
     normal_estimate,
     path_points,
+    rank_estimate,
 )
 from cps.result import Effect, Estimate, EventTimeEffect
 
@@ -36,75 +53,41 @@ ESTIMAND = Text(
     "average effect on the treated over all treated unit-periods, the other initiatives' effects "
     "estimated beside it and added",
 )
-OPTIONS: dict[str, tuple[str, ...]] = {"own": ("imputed", "event_time")}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "own": ("imputed", "event_time"),
+    "errors": ("auto", "clustered", "placebo"),
+}
 SUPPORTS = frozenset({"gaps", "weights", "clusters", "joint"})
-_ASSUMES = Text(
+DRAWS = 499
+_FEW = 5
+_MODEL = Text(
     "同一单位内各项目的效应相加、互不影响；每个其他项目的效应只随启动后的期数变化；"
-    "没有这些项目时各单位走势平行；各单位（聚类）的误差相互独立",
+    "没有这些项目时各单位走势平行",
     "effects of initiatives in one unit add up and don't change one another; each other "
     "initiative's effect depends on the time since its start alone; without any of them units "
-    "would have moved in parallel; errors of units (clusters) are independent",
+    "would have moved in parallel",
 )
-OTHER = "other:"
-_FEW = 5
-_LEADS = 5
+_CLUSTERED = Text("；各单位（聚类）的误差相互独立", "; errors of units (clusters) are independent")
+_PLACEBO = Text(
+    "；承办单位的波动与从未承办的单位相近", "; hosts' noise is like that of units that host nothing"
+)
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class _Joint:
-    """The model with what it is asked for."""
-
-    model: JointModel
-    names: list[tuple[str, int]]  # (other initiative, or "" for our own; event time) of each z
-    cells: Bools  # treated, observed and determined
-    lost: Bools  # treated and observed, but not determined
-    omega: Floats  # weight of every observed cell
-    event: NDArray[np.int64]  # (n_units, n_periods), meaningless for never treated
 
 
 def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Reject a design in which no cell's effect can be told from the other initiatives'."""
-    found = _prepare(design, options["own"])
-    if found.cells.any():
-        return ()
-    same = _coinciding(design)
-    if same:
-        names = "、".join(same), ", ".join(same)
-        return (
-            Finding(
-                "E-EST-SAME-CELLS",
-                "reject",
-                Text(
-                    f"{names[0]} 总与本项目在同样的单位、同样的时期出现，两者的效应无法分开",
-                    f"{names[1]} is at work in the same units and periods as this initiative, "
-                    "always: their effects can't be told apart",
-                ),
-                design.name,
-                Text("把它们合并为一个项目评估", "evaluate them together, as one initiative"),
-            ),
-        )
-    others = _others_in(design, found.lost)
-    text = ("、".join(others) or "—", ", ".join(others) or "none")
-    return (
-        Finding(
-            "E-EST-NOT-SEPARABLE",
-            "reject",
-            Text(
-                f"启动以后没有任何单位和时期能把本项目与其他项目（{text[0]}）或共同变化分开",
-                "after the starts no unit and period tells this initiative from the others "
-                f"({text[1]}) or from what happened everywhere",
-            ),
-            design.name,
-            Text(
-                "加入只承办其中一个项目的单位和从未承办的单位，或合并评估",
-                "add units that host only one of them, and units that host none; or evaluate them "
-                "together",
-            ),
-        ),
+    """Reject a design in which no cell's effect can be told from the other initiatives'.
+
+    ``errors="placebo"`` asks for two more units that host nothing than it has to deal parts out to.
+    """
+    found = joint_of(
+        _ground(design), starts_of(design.cohort), is_imputed=options["own"] == "imputed"
     )
+    if not found.cells.any():
+        return (not_separable(design, found.lost),)
+    if options["errors"] == "placebo" and not _can_deal(design):
+        return (few_placebos(design, len(_roles(design)[0])),)
+    return ()
 
 
 def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) -> Effect:
@@ -113,32 +96,40 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     ``own="imputed"`` lets the initiative's effect differ freely between hosts and periods; then a
     cell counts only if the others' effects in it are known from cells without the initiative.
     ``own="event_time"`` takes one effect by time since the start, which reaches more cells and
-    assumes more. Standard errors are clustered by unit, or by ``cluster``; those of treated cells
-    are measured from the mean effect at their event time (conservative). ``seed`` is not used.
+    assumes more.
+
+    ``errors="clustered"``: by unit, or by ``cluster``; those of treated cells are measured from the
+    mean effect at their event time (conservative). ``"placebo"``: among units that host nothing, the
+    parts of our hosts, and of the other hosts of what these host too, are dealt out anew and all is
+    estimated from those units alone, ``DRAWS`` times. ``"auto"`` takes placebos with fewer than five
+    hosts, if that can be done. The others' effects always have clustered errors.
     """
-    found = _prepare(design, options["own"])
-    y = np.where(found.omega > 0, design.y, 0.0)
-    asked = _asked(design, found, options["own"])
-    residual = _residuals(design, found, y, options["own"])
-    scores = np.array([_by_cluster(design, weights * residual) for weights in asked.values()])
-    n_clusters = scores.shape[1]
-    covariance = scores @ scores.T * n_clusters / max(n_clusters - 1, 1)
+    ground, starts = _ground(design), starts_of(design.cohort)
+    found = joint_of(ground, starts, is_imputed=options["own"] == "imputed")
+    y = np.where(ground.omega > 0, design.y, 0.0)
+    asked = asked_weights(found)
+    atts = {key: float((weights * y).sum()) for key, weights in asked.items()}
+    keys = list(asked)
+    scores = _scores(design, found, asked, y)
+    covariance = scores @ scores.T * scores.shape[1] / max(scores.shape[1] - 1, 1)
+    by_placebo = _by_placebo(design, options["errors"])
+    placebos = _placebos(design, ground, found.is_imputed, seed) if by_placebo else {}
     has_error = design.n_treated > 1
 
-    def one(place: int) -> Estimate:
-        weights = list(asked.values())[place]
-        att = float((weights * y).sum())
-        variance = covariance[place, place]
-        return normal_estimate(att, float(np.sqrt(variance)) if has_error else None, level)
+    def one(key: tuple[str, float]) -> Estimate:
+        if by_placebo and not key[0].startswith(OTHER):
+            return rank_estimate(atts[key], np.asarray(placebos.get(key, ())), level)
+        place = keys.index(key)
+        is_ours = not key[0].startswith(OTHER)
+        se = float(np.sqrt(covariance[place, place])) if has_error or not is_ours else None
+        return normal_estimate(atts[key], se, level)
 
-    keys = list(asked)
-    events = [place for place, (kind, _) in enumerate(keys) if kind == "event"]
-    treated = np.array([cohort is not None for cohort in design.cohort])
-    overall = one(0)
+    events = [key for key in keys if key[0] == "event"]
+    places = [keys.index(key) for key in events]
+    overall = one(("overall", 0))
+    draws = tuple(float(one) for one in placebos.get(("overall", 0), ()))
     first = min(design.cohorts)
-    untreated = found.model.fitted(y)
-    if options["own"] == "event_time":
-        untreated = untreated - _own_part(found, y)
+    tail = _PLACEBO if by_placebo else _CLUSTERED
     return Effect(
         initiative=design.name,
         outcome=design.outcome,
@@ -152,22 +143,22 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         overall=overall,
         natural=natural_scale(design, overall),
         level=level,
-        inference="analytic" if has_error else "none",
-        p_value_floor=None,
+        inference="placebo" if by_placebo else "analytic" if has_error else "none",
+        p_value_floor=1 / (1 + len(draws)) if by_placebo else None,
         n_treated=design.n_treated,
         n_comparison=design.n_donors,
         n_pre=sum(period < first - design.anticipation for period in design.periods),
         n_post=sum(period >= first for period in design.periods),
         by_event_time=tuple(
-            EventTimeEffect(int(keys[place][1]), one(place), _n_at(found, treated, keys[place][1]))
-            for place in events
+            EventTimeEffect(int(key[1]), one(key), n_at(found, key[1])) for key in events
         ),
-        paths=path_points(design, _counterfactual(design, found, untreated, treated)),
-        findings=(*_lost_finding(design, found), *_few_treated(design)),
+        paths=path_points(design, _counterfactual(found, y)),
+        placebos=draws,
+        findings=(*lost_finding(design, found.lost, found.cells), *few_treated(design, by_placebo)),
         design_hash=design.design_hash,
-        assumes=_ASSUMES,
-        event_covariance=tuple(tuple(float(covariance[a, b]) for b in events) for a in events)
-        if has_error
+        assumes=Text(_MODEL.zh + tail.zh, _MODEL.en + tail.en),
+        event_covariance=tuple(tuple(float(covariance[a, b]) for b in places) for a in places)
+        if has_error and not by_placebo
         else (),
         tables=_others_table(keys, one),
     )
@@ -175,178 +166,129 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
     """Give the estimate alone."""
-    found = _prepare(design, options["own"])
-    weights = _overall_weights(found, options["own"])
-    return float((weights * np.where(found.omega > 0, design.y, 0.0)).sum())
+    return float(points(design, starts_of(design.cohort)[None], options=options)[0])
 
 
-def _prepare(design: Design, own: str) -> _Joint:
-    periods = np.asarray(design.periods)
-    seen = ~np.isnan(design.y)
-    omega = np.where(seen, 1.0 if design.weights is None else design.weights, 0.0)
-    omega = np.where(np.isnan(omega), 0.0, omega)
-    starts = _starts(design.cohort)
-    treated = is_treated_cell(design) & (omega > 0)
-    names: list[tuple[str, int]] = []
-    columns: list[Floats] = []
-    for name, cohort in sorted(design.other_cohorts.items()):
-        _add_columns(names, columns, name, periods[None, :] - _starts(cohort)[:, None])
-    event = periods[None, :] - starts[:, None]
-    if own == "event_time":
-        _add_columns(names, columns, "", event)
-        fitted = omega
-    else:
-        fitted = np.where(event >= -design.anticipation, 0.0, omega)
-    z = np.array(columns).reshape(len(columns), *omega.shape)
-    model = joint_model(fitted, z)
-    if own == "event_time":
-        known = {e: model.determines(len(periods) + k) for k, (n, e) in enumerate(names) if n == ""}
-        cells = treated & np.isin(event, [e for e, is_known in known.items() if is_known])
-    else:
-        cells = model.reaches(treated)
-    whole = np.where(np.isfinite(event), event, 0).astype(np.int64)
-    return _Joint(model, names, cells, treated & ~cells, omega, whole)
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under other assignments; NaN where none can be told from the others.
 
-
-def _starts(cohort: tuple[int | None, ...]) -> Floats:
-    return np.array([np.inf if one is None else one for one in cohort], dtype=float)
-
-
-def _add_columns(
-    names: list[tuple[str, int]], columns: list[Floats], name: str, event: Floats
-) -> None:
-    for e in np.unique(event[event >= 0]):
-        names.append((name, int(e)))
-        columns.append((event == e).astype(float))
-
-
-def _asked(design: Design, found: _Joint, own: str) -> dict[tuple[str, float], Floats]:
-    """Give the cells' weights of everything that is reported: overall, event times, others."""
-    asked: dict[tuple[str, float], Floats] = {("overall", 0): _overall_weights(found, own)}
-    if own == "imputed":
-        for e, weights in _lead_weights(design, found).items():
-            asked["event", e] = weights
-    for e in np.unique(found.event[found.cells]):
-        asked["event", int(e)] = _overall_weights(found, own, found.event == e)
-    n_periods = len(design.periods)
-    for place, (name, e) in enumerate(found.names):
-        if name and found.model.determines(n_periods + place):
-            unit = np.zeros(len(found.model.inverse))
-            unit[n_periods + place] = 1.0
-            asked[OTHER + name, e] = found.model.of_coefficients(unit)
-    return asked
-
-
-def _overall_weights(found: _Joint, own: str, where: Bools | None = None) -> Floats:
-    cells = found.cells if where is None else found.cells & where
-    target = np.where(cells, found.omega, 0.0)
-    target = target / max(float(target.sum()), 1e-300)
-    if own == "imputed":
-        return target - found.model.of_cells(target)
-    asked = np.zeros(len(found.model.inverse))
-    first = len(asked) - len(found.names)
-    for place, (name, e) in enumerate(found.names):
-        if name == "":
-            asked[first + place] = target[cells & (found.event == e)].sum()
-    return found.model.of_coefficients(asked)
-
-
-def _lead_weights(design: Design, found: _Joint) -> dict[int, Floats]:
-    """Give the weights of pre-trends: leads in a regression on untreated cells alone.
-
-    The periods further back are what they are compared with.
+    Parameters
+    ----------
+    starts : ndarray, shape (n_assignments, n_units)
+        First treated periods, infinity for never.
     """
-    treated = np.isfinite(_starts(design.cohort))
-    before = found.model.omega[treated] > 0
-    n_leads = min(_LEADS, int(before.sum(axis=1).min(initial=0)) - 1)
-    leads = range(-design.anticipation - n_leads, -design.anticipation)
-    if n_leads < 1:
-        return {}
-    rows = treated[:, None] & (found.model.omega > 0)
-    columns = np.array([(rows & (found.event == e)).astype(float) for e in leads])
-    others = found.model.columns[len(design.periods) :]
-    model = joint_model(found.model.omega, np.concatenate([others, columns]))
-    first = len(design.periods) + len(others)
-    weights = {}
-    for place, e in enumerate(leads):
-        if model.determines(first + place):
-            asked = np.zeros(len(model.inverse))
-            asked[first + place] = 1.0
-            weights[e] = model.of_coefficients(asked)
-    return weights
+    ground = _ground(design)
+    y = np.where(ground.omega > 0, design.y, 0.0)
+    estimates = np.full(len(starts), np.nan)
+    for place, row in enumerate(starts):
+        found = joint_of(ground, row, is_imputed=options["own"] == "imputed")
+        if found.cells.any():
+            estimates[place] = (overall_weights(found) * y).sum()
+    return estimates
 
 
-def _residuals(design: Design, found: _Joint, y: Floats, own: str) -> Floats:
-    gap = np.where(found.omega > 0, y - found.model.fitted(y), 0.0)
-    if own == "event_time":
-        return gap
-    residual = np.where(found.model.omega > 0, gap, 0.0)
-    overall = gap[found.cells].mean() if found.cells.any() else 0.0
-    for e in np.unique(found.event[found.cells]):
-        here = found.cells & (found.event == e)
-        # A single host has no spread of its own at this time: measured from the mean of all.
-        mean = gap[here].mean() if here.sum() > 1 else overall
-        residual[here] = gap[here] - mean
-    return residual
+def _ground(design: Design) -> Ground:
+    omega = np.where(np.isnan(design.y), 0.0, 1.0 if design.weights is None else design.weights)
+    omega = np.where(np.isnan(omega), 0.0, omega)
+    others = [(name, starts_of(one)) for name, one in sorted(design.other_cohorts.items())]
+    return ground_of(np.asarray(design.periods), omega, others, anticipation=design.anticipation)
 
 
-def _by_cluster(design: Design, scores: Floats) -> Floats:
-    by_unit = scores.sum(axis=1)
+def _roles(design: Design) -> tuple[NDArray[np.int64], list[str]]:
+    """Give the rows that a placebo has to stand in for, and the other initiatives that matter.
+
+    Those are the initiatives that our hosts host too: what is known of their effects comes from
+    their other hosts, whose noise is then in our estimate as well.
+    """
+    own = np.isfinite(starts_of(design.cohort))
+    others = {name: np.isfinite(starts_of(one)) for name, one in design.other_cohorts.items()}
+    shared = sorted(name for name, hosts in others.items() if (hosts & own).any())
+    role = own.copy()
+    for name in shared:
+        role |= others[name]
+    return np.flatnonzero(role), shared
+
+
+def _can_deal(design: Design) -> bool:
+    return design.n_donors - len(_roles(design)[0]) >= 2
+
+
+def _by_placebo(design: Design, errors: str) -> bool:
+    if errors == "auto":
+        return design.n_treated < _FEW and _can_deal(design)
+    return errors == "placebo"
+
+
+def _placebos(
+    design: Design, ground: Ground, is_imputed: bool, seed: int
+) -> dict[tuple[str, float], NDArray[np.float64]]:
+    """Estimate everything of our own where nothing happened; every draw has all roles filled."""
+    roles, shared = _roles(design)
+    donors = np.flatnonzero(design.is_donor)
+    padding = np.full(len(donors) - len(roles), np.inf)
+    own = np.concatenate([starts_of(design.cohort)[roles], padding])
+    others = [
+        (name, np.concatenate([starts_of(design.other_cohorts[name])[roles], padding]))
+        for name in shared
+    ]
+    rng = np.random.default_rng(seed)
+    if len(roles) == 1:
+        drawn = np.array([np.roll(donors, -place) for place in range(len(donors))])[:DRAWS]
+    else:
+        drawn = np.array([rng.permutation(donors) for _ in range(DRAWS)])
+    y = np.where(ground.omega > 0, design.y, 0.0)
+
+    def weights_of(rows: NDArray[np.int64]) -> dict[tuple[str, float], Floats]:
+        laid = ground_of(
+            ground.periods, ground.omega[rows], others, anticipation=ground.anticipation
+        )
+        found = joint_of(laid, own, is_imputed=is_imputed)
+        return asked_weights(found, with_others=False) if found.cells.any() else {}
+
+    omega = ground.omega[donors]
+    if (omega == omega[0, 0]).all():
+        # The roles lie on the same rows in every draw, so the weights are found once.
+        return {
+            key: np.tensordot(y[drawn], weights, axes=2)
+            for key, weights in weights_of(donors).items()
+        }
+    each = [(rows, weights_of(rows)) for rows in drawn]
+    keys = {key for _, weights in each for key in weights}
+    return {
+        key: np.array([(w[key] * y[rows]).sum() for rows, w in each if key in w]) for key in keys
+    }
+
+
+def _scores(
+    design: Design, found: Joint, asked: Mapping[tuple[str, float], Floats], y: Floats
+) -> Floats:
+    """Give each answer's sum of weighted residuals by cluster; shape (n_answers, n_clusters)."""
+    residual = residuals(found, y)
+    by_unit = np.array([(weights * residual).sum(axis=1) for weights in asked.values()])
     if design.cluster is None:
         return by_unit
     codes = np.unique(np.array(design.cluster), return_inverse=True)[1]
-    return np.asarray(np.bincount(codes, by_unit), dtype=float)
+    return np.array([np.bincount(codes, one) for one in by_unit], dtype=float)
 
 
-def _own_part(found: _Joint, y: Floats) -> Floats:
-    model = found.model
-    coefficients = model.inverse @ np.einsum("kit,it->k", model.centred, model.omega * y)
-    first = len(coefficients) - len(found.names)
-    own = np.array([first + k for k, (name, _) in enumerate(found.names) if name == ""], dtype=int)
-    return np.asarray(np.einsum("kit,k->it", model.columns[own], coefficients[own]))
-
-
-def _counterfactual(design: Design, found: _Joint, untreated: Floats, treated: Bools) -> Floats:
+def _counterfactual(found: Joint, y: Floats) -> Floats:
+    treated = found.treated
     known = ~found.lost[treated].any(axis=0)
-    with np.errstate(invalid="ignore"):
-        # Where a host was not observed, the mean of those observed is the one to compare with.
-        seen = np.where(found.omega[treated] > 0, untreated[treated], np.nan)
-        total, n = np.nansum(seen, axis=0), (~np.isnan(seen)).sum(axis=0)
-        mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    # Where a host was not observed, the mean of those observed is the one to compare with.
+    seen = found.ground.omega[treated] > 0
+    total = np.where(seen, untreated_outcome(found, y)[treated], 0.0).sum(axis=0)
+    n = seen.sum(axis=0)
+    mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
     return np.where(known, mean, np.nan)
 
 
-def _n_at(found: _Joint, treated: Bools, event_time: float) -> int:
-    there = (found.event == event_time) & (found.omega > 0) & treated[:, None]
-    return int((there & (found.cells if event_time >= 0 else True)).any(axis=1).sum())
-
-
-def _coinciding(design: Design) -> list[str]:
-    own = is_treated_cell(design)
-    periods = np.asarray(design.periods)
-    return [
-        name
-        for name, cohort in sorted(design.other_cohorts.items())
-        if ((periods[None, :] >= _starts(cohort)[:, None]) == own).all()
-    ]
-
-
-def _others_in(design: Design, cells: Bools) -> list[str]:
-    periods = np.asarray(design.periods)
-    return [
-        name
-        for name, cohort in sorted(design.other_cohorts.items())
-        if (cells & (periods[None, :] >= _starts(cohort)[:, None])).any()
-    ]
-
-
 def _others_table(
-    keys: list[tuple[str, float]], one: Callable[[int], Estimate]
+    keys: list[tuple[str, float]], one: Callable[[tuple[str, float]], Estimate]
 ) -> dict[str, dict[str, tuple[float | int | str | None, ...]]]:
     rows = [
-        (name.removeprefix(OTHER), int(e), one(place))
-        for place, (name, e) in enumerate(keys)
-        if name.startswith(OTHER)
+        (key[0].removeprefix(OTHER), int(key[1]), one(key))
+        for key in keys
+        if key[0].startswith(OTHER)
     ]
     if not rows:
         return {}
@@ -358,55 +300,3 @@ def _others_table(
             "se": tuple(row[2].se for row in rows),
         }
     }
-
-
-def _lost_finding(design: Design, found: _Joint) -> tuple[Finding, ...]:
-    if not found.lost.any():
-        return ()
-    n_lost, n_all = int(found.lost.sum()), int(found.lost.sum() + found.cells.sum())
-    others = _others_in(design, found.lost)
-    units = [design.units[row] for row in np.flatnonzero(found.lost.any(axis=1))]
-    return (
-        Finding(
-            "W-EST-CELLS-NOT-SEPARABLE",
-            "warn",
-            Text(
-                f"启动以后 {n_all} 个“单位×时期”中有 {n_lost} 个无法与其他项目"
-                f"（{'、'.join(others) or '共同变化'}）分开，未计入平均",
-                f"{n_lost} of {n_all} treated unit-periods can't be told from other initiatives "
-                f"({', '.join(others) or 'common changes'}) and are not in the average",
-            ),
-            ", ".join(units[:_FEW]) + (" …" if len(units) > _FEW else ""),
-            Text(
-                "加入只承办其他项目的单位，或用 own=event_time（假定效应只随启动后期数变化）",
-                "add units that host the others alone, or use own=event_time (one effect by time "
-                "since the start)",
-            ),
-            count=n_lost,
-        ),
-    )
-
-
-def _few_treated(design: Design) -> tuple[Finding, ...]:
-    if design.n_treated >= _FEW:
-        return ()
-    alone = design.n_treated == 1
-    return (
-        Finding(
-            "W-EST-FEW-TREATED",
-            "warn",
-            Text(
-                f"承办单位只有 {design.n_treated} 个，"
-                + ("无法给出标准误" if alone else "聚类标准误偏小，区间不可尽信"),
-                f"{design.n_treated} treated unit(s): "
-                + (
-                    "no standard error can be given"
-                    if alone
-                    else "clustered standard errors are too small, the interval can't be trusted"
-                ),
-            ),
-            design.name,
-            Text("以安慰剂（随机化）推断为准", "rely on placebo (randomisation) inference"),
-            count=design.n_treated,
-        ),
-    )
