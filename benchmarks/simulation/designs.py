@@ -277,7 +277,8 @@ PROCESSES: tuple[Process, ...] = (
     Process(
         "dip",
         "Stress: as `villages`, but of twice as many candidates those with the worst last year "
-        "before the start are treated (Ashenfelter's dip): every method that compares is biased.",
+        "before the start are treated (Ashenfelter's dip): they recover, and comparisons with that "
+        "year count it as effect; those with all earlier years less so.",
         False,
         (3, 15),
         ("zero",),
