@@ -31,6 +31,7 @@ from cps.estimators._regression_panel import (
     under_each,
     unfitted,
 )
+from cps.estimators._regression_stack import stacked_points
 from cps.estimators._scale import effect_measure, natural_scale
 from cps.result import Effect, Estimate, EventTimeEffect
 
@@ -227,6 +228,25 @@ def point(design: Design, *, options: Mapping[str, str]) -> float:
 
 def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
     """Give the estimates under many assignments, shape (n_assignments,)."""
+    starts = np.asarray(starts, float)
+    window, of_place = _window(design, options), _places(design)
+    own = np.sort(starts_of(design))
+    if _is_plain(design) and window is not None and (np.sort(starts, axis=1) == own).all():
+        # The same starts in other hands: window and cohorts stay.
+        places = np.full(starts.shape, np.inf)
+        for g, place in of_place.items():
+            places[starts == g] = place
+        return stacked_points(
+            design.y,
+            places,
+            np.ones(len(design.units)) if design.weights is None else design.weights[:, 0],
+            tuple(of_place[g] for g in window.cohorts),
+            low=window.low,
+            high=window.high,
+            anticipation=design.anticipation,
+            not_yet=options["control"] == "not_yet",
+            is_corrected=options["weights"] == "corrected",
+        )
 
     def one(other: Design) -> float:
         if any(finding.severity == "reject" for finding in needs(other, options)):
@@ -271,17 +291,8 @@ def _window(design: Design, options: Mapping[str, str]) -> _Window | None:
     if not usable:
         return None
     pre, post = options["pre"], options["post"]
-    whole = len(design.periods)
-    before = (
-        min(one[0] for one in usable.values())
-        if pre == "auto"
-        else (whole if pre == "all" else int(pre))
-    )
-    after = (
-        min(one[1] for one in usable.values())
-        if post == "auto"
-        else (whole if post == "all" else int(post))
-    )
+    before = _length(pre, [one[0] for one in usable.values()], len(design.periods))
+    after = _length(post, [one[1] for one in usable.values()], len(design.periods))
     kept = tuple(
         g
         for g, (n_before, n_after) in usable.items()
@@ -291,6 +302,10 @@ def _window(design: Design, options: Mapping[str, str]) -> _Window | None:
         return None
     trimmed = tuple(g for g in design.cohorts if g not in kept)
     return _Window(-(before - 1) - gap, after, kept, trimmed)
+
+
+def _length(wanted: str, held: list[int], whole: int) -> int:
+    return {"auto": min(held), "all": whole}[wanted] if wanted in ("auto", "all") else int(wanted)
 
 
 def _prepared(design: Design, options: Mapping[str, str]) -> tuple[Rows, _Window, _Stack]:

@@ -8,7 +8,7 @@ import pytest
 
 from cps.errors import DesignError
 from cps.estimators.registry import estimate, point_estimate, refit
-from tests.estimators._panels import design, panel, shuffles, with_gaps
+from tests.estimators._panels import design, panel, shuffles, starts, with_gaps
 
 NEVER = {"control": "never", "pre": 2, "post": 1}
 
@@ -136,13 +136,33 @@ def test_gaps_are_borne() -> None:
     )
 
 
-def test_the_point_is_the_estimate_and_assignments_are_taken_one_by_one() -> None:
+@pytest.mark.parametrize("weights", ["corrected", "plain"])
+@pytest.mark.parametrize("given", [{}, {"weights": "w"}, {"anticipation": 1}], ids=str)
+def test_many_assignments_at_once_are_one_after_another(weights: str, given) -> None:
+    own = panel(effect=1.0, noise=1.0)
+    one = design(own, **given)
+    for options in ({"weights": weights, "pre": 1}, {"weights": weights, "pre": 1, "post": 1}):
+        assigned = shuffles(one, 4)
+        batch = refit(one, "stacked", options=options).under(assigned)
+        for row, value in zip(assigned, batch, strict=True):
+            frame = panel([None if np.isinf(s) else int(s) for s in row]).with_columns(own["y"])
+            frame = frame.with_columns(own["w"])
+            other = point_estimate(design(frame, **given), "stacked", options=options)
+            assert value == pytest.approx(other, abs=1e-9)
+        assert batch[0] == pytest.approx(
+            estimate(one, "stacked", options=options).overall.att, abs=1e-9
+        )
+
+
+def test_assignments_with_other_starts_are_taken_one_by_one() -> None:
     one = design(panel(effect=1.0, noise=1.0))
-    for options in ({}, {"weights": "plain"}):
-        effect = estimate(one, "stacked", options=options)
-        batch = refit(one, "stacked", options=options).under(shuffles(one, 3))
-        assert batch[0] == pytest.approx(effect.overall.att, abs=1e-12)
-        assert np.isfinite(batch).all()
+    other = np.where(np.isinf(starts(one)), np.inf, 2018.0)
+    frame = panel([None if np.isinf(s) else 2018 for s in other[0]]).with_columns(
+        panel(effect=1.0, noise=1.0)["y"]
+    )
+    assert refit(one, "stacked").under(other)[0] == pytest.approx(
+        point_estimate(design(frame), "stacked"), abs=1e-12
+    )
 
 
 def test_anticipation_moves_the_reference_and_the_controls() -> None:
