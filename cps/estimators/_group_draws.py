@@ -60,12 +60,15 @@ def _pivoted(alike: Floats, rank: int) -> Floats:
 
 def largest_of_root(root: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
     """Draw the largest absolute entry of ``root @ z``, z standard normal, shape (n_draws,)."""
+    # Single precision: the draws are random in their third digit.
     step = max((_AT_ONCE << 3) // max(root.shape), 16)
+    single = root.astype(np.float32)
     found = []
     for first in range(0, n_draws, step):
-        drawn = root @ rng.standard_normal((root.shape[1], min(step, n_draws - first)))
+        size = min(step, n_draws - first)
+        drawn = single @ rng.standard_normal((root.shape[1], size), dtype=np.float32)
         found.append(np.maximum(drawn.max(axis=0), -drawn.min(axis=0)))
-    return np.concatenate(found)
+    return np.concatenate(found).astype(np.float64)
 
 
 def largest_of(covariance: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
@@ -142,7 +145,6 @@ class CellDraws:
         return np.hstack(parts)
 
     def _largest_at_once(self, size: int, rng: np.random.Generator) -> Floats:
-        # Single precision: the draws are random in their third digit.
         n_cohorts, n_periods = self.mean.shape
         own = np.empty((n_cohorts, n_periods + 1, size), np.float32)
         for place, root in enumerate(self.roots):
