@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from cps.design.record import Design
 from cps.estimators._ranks import accept_half_width, counted_p
 from cps.estimators.inference._assign import Assignments
 from cps.estimators.inference._statistic import fit_under
+from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
 
 Covariance = tuple[tuple[float, ...], ...]
@@ -47,7 +48,7 @@ def without_errors(effects: tuple[_WithEstimate, ...]) -> tuple[_WithEstimate, .
 
 
 def placebo_events(
-    design: Design, effect: Effect, refit: Any, placebos: Assignments, level: float
+    design: Design, effect: Effect, refit: Refit, placebos: Assignments, level: float
 ) -> tuple[tuple[EventTimeEffect, ...], Covariance]:
     """Rank each event time's effect among its placebos; the band holds for all at once.
 

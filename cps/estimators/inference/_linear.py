@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
+from cps.estimators.registry import Refit
 
 Floats = NDArray[np.float64]
 _EXACT = 1e-6  # of the estimate's size; a method that is linear errs by rounding alone
@@ -18,7 +17,7 @@ def starts_of(design: Design) -> Floats:
     return np.array([np.inf if one is None else float(one) for one in design.cohort])
 
 
-def treated_weights(design: Design, refit: Any) -> Floats | None:
+def treated_weights(design: Design, refit: Refit) -> Floats | None:
     """Find the weight of each treated unit's outcome in each period.
 
     Moves one outcome at a time and estimates again. None if the estimate is not linear in the
@@ -48,7 +47,7 @@ def treated_weights(design: Design, refit: Any) -> Floats | None:
     return weights if is_linear else None
 
 
-def common_contrast(design: Design, att: float | None, refit: Any) -> Floats | None:
+def common_contrast(design: Design, att: float | None, refit: Refit) -> Floats | None:
     """Find the periods' weights in a comparison of treated with comparison units.
 
     Moves all treated units together, one period at a time. None if the estimate does not exist.
@@ -69,7 +68,7 @@ def common_contrast(design: Design, att: float | None, refit: Any) -> Floats | N
     return found if np.isfinite(found).all() else None
 
 
-def is_linear_in_treated(design: Design, refit: Any) -> bool:
+def is_linear_in_treated(design: Design, refit: Refit) -> bool:
     """Tell whether the estimate follows the treated units' outcomes in a straight line.
 
     Moves all of them at random, then twice as far; a method that picks weights by fit bends.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators.inference._linear import is_linear_in_treated, starts_of
+from cps.estimators.registry import Refit
 from cps.result import Effect
 
 _LEFT = 2  # comparison units that must be left when others stand in for the treated
@@ -55,7 +55,7 @@ def refusals(design: Design, effect: Effect, options: Mapping[str, str]) -> tupl
     return tuple(found)
 
 
-def settle_scheme(design: Design, scheme: str, refit: Any) -> str:
+def settle_scheme(design: Design, scheme: str, refit: Refit) -> str:
     """Choose the scheme that ``auto`` stands for."""
     if scheme != "auto":
         return scheme

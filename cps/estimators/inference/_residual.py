@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from cps.estimators.inference._events import bare
 from cps.estimators.inference._linear import treated_weights
 from cps.estimators.inference._refuse import groups_units
 from cps.estimators.inference._words import floor_finding
+from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
 
 Floats = NDArray[np.float64]
@@ -104,7 +104,7 @@ def residual_refusals(design: Design, effect: Effect) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def weights_or_refuse(design: Design, effect: Effect, refit: Any) -> Floats:
+def weights_or_refuse(design: Design, effect: Effect, refit: Refit) -> Floats:
     """Give the treated units' weights, or say that the estimate has none.
 
     Raises

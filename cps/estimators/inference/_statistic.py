@@ -22,6 +22,7 @@ from cps.estimators._ranks import (
 )
 from cps.estimators.inference._assign import Assignments
 from cps.estimators.inference._linear import starts_of
+from cps.estimators.registry import Refit
 
 Floats = NDArray[np.float64]
 _LINEAR = 1e-6
@@ -41,7 +42,7 @@ class Scores(Protocol):
     def spread(self) -> float | None: ...
 
 
-def choose(statistic: str, att: float, refit: Any, others: Assignments, *, moves: bool) -> Scores:
+def choose(statistic: str, att: float, refit: Refit, others: Assignments, *, moves: bool) -> Scores:
     """Compute the statistic under all assignments.
 
     Parameters
@@ -59,7 +60,7 @@ def choose(statistic: str, att: float, refit: Any, others: Assignments, *, moves
 class Table:
     """Estimates under all assignments, the actual one first, at any effect tested."""
 
-    def __init__(self, design: Design, refit: Any, others: Assignments, moves: bool) -> None:
+    def __init__(self, design: Design, refit: Refit, others: Assignments, moves: bool) -> None:
         self.design, self.refit, self.others, self.moves = design, refit, others, moves
         start = starts_of(design)
         self.treated = np.asarray(design.periods)[None, :] >= start[:, None]
@@ -92,7 +93,7 @@ class Table:
 
 
 def fit_under(
-    design: Design, refit: Any, y: Floats, starts: Floats, units: NDArray[np.bool_]
+    design: Design, refit: Refit, y: Floats, starts: Floats, units: NDArray[np.bool_]
 ) -> Any:
     """Give the method's whole effect under another assignment; None where there is none."""
     moved = dataclasses.replace(design, y=y, y_natural=y)
@@ -106,7 +107,7 @@ def fit_under(
         return None
 
 
-def _without_draws(refit: Any) -> dict[str, str]:
+def _without_draws(refit: Refit) -> dict[str, str]:
     """Spare a method that offers it the drawing of bands that nobody looks at here."""
     offered = refit.module.OPTIONS.get("draws")
     is_spared = isinstance(offered, Number) and offered.low <= 0

@@ -6,7 +6,6 @@ Conley & Taber (2011), Review of Economics and Statistics 93(1), doi:10.1162/RES
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from cps.estimators.inference._residual import (
     stand_ins,
     weights_or_refuse,
 )
+from cps.estimators.registry import Refit
 from cps.result import Effect
 
 NAME = Text("Conley–Taber 推断", "Conley–Taber inference")
@@ -45,7 +45,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
 def infer(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     level: float,
     seed: int,

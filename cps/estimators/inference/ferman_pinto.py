@@ -6,7 +6,6 @@ Ferman & Pinto (2019), Review of Economics and Statistics 101(3), doi:10.1162/re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from cps.estimators.inference._residual import (
     stand_ins,
     weights_or_refuse,
 )
+from cps.estimators.registry import Refit
 from cps.result import Effect
 
 NAME = Text("Ferman–Pinto 推断", "Ferman–Pinto inference")
@@ -76,7 +76,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
 def infer(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     level: float,
     seed: int,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from cps.estimators._ranks import accept_half_width, counted_p, p_floor
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._words import floor_finding
+from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
 
 NAME = Text("时间安慰剂推断", "Inference by placebo in time")
@@ -80,7 +80,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
 def infer(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     level: float,
     seed: int,
@@ -120,7 +120,7 @@ def infer(
     )
 
 
-def _placebos(design: Design, refit: Any, length: int, least: int) -> NDArray[np.float64]:
+def _placebos(design: Design, refit: Refit, length: int, least: int) -> NDArray[np.float64]:
     treated = np.array([one is not None for one in design.cohort])
     place = np.arange(len(design.periods))
     found = []

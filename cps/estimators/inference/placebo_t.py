@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from cps.estimators._scale import natural_scale
 from cps.estimators.inference._assign import assign
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._refuse import refusals
+from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
 
 NAME = Text("安慰剂误差与 t 分布", "Placebo errors with Student's t")
@@ -57,7 +57,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
 def infer(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     level: float,
     seed: int,

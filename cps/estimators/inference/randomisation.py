@@ -28,6 +28,7 @@ from cps.estimators.inference._refuse import (
 )
 from cps.estimators.inference._statistic import Scores, choose
 from cps.estimators.inference._words import floor_finding, open_finding
+from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
 
 NAME = Text("随机化推断", "Randomisation inference")
@@ -54,7 +55,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
 def infer(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     level: float,
     seed: int,
@@ -104,7 +105,7 @@ def _estimate(effect: Effect, scores: Scores, level: float) -> tuple[Estimate, f
 def _events(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     options: Mapping[str, str],
     level: float,

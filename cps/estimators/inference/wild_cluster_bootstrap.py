@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from cps.estimators.inference._regression import (
     one_comparison,
     two_way_of,
 )
+from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate, EventTimeEffect
 
 NAME = Text("野聚类自助法", "Wild cluster bootstrap")
@@ -72,7 +73,7 @@ def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[F
 def infer(
     design: Design,
     effect: Effect,
-    refit: Any,
+    refit: Refit,
     *,
     level: float,
     seed: int,
@@ -159,7 +160,7 @@ def _one_cohort(design: Design) -> bool:
     return len(design.cohorts) == 1 and design.is_balanced and design.weights is None
 
 
-def _comparison(design: Design, effect: Effect, refit: Any) -> Regression:
+def _comparison(design: Design, effect: Effect, refit: Refit) -> Regression:
     contrast = common_contrast(design, effect.overall.att, refit)
     if contrast is not None:
         regression = one_comparison(design, contrast)
