@@ -71,7 +71,10 @@ def placebo_events(
     if len(table) < 2:
         return without_errors(effect.by_event_time), ()
     spread = np.sqrt((table**2).mean(axis=0))
-    varies = spread > 1e-9 * max(float(spread.max()), 1e-300)
+    size = max(float(np.nanstd(design.y)), 1e-300)
+    varies = spread > 1e-9 * size
+    if not varies.any():
+        return without_errors(effect.by_event_time), ()
     largest = np.abs(table[:, varies] / spread[varies]).max(axis=1)
     critical = accept_half_width(largest, level)
     effects = tuple(
