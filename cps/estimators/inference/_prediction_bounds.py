@@ -17,10 +17,18 @@ from cps.estimators.inference._conformal_proxies import simplex_weights_exact
 Floats = NDArray[np.float64]
 _CHUNK = 4_000_000  # floats of stacked systems held at a time
 _ZERO = 1e-11
+_TILT = 14.0  # logarithm of the odds between the two constraints
+_SECTIONS = 24
 
 
 def extremes(
-    gram: Floats, noise: Floats, targets: Floats, room: Floats, is_free: NDArray[np.bool_]
+    gram: Floats,
+    noise: Floats,
+    targets: Floats,
+    room: Floats,
+    is_free: NDArray[np.bool_],
+    *,
+    ball: tuple[Floats, float] | None = None,
 ) -> Floats:
     """Find the largest ``p'δ`` under ``δ'Gδ − 2ζ'δ ≤ 0``, ``Σδ = 0`` over weights, ``δ ≥ −room``.
 
@@ -36,6 +44,8 @@ def extremes(
         How far each weight may fall; of no account for free coefficients.
     is_free : ndarray of bool, shape (k,)
         Coefficients that are not weights: any sign, not part of the sum.
+    ball : (ndarray of shape (k,), float) or None
+        Weights ``β`` and the length that ``β + δ`` may have, free coefficients left out of it.
 
     Returns
     -------
@@ -43,18 +53,65 @@ def extremes(
     """
     ridge = 1e-11 * float(np.trace(gram)) / len(gram)
     matrix = gram + ridge * np.eye(len(gram))
-    starts = np.array([_least(matrix, one, room, is_free) for one in noise])
     n_sims, n_targets = len(noise), len(targets)
-    found = np.empty(n_sims * n_targets)
-    size = max(1, _CHUNK // (len(gram) + 1) ** 2)
     sim, target = np.divmod(np.arange(n_sims * n_targets), n_targets)
-    for low in range(0, len(found), size):
-        part = slice(low, low + size)
-        found[part] = _follow(
-            _Problem(matrix, noise[sim[part]], targets[target[part]], room, is_free),
-            starts[sim[part]],
-        )
+    starts = np.array([_least(matrix, one, room, is_free) for one in noise])
+    found = np.empty(n_sims * n_targets)
+    ends = np.empty((len(found), len(gram)))
+    size = max(1, _CHUNK // (len(gram) + 1) ** 2)
+    parts = [slice(low, low + size) for low in range(0, len(found), size)]
+    for part in parts:
+        problem = _Problem(matrix, noise[sim[part]], targets[target[part]], room, is_free)
+        found[part], ends[part] = _follow(problem, starts[sim[part]])
+    if ball is not None:
+        beta, limit = np.where(is_free, 0.0, ball[0]), ball[1]
+        slack = max(limit**2 - float(beta @ beta), 0.0)
+        long = np.where(is_free, 0.0, beta + ends)
+        over = np.flatnonzero((long**2).sum(axis=1) > limit**2 * (1 + 1e-9))
+        for low in range(0, len(over), size):
+            rows = over[low : low + size]
+            found[rows] = _within_ball(
+                matrix, noise[sim[rows]], targets[target[rows]], (room, is_free), (beta, slack)
+            )
     return found.reshape(n_sims, n_targets)
+
+
+def _within_ball(
+    matrix: Floats,
+    noise: Floats,
+    targets: Floats,
+    bounds: tuple[Floats, NDArray[np.bool_]],
+    ball: tuple[Floats, float],
+) -> Floats:
+    """Solve with both quadratic constraints: the mixture of the two that binds most.
+
+    For any mixture the maximum is an upper bound, and the least of these bounds is the maximum
+    under both (strong duality); along mixtures it falls, then rises: golden section.
+    """
+    (room, is_free), (beta, slack) = bounds, ball
+    scale = len(matrix) / float(np.trace(matrix))
+    sphere = np.diag(np.where(is_free, 0.0, 1.0))
+
+    def bound(tilt: Floats) -> Floats:
+        share = 1 / (1 + np.exp(-tilt))
+        mixed = (1 - share)[:, None, None] * scale * matrix + share[:, None, None] * sphere
+        pull = (1 - share)[:, None] * scale * noise - share[:, None] * beta
+        starts = np.array([_least(m, z, room, is_free) for m, z in zip(mixed, pull, strict=True)])
+        problem = _Problem(mixed, pull, targets, room, is_free, slack=share * slack)
+        return _follow(problem, starts)[0]
+
+    ratio = (np.sqrt(5) - 1) / 2
+    low, high = np.full(len(targets), -_TILT), np.full(len(targets), _TILT)
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = bound(left), bound(right)
+    for _ in range(_SECTIONS):
+        falls = at_right < at_left
+        low, high = np.where(falls, left, low), np.where(falls, high, right)
+        new = np.where(falls, low + ratio * (high - low), high - ratio * (high - low))
+        value = bound(new)
+        left, right = np.where(falls, right, new), np.where(falls, new, left)
+        at_left, at_right = np.where(falls, at_right, value), np.where(falls, value, at_left)
+    return np.minimum(at_left, at_right)
 
 
 def _least(matrix: Floats, noise: Floats, room: Floats, is_free: NDArray[np.bool_]) -> Floats:
@@ -90,15 +147,29 @@ class _Problem:
         targets: Floats,
         room: Floats,
         is_free: NDArray[np.bool_],
+        *,
+        slack: Floats | None = None,
     ) -> None:
-        self.matrix = matrix
+        self.matrix = matrix  # one for all, or one each
+        self.slack = np.zeros(len(noise)) if slack is None else slack
         self.noise = noise
         self.targets = targets
         self.low = np.where(is_free, -np.inf, -room)
         self.is_free = is_free
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
-        self.noise, self.targets = self.noise[mask], self.targets[mask]
+        self.noise, self.targets, self.slack = (
+            self.noise[mask],
+            self.targets[mask],
+            self.slack[mask],
+        )
+        if self.matrix.ndim == 3:
+            self.matrix = self.matrix[mask]
+
+    def times(self, values: Floats) -> Floats:
+        if self.matrix.ndim == 2:
+            return np.asarray(values @ self.matrix)
+        return np.asarray((values[:, None] @ self.matrix)[:, 0])
 
     def solve(self, moves: NDArray[np.bool_], right: Floats) -> tuple[Floats, Floats]:
         """Solve ``2Gd + ν·1 = right`` over coefficients that move, the others at rest, ``Σd = 0``."""
@@ -119,23 +190,28 @@ class _Problem:
         return solved[:, :k], solved[:, k]
 
 
-def _follow(problem: _Problem, delta: Floats) -> Floats:
-    """Raise the objective's weight from nothing until the constraint binds, or nothing can move."""
+def _follow(problem: _Problem, delta: Floats) -> tuple[Floats, Floats]:
+    """Raise the objective's weight from nothing until the constraint binds, or nothing can move.
+
+    Returns
+    -------
+    values, shape (n,), and where they are reached, shape (n, k)
+    """
     n, k = delta.shape
-    found = np.full(n, np.nan)
+    found, ends_at = np.full(n, np.nan), np.full((n, k), np.nan)
     place = np.arange(n)
     delta = delta.copy()
     step_so_far = np.zeros(n)
     moves = problem.is_free | (delta > problem.low + _ZERO)
     for _ in range(20 * k + 50):
         rate, sum_rate = problem.solve(moves, problem.targets)
-        pull = 2 * delta @ problem.matrix - 2 * problem.noise
+        pull = 2 * problem.times(delta) - 2 * problem.noise
         summed = moves & ~problem.is_free
         n_summed = np.maximum(summed.sum(axis=1), 1)
         drift = pull - step_so_far[:, None] * problem.targets
         level = -np.where(summed, drift, 0.0).sum(axis=1) / n_summed
         hold = drift + level[:, None]
-        hold_rate = 2 * rate @ problem.matrix - problem.targets + sum_rate[:, None]
+        hold_rate = 2 * problem.times(rate) - problem.targets + sum_rate[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             to_bound = np.where(summed & (rate < -_ZERO), (problem.low - delta) / rate, np.inf)
             to_release = np.where(
@@ -148,6 +224,7 @@ def _follow(problem: _Problem, delta: Floats) -> Floats:
         delta = delta + np.where(np.isfinite(step), step, 0.0)[:, None] * rate
         if ends.any():
             found[place[ends]] = (problem.targets[ends] * delta[ends]).sum(axis=1)
+            ends_at[place[ends]] = delta[ends]
             rest = ~ends
             problem.keep(rest)
             place, delta, moves = place[rest], delta[rest], moves[rest]
@@ -162,16 +239,16 @@ def _follow(problem: _Problem, delta: Floats) -> Floats:
         at = np.where(stops, to_bound.argmin(axis=1), to_release.argmin(axis=1))
         moves[rows, at] = ~stops
         delta[rows[stops], at[stops]] = problem.low[at[stops]]
-    return found
+    return found, ends_at
 
 
 def _until_binding(problem: _Problem, delta: Floats, rate: Floats) -> Floats:
-    """Step along ``rate`` at which ``δ'Gδ − 2ζ'δ`` comes up to zero."""
-    along = rate @ problem.matrix
+    """Step along ``rate`` at which ``δ'Gδ − 2ζ'δ`` comes up to the slack that it has."""
+    along = problem.times(rate)
     a = (along * rate).sum(axis=1)
     b = (along * delta).sum(axis=1) - (problem.noise * rate).sum(axis=1)
-    c = ((delta @ problem.matrix) * delta).sum(axis=1) - 2 * (problem.noise * delta).sum(axis=1)
-    c = np.minimum(c, 0.0)
+    c = (problem.times(delta) * delta).sum(axis=1) - 2 * (problem.noise * delta).sum(axis=1)
+    c = np.minimum(c - problem.slack, 0.0)
     root = np.sqrt(np.maximum(b**2 - a * c, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.where(b > 0, -c / (b + root), (root - b) / a)

@@ -48,6 +48,7 @@ ASSUMES = Text(
 )
 OPTIONS = {
     "errors": ("gaussian", "ls", "qreg"),
+    "weights": ("simplex", "l1_l2"),
     "constant": ("no", "yes"),
     "cointegrated": ("no", "yes"),
     "sims": Number(200, 50, 100_000, is_whole=True),
@@ -107,13 +108,13 @@ def infer(
 ) -> Effect:
     """Give each period's and the average effect a prediction interval, and all periods a band.
 
-    No standard error and no p-value: an interval of this kind predicts a random outcome. With
-    ``constant="yes"`` or weights that are solved to other digits, effects are those of the control
-    fitted here.
+    No standard error and no p-value: an interval of this kind predicts a random outcome. Effects
+    are those of the control fitted here, which has a constant with ``constant="yes"``, and weights
+    of bounded length with ``weights="l1_l2"``.
     """
     series = series_of(design)
     has_constant = options["constant"] == "yes"
-    control = fit_control(series, has_constant=has_constant)
+    control = fit_control(series, has_constant=has_constant, is_short=options["weights"] == "l1_l2")
     found = _intervals(series, control, level=level, seed=seed, options=options)
     by_period = dict(zip(series.periods[series.n_pre :], found[1:], strict=True))
     overall = found[0]
@@ -166,9 +167,7 @@ def _intervals(
         n_sims=int(options["sims"]),
         seed=seed,
     )
-    residuals, design, ahead = error_designs(
-        series, control, has_constant=has_constant, is_cointegrated=is_cointegrated
-    )
+    residuals, design, ahead = error_designs(series, control, is_cointegrated=is_cointegrated)
     ahead = np.concatenate([ahead.mean(axis=0, keepdims=True), ahead])
     # Half of the error probability to each source, half of that to each side.
     alpha = (1 - level) / 4

@@ -11,7 +11,9 @@ import pytest
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import DesignError
+from cps.estimators.inference._conformal_series import series_of
 from cps.estimators.inference._prediction_bounds import extremes
+from cps.estimators.inference._prediction_control import _shortened, fit_control
 from cps.estimators.inference._prediction_errors import out_of_sample, quantile_fit
 from cps.estimators.registry import estimate
 from cps.result import Effect
@@ -45,8 +47,11 @@ def intervals(design: Design, level: float = 0.9, **options: str | float) -> Eff
     )
 
 
+@pytest.mark.parametrize("longest", [None, 0.64])
 @pytest.mark.parametrize("has_constant", [False, True])
-def test_bounds_agree_with_a_slow_independent_solver(has_constant: bool) -> None:
+def test_bounds_agree_with_a_slow_independent_solver(
+    has_constant: bool, longest: float | None
+) -> None:
     from scipy.optimize import minimize
 
     rng = np.random.default_rng(7)
@@ -57,7 +62,8 @@ def test_bounds_agree_with_a_slow_independent_solver(has_constant: bool) -> None
         rows[:, 5:] = 1
         gram, noise = rows.T @ rows / 20, (rows * rng.normal(size=(20, 1))).sum(axis=0) / 20
         target = rng.normal(size=len(room))
-        ours = extremes(gram, noise[None], target[None], room, is_free)[0, 0]
+        ball = None if longest is None else (room, longest)
+        ours = extremes(gram, noise[None], target[None], room, is_free, ball=ball)[0, 0]
         slow = max(
             -found.fun
             for found in (
@@ -70,6 +76,12 @@ def test_bounds_agree_with_a_slow_independent_solver(has_constant: bool) -> None
                             "fun": lambda x, g=gram, z=noise: 2 * z @ x - x @ g @ x,
                         },
                         {"type": "eq", "fun": lambda x: x[~is_free].sum()},
+                        {
+                            "type": "ineq",
+                            "fun": lambda x: (
+                                (longest or 9) ** 2 - ((room + x)[~is_free] ** 2).sum()
+                            ),
+                        },
                     ],
                     bounds=[
                         (None, None) if free else (-one, None)
@@ -159,6 +171,24 @@ def test_a_constant_and_cointegrated_donors_can_be_asked_for() -> None:
     effect = intervals(panel(30, 3, 4, effect=1.0), constant="yes", cointegrated="yes")
     assert effect.overall.ci_low is not None and effect.overall.ci_high is not None
     assert effect.overall.ci_low < effect.overall.ci_high
+
+
+def test_weights_of_bounded_length_are_no_longer_than_allowed_and_meet_the_conditions() -> None:
+    series = series_of(panel(30, 3, 5))
+    plain = fit_control(series, has_constant=False)
+    assert np.linalg.norm(plain.weights) > 0.6
+    donors, treated = series.donors[:, :30], series.treated[:30]
+    short = _shortened(donors, treated, plain.weights, 0.55)
+    assert np.linalg.norm(short) == pytest.approx(0.55, abs=1e-6)
+    assert short.sum() == pytest.approx(1) and short.min() >= 0
+    used = short > 1e-9
+    # The slope is the same over weights in use, once the length's own slope is taken out.
+    slope = donors @ (short @ donors - treated)
+    columns = np.column_stack([np.ones(used.sum()), short[used]])
+    left = slope[used] - columns @ np.linalg.lstsq(columns, slope[used], rcond=None)[0]
+    assert np.abs(left).max() < 1e-5 * np.abs(slope).max()
+    effect = intervals(panel(30, 3, 5), weights="l1_l2", sims=50)
+    assert effect.overall.ci_low is not None and effect.overall.ci_high is not None
 
 
 def test_too_few_pre_periods_idle_donors_and_other_methods_are_refused() -> None:
