@@ -32,10 +32,14 @@ def extreme_rays(equations: Floats) -> Floats:
 def _rays(content: bytes, n: int) -> Floats:
     """Remember them: the sets of one study differ in everything but these."""
     rays = np.eye(n)
-    for equation in np.frombuffer(content).reshape(-1, n):
-        value = rays @ equation
-        scale = np.abs(rays) @ np.abs(equation)
-        value[np.abs(value) <= _TINY * scale] = 0.0
+    left = list(np.frombuffer(content).reshape(-1, n))
+    while left:
+        values = [_value(rays, one) for one in left]
+        # The equation that joins fewest pairs goes first: it keeps the list short.
+        pairs = [int((one > 0).sum() * (one < 0).sum()) for one in values]
+        chosen = int(np.argmin(pairs))
+        value = values[chosen]
+        del left[chosen]
         kept = [rays[value == 0]]
         support = rays > 0
         for above in np.flatnonzero(value > 0):
@@ -48,3 +52,9 @@ def _rays(content: bytes, n: int) -> Floats:
         rays = np.concatenate(kept)
     rays.flags.writeable = False
     return rays
+
+
+def _value(rays: Floats, equation: Floats) -> Floats:
+    value = rays @ equation
+    value[np.abs(value) <= _TINY * (np.abs(rays) @ np.abs(equation))] = 0.0
+    return np.asarray(value)
