@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _WINDOWS = 12
 _MOST_SHARE = 3.0
+OWN = "own"
 _FREE_DONORS = 2
 ASSUMES = Text(
     "未来的波动与面板中未承办单位过去的波动相同；承办单位与它们相近；效应自启动起即达到所设大小并持续；"
@@ -106,7 +107,9 @@ def plan(
         Pretend this start (ordinal) alone; every start that the panel has room for if None.
     method, options, inference, inference_options, level
         As in ``estimate``. Without ``inference`` the test is a rank among ``n_draws`` assignments of
-        the same number of units in the same window (randomisation).
+        the same number of units in the same window (randomisation); ``"own"`` is the method's own
+        interval. With either of the latter every assignment is estimated with its interval, which
+        takes longer, and intervals that are too short show as false alarms.
     power : float
         That the minimum detectable effect must reach.
     n_draws : int
@@ -376,7 +379,7 @@ def _intervals(
         found = estimate(
             pretended,
             question.method,
-            inference=question.inference,
+            inference=None if question.inference == OWN else question.inference,
             level=question.level,
             seed=question.seed,
             options=question.options,
@@ -385,8 +388,9 @@ def _intervals(
         if found.ci_low is None or found.ci_high is None or found.att is None:
             raise DesignError(
                 Text(
-                    f"推断方法 {question.inference} 没有给出区间，无法据以模拟",
-                    f"the inference {question.inference} gives no interval to simulate with",
+                    f"{question.method} 的推断（{question.inference}）没有给出区间，无法据以模拟",
+                    f"the inference {question.inference!r} of {question.method} gives no interval to "
+                    "simulate with",
                 ),
                 where="plan(inference=…)",
                 mend=Text(

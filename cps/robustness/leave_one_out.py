@@ -1,4 +1,4 @@
-"""Does the estimate hang on a single unit, or a single cohort?"""
+"""Does the estimate hang on a single unit, cohort or cluster?"""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def applies(design: Design, effect: Effect) -> Text | None:
 def run(design: Design, effect: Effect, *, seed: int) -> Check:
     """Estimate again without each treated unit, each influential comparison unit, each cohort.
 
+    With clusters, also without each cluster that holds treated units.
+
     Comparison units are those with the largest weights, or, of a method without weights, those whose
     change around the starts is farthest from the rest; no more than ten of either side. It passes
     if every such estimate keeps the sign and lies within the headline's interval. Where the
@@ -46,10 +48,16 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     same_sign = covers_zero or (low > 0) == (high > 0) == (att > 0)
     shown = [amount(design, value) for value in (low, high, moved, att)]
     n_cohorts = sum(one.startswith(_COHORT) for one in estimates)
-    groups_zh = f"和 {n_cohorts} 个启动批次" if n_cohorts else ""
-    groups_en = f" and {n_cohorts} cohorts" if n_cohorts else ""
-    what = name.removeprefix(_COHORT)
-    is_cohort = name.startswith(_COHORT)
+    n_clusters = sum(one.startswith(_CLUSTER) for one in estimates)
+    n_units = len(estimates) - n_cohorts - n_clusters
+    groups_zh = (f"、{n_cohorts} 个启动批次" if n_cohorts else "") + (
+        f"、{n_clusters} 个聚类" if n_clusters else ""
+    )
+    groups_en = (f", {n_cohorts} cohorts" if n_cohorts else "") + (
+        f", {n_clusters} clusters" if n_clusters else ""
+    )
+    what = name.removeprefix(_COHORT).removeprefix(_CLUSTER)
+    kind_zh = "批次" if name.startswith(_COHORT) else "聚类" if name.startswith(_CLUSTER) else ""
     return Check(
         name="leave_one_out",
         method=effect.method,
@@ -58,18 +66,18 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2,
         title=NAME,
         explanation=Text(
-            f"逐一剔除 {len(estimates) - n_cohorts} 个单位{groups_zh}，"
+            f"逐一剔除 {n_units} 个单位{groups_zh}，"
             f"估计在 {shown[0].zh} 至 {shown[1].zh} 之间；"
-            f"影响最大的是{what}{'批次' if is_cohort else ''}（{shown[3].zh} 变为 {shown[2].zh}）",
-            f"without each of {len(estimates) - n_cohorts} units{groups_en} the estimate lies between "
-            f"{shown[0].en} and {shown[1].en}; {'cohort ' if is_cohort else ''}{what} moves it most "
+            f"影响最大的是{what}{kind_zh}（{shown[3].zh} 变为 {shown[2].zh}）",
+            f"without each of {n_units} units{groups_en} the estimate lies between "
+            f"{shown[0].en} and {shown[1].en}; {name} moves it most "
             f"({shown[3].en} to {shown[2].en})",
         ),
         table={"unit": tuple(estimates), "att": tuple(estimates.values())},
     )
 
 
-_COHORT = "cohort "
+_COHORT, _CLUSTER = "cohort ", "cluster "
 
 
 def _estimates(design: Design, effect: Effect) -> dict[str, float]:
@@ -86,6 +94,14 @@ def _estimates(design: Design, effect: Effect) -> dict[str, float]:
             f"{_COHORT}{labels.get(start, str(start))}": starts != start
             for start, size in sizes.items()
             if size > 1
+        }
+    if design.cluster is not None:
+        groups = np.array(design.cluster)
+        hosting = sorted(set(groups[np.isfinite(starts)].tolist()))
+        without |= {
+            f"{_CLUSTER}{name}": groups != name
+            for name in hosting[:MOST]
+            if 1 < (groups == name).sum() < len(groups)
         }
     estimates: dict[str, float] = {}
     for name, keep in without.items():

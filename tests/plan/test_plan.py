@@ -15,6 +15,7 @@ from cps.planning._tests import Trials, smallest_found
 from cps.planning.power import plan
 from cps.planning.record import PowerCell
 from tests.design.panels import initiative
+from tests.design.test_power import persistent
 from tests.robustness.worlds import noise, world
 
 PLAIN = {"weights": "did"}
@@ -209,6 +210,41 @@ def test_an_inference_that_finds_effects_where_there_are_none_is_shown_up() -> N
     cell = PowerCell(2, 1, 3, 1, None, 2 / 3, (1.0,), 0.1, 0.1)
     codes = {one.code for one in cell_findings(cell, 0.05)}
     assert codes == {"W-PLAN-FALSE-ALARMS", "W-PLAN-FEW-ASSIGNMENTS"}
+
+
+def test_analytic_intervals_of_two_treated_units_raise_false_alarms_and_it_is_said() -> None:
+    # Two units say next to nothing of their own noise: at 5% a third of nothing is found.
+    found = plan(
+        iid_design(30),
+        n_treated=[2],
+        periods_after=[3],
+        scale="absolute",
+        sizes=[2.0],
+        method="group_time_att",
+        inference="own",
+        start=2018,
+        n_draws=80,
+    )
+    (cell,) = found.cells
+    assert cell.false_alarms is not None
+    assert cell.false_alarms > 0.15
+    assert cell.p_value_floor is None
+    (finding,) = [one for one in found.findings if one.code == "W-PLAN-FALSE-ALARMS"]
+    assert f"{cell.false_alarms:.2f}" in finding.what.en
+    assert f"{cell.false_alarms:.2f}" in finding.what.zh
+
+
+def test_villages_of_the_domain_need_the_effects_that_the_domain_says() -> None:
+    # 20% yearly noise that fades by 0.7 a year, 3 + 3 years, 30 villages: in log points about 0.18
+    # for 15 of them and 0.28 for 4. Six panels of 30 villages know it to a twentieth.
+    found: dict[int, list[float]] = {4: [], 15: []}
+    for seed in range(6):
+        y = persistent(30, np.random.default_rng(seed), t=10)
+        design = world(np.exp(np.vstack([y[:1], y])), [2019, *[None] * 30], form="log")
+        for cell in plan(design, n_treated=[4, 15], periods_after=[3], options=PLAIN).cells:
+            found[cell.n_treated].append(float(np.log1p(cell.minimum_detectable or np.nan)))
+    assert np.mean(found[15]) == pytest.approx(0.18, abs=0.02)
+    assert np.mean(found[4]) == pytest.approx(0.28, abs=0.03)
 
 
 def test_a_way_of_inference_without_an_interval_and_an_unknown_one_are_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,22 @@ def test_a_cohort_that_carries_the_effect_is_named() -> None:
     one = check(world(y, [2019, 2019, 2021, 2021, *[None] * 20]))
     assert "cohort 2019 moves it most" in one.explanation.en
     assert one.verdict is False
+
+
+def test_clusters_that_hold_treated_units_are_left_out_whole() -> None:
+    design = staggered()
+    town = tuple(f"t{i // 3}" for i in range(24))
+    one = check(dataclasses.replace(design, cluster=town), "joint_effects")
+    found = dict(zip(one.table["unit"], one.table["att"], strict=True))
+    assert {name for name in found if str(name).startswith("cluster")} == {
+        "cluster t0",
+        "cluster t1",
+    }
+    keep = np.array([name != "t0" for name in town])
+    slow = point_estimate(subset_design(design, units=keep), "joint_effects")
+    assert found["cluster t0"] == pytest.approx(slow)
+    assert "2 clusters" in one.explanation.en
+    assert "2 个聚类" in one.explanation.zh
 
 
 def test_gaps_do_not_stop_it() -> None:
