@@ -227,7 +227,9 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             for k, e in enumerate(events)
         ),
         by_cohort=tuple(
-            PeriodEffect(int(g), all_of[first_cohort + k], sum(one == g for one in design.cohort))
+            PeriodEffect(
+                int(g), all_of[first_cohort + k], sum(one == int(g) for one in design.cohort)
+            )
             for k, g in enumerate(cohorts)
         ),
         findings=(

@@ -154,7 +154,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             PeriodEffect(
                 int(g),
                 as_estimate(*cells.mean((cells.cohort == g) & (cells.event >= 0))),
-                sum(cohort == g for cohort in design.cohort),
+                sum(cohort == int(g) for cohort in design.cohort),
             )
             for g in np.unique(cells.cohort[cells.event >= 0])
         ),
@@ -367,7 +367,7 @@ def _by_calendar(design: Design, cells: Cells, level: float) -> tuple[PeriodEffe
         PeriodEffect(
             int(t),
             t_estimate(*cells.mean((period == t) & (cells.event >= 0)), level, cells.degrees),
-            sum(cohort is not None and cohort <= t for cohort in design.cohort),
+            sum(cohort is not None and cohort <= int(t) for cohort in design.cohort),
         )
         for t in np.unique(period[cells.event >= 0])
     )

@@ -22,6 +22,7 @@ from cps.estimators._regression_events import corrective_weights
 from cps.estimators._regression_panel import (
     COVARIATES,
     Rows,
+    assigned,
     collinear_finding,
     few_treated,
     level_findings,
@@ -188,8 +189,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         p_value_floor=None,
         n_treated=int(treated.sum()),
         n_comparison=len(controls),
-        n_pre=sum(e < -design.anticipation for e in np.unique(stack.event)),
-        n_post=sum(e >= 0 for e in np.unique(stack.event)),
+        n_pre=sum(e < -design.anticipation for e in events),
+        n_post=sum(e >= 0 for e in events),
         by_event_time=tuple(
             EventTimeEffect(
                 e,
@@ -229,9 +230,10 @@ def point(design: Design, *, options: Mapping[str, str]) -> float:
 def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
     """Give the estimates under many assignments, shape (n_assignments,)."""
     starts = np.asarray(starts, float)
-    window, of_place = _window(design, options), _places(design)
-    own = np.sort(starts_of(design))
-    if _is_plain(design) and window is not None and (np.sort(starts, axis=1) == own).all():
+    whole = assigned(design, starts[0]) if len(starts) else design
+    window, of_place = _window(whole, options), _places(whole)
+    ranked = np.sort(starts, axis=1)
+    if _is_plain(design) and window is not None and (ranked == ranked[:1]).all():
         # The same starts in other hands: window and cohorts stay.
         places = np.full(starts.shape, np.inf)
         for g, place in of_place.items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +13,8 @@ from cps.design.frame import design_from_frame
 from cps.errors import DesignError
 from cps.estimators._regression import CONSTANT, as_codes, regress
 from cps.estimators._regression_collapsed import regress_groups
+from cps.estimators.registry import estimate, point_estimate, refit
+from tests.estimators._panels import design, panel, starts
 
 
 def sample(n_units: int = 12, n_periods: int = 7, *, drop: float = 0.2, seed: int = 0):
@@ -237,3 +242,55 @@ def test_groups_that_share_their_columns_give_the_regression_of_all_rows(
     assert quick.degrees == slow.degrees
     np.testing.assert_allclose(quick.coefficients, slow.coefficients, atol=1e-10)
     np.testing.assert_allclose(quick.covariance, slow.covariance, rtol=1e-8)
+
+
+METHODS = ("imputation", "interaction_weighted", "stacked", "two_way_fixed_effects")
+
+
+@pytest.mark.parametrize("method", [*METHODS, "dose_response"])
+def test_units_in_another_order_with_other_names_give_the_same_effect(method: str) -> None:
+    frame = panel(effect=1.0, growth=0.5, noise=1.0)
+    given = {"weights": "wt", **({"dose": "dose"} if method == "dose_response" else {})}
+    moved = frame.with_columns(
+        unit=pl.lit("v") + (99 - pl.col("unit").str.slice(1).cast(pl.Int64)).cast(pl.String)
+    ).sample(fraction=1, shuffle=True, seed=4)
+    one, other = (estimate(design(f, **given), method) for f in (frame, moved))
+    assert one.overall.att == pytest.approx(other.overall.att, abs=1e-9)
+    assert one.overall.se == pytest.approx(other.overall.se, abs=1e-9)
+    for a, b in zip(one.by_event_time, other.by_event_time, strict=True):
+        assert (a.event_time, a.n_treated) == (b.event_time, b.n_treated)
+        assert a.estimate.att == pytest.approx(b.estimate.att, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "dose_response"])
+def test_an_effect_can_be_written_down_and_is_the_same_each_time(method: str) -> None:
+    given = {"dose": "dose"} if method == "dose_response" else {}
+    one = design(panel(effect=1.0, noise=1.0), **given)
+    effect = estimate(one, method)
+    assert effect == estimate(one, method, seed=7)
+    # NaN would raise here.
+    json.dumps(dataclasses.asdict(effect), allow_nan=False)
+    assert effect.p_value_floor is None
+    assert effect.assumes is not None
+    assert effect.method == method
+    narrow, wide = (estimate(one, method, level=level).overall for level in (0.8, 0.99))
+    assert wide.ci_low < narrow.ci_low < narrow.ci_high < wide.ci_high
+
+
+@pytest.mark.parametrize("method", [*METHODS, "dose_response"])
+def test_the_point_is_the_effect_and_so_is_the_own_assignment_in_a_batch(method: str) -> None:
+    given = {"dose": "dose"} if method == "dose_response" else {}
+    one = design(panel(effect=1.0, noise=1.0), **given)
+    att = estimate(one, method).overall.att
+    assert point_estimate(one, method) == pytest.approx(att, abs=1e-9)
+    assert refit(one, method).under(starts(one))[0] == pytest.approx(att, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_logarithms_are_told_in_the_outcomes_own_unit_too(method: str) -> None:
+    frame = panel(effect=0.2).with_columns(y=(pl.col("y") / 20).exp())
+    effect = estimate(design(frame, form="log", measure="yuan"), method)
+    assert effect.measure == "log_points"
+    assert effect.natural_measure == "yuan"
+    assert effect.natural is not None
+    assert effect.natural.att > 0
