@@ -92,28 +92,27 @@ def _one_problem(
     linear = target @ matrix
     towards = gram - linear  # row i: what the half-gradient would be at vertex i
     diagonal, aims = np.diagonal(gram).tolist(), linear.tolist()
-    x, scale = weights.copy(), 1.0
-    product = gram @ x
-    half_gradient = product - linear
-    square, cross = float(x @ product), float(x @ linear)
+    # A step shrinks everything and adds a little: what shrinks is kept in one number beside.
+    x, half_gradient, scale = weights.copy(), gram @ weights - linear, 1.0
+    square, cross = float(weights @ gram @ weights), float(weights @ linear)
     row = np.empty_like(half_gradient)
     for iteration in range(max_iterations):
         best = int(half_gradient.argmin())
-        here = float(half_gradient[best])
+        here = scale * float(half_gradient[best])
         at = here + aims[best]  # (Gx) at best
         size = diagonal[best] - 2 * at + square
         slope = square - cross - here
         step = min(1.0, max(0.0, slope / size)) if size > 0 else 0.0
         stay = 1.0 - step
-        half_gradient *= stay
-        np.multiply(towards[best], step, out=row)
-        half_gradient += row
         square = stay * stay * square + 2 * step * stay * at + step * step * diagonal[best]
         cross = stay * cross + step * aims[best]
         scale *= stay
         if scale < 1e-100:
             x *= scale
+            half_gradient *= scale
             scale = 1.0
+        np.multiply(towards[best], step / scale, out=row)
+        half_gradient += row
         x[best] += step / scale
         if iteration >= 1 and step * (2 * slope - step * size) <= least:
             break

@@ -87,26 +87,27 @@ def _on_support(
     gram: Floats, linear: Floats, support: Booleans, size: Floats
 ) -> tuple[Floats, Floats]:
     """Minimise over the affine hull of each problem's support: weights and multiplier."""
+    n, k = support.shape
     most = int(support.sum(axis=1).max())
     order = np.argsort(~support, axis=1, kind="stable")[:, :most]
-    used = np.take_along_axis(support, order, axis=1)
-    if len(gram) == 1:
-        block = gram[0][order[:, :, None], order[:, None, :]]
-    else:
-        block = gram[np.arange(len(order))[:, None, None], order[:, :, None], order[:, None, :]]
-    both = used[:, :, None] & used[:, None, :]
-    system = np.zeros((len(order), most + 1, most + 1))
-    system[:, :most, :most] = np.where(both, block, 0.0)
-    corner = np.arange(most)
+    rows = np.arange(n)[:, None]
+    used = support[rows, order]
+    pairs = order[:, :, None] * k + order[:, None, :]
+    own = 0 if len(gram) == 1 else rows[:, :, None]
+    block = gram.reshape(len(gram), -1)[own, pairs]
+    unit = size[:, None]
+    system = np.zeros((n, most + 1, most + 1))
+    system[:, :most, :most] = block * (used[:, :, None] & used[:, None, :])
     # Padding rows hold 1 on the diagonal and nothing else, so that their weight is 0.
-    system[:, corner, corner] += np.where(used, _JITTER, 1.0) * size[:, None]
-    system[:, :most, most] = system[:, most, :most] = np.where(used, size[:, None], 0.0)
-    right = np.zeros((len(order), most + 1))
-    right[:, :most] = np.where(used, np.take_along_axis(linear, order, axis=1), 0.0)
+    corner = np.arange(most)
+    system[:, corner, corner] += np.where(used, _JITTER, 1.0) * unit
+    system[:, :most, most] = system[:, most, :most] = used * unit
+    right = np.empty((n, most + 1))
+    right[:, :most] = linear[rows, order] * used
     right[:, most] = size
     solution = np.linalg.solve(system, right[:, :, None])[:, :, 0]
-    weights = np.zeros_like(linear)
-    np.put_along_axis(weights, order, np.where(used, solution[:, :most], 0.0), axis=1)
+    weights = np.zeros((n, k))
+    weights[rows, order] = solution[:, :most] * used
     return weights, -solution[:, most] * size
 
 

@@ -6,7 +6,6 @@ with the conventions of R ``synthdid``: penalties stay as they are for the full 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -54,14 +53,20 @@ class Spread:
     gaps: Gaps
     is_drawn: bool
 
-    def estimate(self, att: float, of: Callable[[Gaps], Floats], level: float) -> Estimate:
-        """Give an estimate with the error, interval and p-value that this way has for it."""
-        draws = of(self.gaps) if len(self.gaps.gaps) else np.zeros(0)
-        draws = draws[np.isfinite(draws)]
+    def estimates(
+        self, actual: Gaps, keeps: NDArray[np.bool_], level: float
+    ) -> tuple[Estimate, ...]:
+        """Give the mean over each set of cells with the error, interval and p-value for it."""
+        values = actual.means(keeps)[0]
+        draws = self.gaps.means(keeps)
+        return tuple(self._one(float(att), draws[:, i], level) for i, att in enumerate(values))
+
+    def _one(self, att: float, draws: Floats, level: float) -> Estimate:
         if self.way == "placebo":
             return rank_estimate(att, draws, level)
+        draws = draws[np.isfinite(draws)]
         if len(draws) < 2:
-            return Estimate(float(att))
+            return Estimate(att)
         return normal_estimate(att, self._error(draws), level)
 
     def _error(self, draws: Floats) -> float:

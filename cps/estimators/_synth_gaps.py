@@ -72,14 +72,51 @@ class Gaps:
 
     def mean(self, keep: Booleans) -> Floats:
         """Average over cells of ``keep`` (n_cohorts, n_periods) by treated units: shape (n,)."""
-        cells = (self.gaps * keep[None]).sum(axis=2)
-        weight = self.sizes * keep.sum(axis=1)
-        total = weight.sum(axis=1)
-        return np.divide(
-            (cells * self.sizes).sum(axis=1),
-            total,
-            out=np.full(len(total), np.nan),
-            where=total > 0,
+        return self.means(keep[None])[:, 0]
+
+    def means(self, keeps: Booleans) -> Floats:
+        """Average over several sets of cells, (n_sets, n_cohorts, n_periods): shape (n, n_sets).
+
+        NaN where an assignment has nobody in a set.
+        """
+        n, n_sets = len(self.gaps), len(keeps)
+        cells = (self.gaps * self.sizes[:, :, None]).reshape(n, keeps[0].size)
+        sums = cells @ keeps.reshape(n_sets, keeps[0].size).T.astype(float)
+        total = self.sizes @ keeps.sum(axis=2).T.astype(float)
+        return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+
+    def part(self, rows: slice) -> Gaps:
+        """Keep some assignments."""
+        weights = (self.unit_weights, self.period_weights)
+        return Gaps(
+            self.gaps[rows], self.sizes[rows], *(one[rows] if len(one) else one for one in weights)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Sets of cells by event time, cohort and calendar period, each (n_sets, n_cohorts, n_periods)."""
+
+    event_times: NDArray[np.int64]
+    events: Booleans
+    cohorts: Booleans
+    places: NDArray[np.int64]  # of calendar periods with treatment
+    calendar: Booleans
+
+    @classmethod
+    def of(cls, calendar: Calendar) -> Slices:
+        """Cut the cells of a calendar."""
+        event, post = calendar.event_time, calendar.is_post
+        times = np.unique(event)
+        own = np.eye(len(post), dtype=bool)
+        columns = np.eye(post.shape[1], dtype=bool)
+        places = np.flatnonzero(post.any(axis=0))
+        return cls(
+            times,
+            event[None] == times[:, None, None],
+            own[:, :, None] & post[None],
+            places,
+            columns[places][:, None, :] & post[None],
         )
 
 

@@ -9,7 +9,7 @@ with R ``augsynth`` and, where their search finds the same minimum, with R ``Syn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from cps.estimators._scale import effect_measure, natural_scale, path_points
 from cps.estimators._synth_control import Notes, Rules, control_gaps
 from cps.estimators._synth_errors import placebo_starts
 from cps.estimators._synth_findings import few_donors, few_pre_periods, no_placebo, poor_fit
-from cps.estimators._synth_gaps import Calendar, Gaps
+from cps.estimators._synth_gaps import Calendar, Gaps, Slices
 from cps.estimators._synth_placebo import (
     Errors,
     inverted_interval,
@@ -101,8 +101,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     """
     calendar = _calendar(design, np.asarray(design.cohorts))
     starts = _starts(design)
-    actual, notes = _gaps(design, starts[None], calendar, options)
-    placebos, given, drawn = _placebos(design, starts, calendar, options, notes=notes, seed=seed)
+    given, drawn = _placebo_assignments(design, starts, options, seed)
+    actual, placebos, notes = _with_placebos(design, starts, given, calendar, options)
     own, errors = prediction_errors(actual, calendar), prediction_errors(placebos, calendar)
     overall = _overall(
         actual,
@@ -112,7 +112,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         with_interval=options["interval"] == "placebo",
         level=level,
     )
-    first, n_placebos = min(design.cohorts), len(placebos.gaps)
+    first, n_placebos, cells = min(design.cohorts), len(placebos.gaps), Slices.of(calendar)
     findings = poor_fit(design, actual, calendar)
     if not n_placebos and options["placebo_pool"] != "none":
         findings = (*findings, no_placebo(design))
@@ -137,9 +137,11 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         n_comparison=design.n_donors,
         n_pre=int(calendar.is_pre[0].sum()),
         n_post=sum(period >= first for period in design.periods),
-        by_event_time=_by_event_time(actual, placebos, calendar, own, errors),
-        by_cohort=_by_cohort(actual, calendar),
-        by_calendar=_by_calendar(actual, calendar),
+        by_event_time=_by_event_time(actual, placebos, cells, own, errors),
+        by_cohort=_by_period(actual, cells.cohorts, design.cohorts),
+        by_calendar=_by_period(
+            actual, cells.calendar, [design.periods[place] for place in cells.places]
+        ),
         paths=path_points(design, _counterfactual(design, actual)),
         weights=_weights(design, actual),
         placebos=tuple(float(one) for one in placebos.mean(calendar.is_post)),
@@ -228,15 +230,9 @@ def _gaps(
     )
 
 
-def _placebos(
-    design: Design,
-    starts: Floats,
-    calendar: Calendar,
-    options: Mapping[str, str],
-    *,
-    notes: Notes,
-    seed: int,
-) -> tuple[Gaps, Floats, bool]:
+def _placebo_assignments(
+    design: Design, starts: Floats, options: Mapping[str, str], seed: int
+) -> tuple[Floats, bool]:
     treated = np.sort(starts[np.isfinite(starts)])
     placed, drawn = placebo_starts(treated, design.n_donors, seed)
     if options["placebo_pool"] == "none":
@@ -245,8 +241,23 @@ def _placebos(
     given[:, design.is_donor] = placed
     if options["placebo_pool"] == "all":
         given[:, np.isfinite(starts)] = np.inf
-    gaps, _ = _gaps(design, given, calendar, options, notes.penalties)
-    return gaps, given, drawn
+    return given, drawn
+
+
+def _with_placebos(
+    design: Design,
+    starts: Floats,
+    given: Floats,
+    calendar: Calendar,
+    options: Mapping[str, str],
+) -> tuple[Gaps, Gaps, Notes]:
+    """Fit the treated units and the placebos: in one batch, unless the latter take a penalty over."""
+    if options["augment"] == "none":
+        both, notes = _gaps(design, np.vstack([starts[None], given]), calendar, options)
+        return both.part(slice(0, 1)), both.part(slice(1, None)), notes
+    actual, notes = _gaps(design, starts[None], calendar, options)
+    placebos, _ = _gaps(design, given, calendar, options, notes.penalties)
+    return actual, placebos, notes
 
 
 def _overall(
@@ -269,41 +280,34 @@ def _overall(
 
 
 def _by_event_time(
-    actual: Gaps, placebos: Gaps, calendar: Calendar, own: Errors, errors: Errors
+    actual: Gaps, placebos: Gaps, cells: Slices, own: Errors, errors: Errors
 ) -> tuple[EventTimeEffect, ...]:
-    event, effects = calendar.event_time, []
-    for e in np.unique(event):
-        keep = event == e
-        att, others = float(actual.mean(keep)[0]), placebos.mean(keep)
-        p_value = None
-        if e >= 0 and len(others) and own.pre[0] > 0 and (errors.pre > 0).all():
-            sizes = np.abs(others) / np.sqrt(errors.pre)
-            p_value = rank_p_value(abs(att) / float(np.sqrt(own.pre[0])), sizes)
-        size = int(actual.sizes[0][keep.any(axis=1)].sum())
-        effects.append(EventTimeEffect(int(e), Estimate(att, p_value=p_value), size))
-    return tuple(effects)
-
-
-def _by_cohort(actual: Gaps, calendar: Calendar) -> tuple[PeriodEffect, ...]:
+    """Give gaps; after the start, with the rank of each gap over the fit before."""
+    values, others = actual.means(cells.events)[0], placebos.means(cells.events)
+    p_values = np.full(len(values), np.nan)
+    if len(others) and own.pre[0] > 0 and (errors.pre > 0).all():
+        sizes = np.abs(others) / np.sqrt(errors.pre)[:, None]
+        bound = np.abs(values) / np.sqrt(own.pre[0]) * (1 - 1e-12)
+        p_values = (1 + (sizes >= bound).sum(axis=0)) / (1 + len(others))
+    sizes_of = cells.events.any(axis=2) @ actual.sizes[0]
     return tuple(
-        PeriodEffect(
-            int(g),
-            Estimate(float(actual.gaps[0, c, calendar.is_post[c]].mean())),
-            int(actual.sizes[0, c]),
+        EventTimeEffect(
+            int(e),
+            Estimate(float(att), p_value=float(p) if e >= 0 and np.isfinite(p) else None),
+            int(n),
         )
-        for c, g in enumerate(calendar.cohorts)
+        for e, att, p, n in zip(cells.event_times, values, p_values, sizes_of, strict=True)
     )
 
 
-def _by_calendar(actual: Gaps, calendar: Calendar) -> tuple[PeriodEffect, ...]:
-    effects = []
-    for place, period in enumerate(calendar.periods):
-        keep = np.zeros_like(calendar.is_post)
-        keep[:, place] = calendar.is_post[:, place]
-        if keep.any():
-            size = int(actual.sizes[0][keep.any(axis=1)].sum())
-            effects.append(PeriodEffect(int(period), Estimate(float(actual.mean(keep)[0])), size))
-    return tuple(effects)
+def _by_period(
+    actual: Gaps, keeps: NDArray[np.bool_], periods: Sequence[int]
+) -> tuple[PeriodEffect, ...]:
+    sizes = keeps.any(axis=2) @ actual.sizes[0]
+    return tuple(
+        PeriodEffect(int(period), Estimate(float(att)), int(n))
+        for period, att, n in zip(periods, actual.means(keeps)[0], sizes, strict=True)
+    )
 
 
 def _counterfactual(design: Design, actual: Gaps) -> Floats:

@@ -12,7 +12,7 @@ pre-period: the noise level, and so the penalty, is taken from first differences
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +40,17 @@ from cps.estimators._synth_findings import (
     inference_notes,
     optimized_asks_for_sdid,
 )
-from cps.estimators._synth_gaps import Calendar, Gaps, Outcomes, Solver, fixed_weights, gaps_under
+from cps.estimators._synth_gaps import (
+    Calendar,
+    Gaps,
+    Outcomes,
+    Slices,
+    Solver,
+    fixed_weights,
+    gaps_under,
+)
 from cps.estimators._synth_weights import KINDS, exact_weights, noise_level, stepwise_weights
-from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect, Weight
+from cps.result import Effect, EventTimeEffect, PeriodEffect, Weight
 
 REFERENCE = "Arkhangelsky et al. (2021), AER 111(12), doi:10.1257/aer.20190159"
 NAME = Text("合成双重差分", "Synthetic difference-in-differences")
@@ -55,6 +63,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "weights": ("sdid", "sc", "did", "difp", "sc_reg", "difp_reg"),
     "errors": ("placebo", "jackknife", "jackknife_refit", "bootstrap", "none"),
     "covariates": ("projected", "optimized"),
+    "solver": ("synthdid", "exact"),
 }
 __all__ = ["DRAWS"]
 _NAMES = {
@@ -90,15 +99,20 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     enumerated if there are no more than that. ``jackknife`` leaves out units in turn and keeps the
     weights (algorithm 3, as R and Stata do), ``jackknife_refit`` finds them anew; ``bootstrap``
     draws units with replacement. Covariates are taken out beforehand, and stay out.
+    ``solver="synthdid"`` stops where R's iterations stop, so that published digits are met;
+    ``exact`` goes on to the last digit, and is faster. Placebos are exact wherever the penalty
+    makes weights unique, or donors are drawn.
     """
     kind, calendar = KINDS[options["weights"]], _calendar(design)
     starts, (y, solve) = _starts(design), _adjusted(design, options)
     noise = _noise(design, y)
+    plain = exact_weights if options["solver"] == "exact" else stepwise_weights
     actual = gaps_under(
-        y, starts[None], calendar, kind, solve or stepwise_weights, noise=noise, keep_weights=True
+        y, starts[None], calendar, kind, solve or plain, noise=noise, keep_weights=True
     )
     spread = _spread(design, y, actual=actual, noise=noise, options=options, seed=seed)
-    overall = _part(spread, actual, calendar.is_post, level)
+    cells = Slices.of(calendar)
+    (overall,) = spread.estimates(actual, calendar.is_post[None], level)
     first = min(design.cohorts)
     n_draws = len(spread.gaps.gaps)
     is_ranked = spread.way == "placebo" and n_draws > 0
@@ -121,9 +135,33 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         n_comparison=design.n_donors,
         n_pre=int(_pre(design, first).sum()),
         n_post=sum(period >= first for period in design.periods),
-        by_event_time=_by_event_time(spread, actual, calendar, level),
-        by_cohort=_by_cohort(spread, actual, calendar, level),
-        by_calendar=_by_calendar(spread, actual, calendar, level),
+        by_event_time=tuple(
+            EventTimeEffect(int(e), one, size)
+            for e, one, size in zip(
+                cells.event_times,
+                spread.estimates(actual, cells.events, level),
+                _n_treated(actual, cells.events),
+                strict=True,
+            )
+        ),
+        by_cohort=tuple(
+            PeriodEffect(g, one, size)
+            for g, one, size in zip(
+                design.cohorts,
+                spread.estimates(actual, cells.cohorts, level),
+                _n_treated(actual, cells.cohorts),
+                strict=True,
+            )
+        ),
+        by_calendar=tuple(
+            PeriodEffect(design.periods[place], one, size)
+            for place, one, size in zip(
+                cells.places,
+                spread.estimates(actual, cells.calendar, level),
+                _n_treated(actual, cells.calendar),
+                strict=True,
+            )
+        ),
         paths=path_points(design, _counterfactual(design, actual)),
         weights=_weights(design, actual),
         placebos=_placebos(spread, calendar) if is_ranked else (),
@@ -249,7 +287,7 @@ def _spread(
         treated = np.sort(starts[np.isfinite(starts)])
         given, drawn = placebo_starts(treated, design.n_donors, seed)
         # Steps that stop early are followed where a published number may have been made by them.
-        stepwise = not drawn and not kind.is_penalised
+        stepwise = not drawn and not kind.is_penalised and options["solver"] == "synthdid"
         solve = stepwise_weights if stepwise else exact_weights
         pool = _rows(y, design.is_donor)
         return Spread(way, gaps_under(pool, given, calendar, kind, solve, noise=noise), drawn)
@@ -271,56 +309,12 @@ def _spread(
     return Spread(way, Gaps(nothing, nothing[:, :, 0], nothing, nothing), False)
 
 
-def _mean(keep: NDArray[np.bool_]) -> Callable[[Gaps], Floats]:
-    return lambda gaps: gaps.mean(keep)
-
-
-def _part(spread: Spread, actual: Gaps, keep: NDArray[np.bool_], level: float) -> Estimate:
-    return spread.estimate(float(actual.mean(keep)[0]), _mean(keep), level)
-
-
 def _placebos(spread: Spread, calendar: Calendar) -> tuple[float, ...]:
-    return tuple(float(one) for one in spread.gaps.mean(calendar.is_post))
+    return tuple(spread.gaps.mean(calendar.is_post).tolist())
 
 
-def _by_event_time(
-    spread: Spread, actual: Gaps, calendar: Calendar, level: float
-) -> tuple[EventTimeEffect, ...]:
-    event = calendar.event_time
-    return tuple(
-        EventTimeEffect(
-            int(e),
-            _part(spread, actual, event == e, level),
-            int(actual.sizes[0][(event == e).any(axis=1)].sum()),
-        )
-        for e in np.unique(event)
-    )
-
-
-def _by_cohort(
-    spread: Spread, actual: Gaps, calendar: Calendar, level: float
-) -> tuple[PeriodEffect, ...]:
-    effects = []
-    for c, g in enumerate(calendar.cohorts):
-        keep = np.zeros_like(calendar.is_post)
-        keep[c] = calendar.is_post[c]
-        one = _part(spread, actual, keep, level)
-        effects.append(PeriodEffect(int(g), one, int(actual.sizes[0, c])))
-    return tuple(effects)
-
-
-def _by_calendar(
-    spread: Spread, actual: Gaps, calendar: Calendar, level: float
-) -> tuple[PeriodEffect, ...]:
-    effects = []
-    for place, period in enumerate(calendar.periods):
-        keep = np.zeros_like(calendar.is_post)
-        keep[:, place] = calendar.is_post[:, place]
-        if keep.any():
-            one = _part(spread, actual, keep, level)
-            size = int(actual.sizes[0][keep.any(axis=1)].sum())
-            effects.append(PeriodEffect(int(period), one, size))
-    return tuple(effects)
+def _n_treated(actual: Gaps, keeps: NDArray[np.bool_]) -> list[int]:
+    return [int(one) for one in keeps.any(axis=2) @ actual.sizes[0]]
 
 
 def _counterfactual(design: Design, actual: Gaps) -> Floats:
