@@ -97,7 +97,7 @@ def wild_bootstrap(
     x : ndarray, shape (n, k), of full rank
         With a weighted regression, multiply ``y`` and ``x`` by the weights' root first.
     cluster : ndarray of int, shape (n,)
-        Codes 0 … G − 1 of the groups within which errors may be related.
+        Codes of the groups within which errors may be related.
     column : int
         The coefficient tested.
     restricted : bool
@@ -113,7 +113,9 @@ def wild_bootstrap(
     n_absorbed : int
         Parameters taken out of ``y`` and ``x`` beforehand, for the factor N − k.
     """
-    shared = cluster if boot_cluster is None else boot_cluster
+    # Codes without a row would count as clusters.
+    cluster = _codes(cluster)
+    shared = cluster if boot_cluster is None else _codes(boot_cluster)
     parts = _Parts.of(y, x, (cluster, shared), column, n_absorbed)
     chosen = kind
     if kind == "auto":
@@ -184,13 +186,17 @@ class _Parts:
         return cls(rest, own, others, cluster, shared, g, h, square, estimate, se, factor)
 
 
+def _codes(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
 def _sums(codes: NDArray[np.int64], values: Floats, n: int) -> Floats:
     return np.asarray(np.bincount(codes, values, n), dtype=np.float64)
 
 
 def _draw(parts: _Parts, bases: tuple[Floats, Floats | None], count: int, make: _Maker) -> _Draws:
     """Find the draws' numerators and errors; the second base multiplies the value tested."""
-    matrices = [_scores(parts, base) for base in bases if base is not None]
+    maps = [_Scores.of(parts, base) for base in bases if base is not None]
     tops = [np.zeros(count) for _ in range(2)]
     lows = [np.zeros(count) for _ in range(3)]
     step = max(1, _CHUNK // max(parts.g, parts.h))
@@ -199,9 +205,10 @@ def _draw(parts: _Parts, bases: tuple[Floats, Floats | None], count: int, make: 
         part = slice(low, min(count, low + step))
         v = make(part)
         scores = []
-        for place, (own, matrix) in enumerate(matrices):
-            tops[place][part] = v @ own / parts.square
-            scores.append(v @ matrix.T)
+        for place, one in enumerate(maps):
+            top, score = one.under(v)
+            tops[place][part] = top / parts.square
+            scores.append(score)
         lows[0][part] = scale * np.einsum("ij,ij->i", scores[0], scores[0])
         if len(scores) > 1:
             lows[1][part] = scale * np.einsum("ij,ij->i", scores[0], scores[1])
@@ -209,19 +216,54 @@ def _draw(parts: _Parts, bases: tuple[Floats, Floats | None], count: int, make: 
     return _Draws(tops[0], tops[1], *lows)
 
 
-def _scores(parts: _Parts, residual: Floats) -> tuple[Floats, Floats]:
-    """Give what maps weights (h,) to the numerator (h,) and to the clusters' scores (g, h)."""
-    g, h = parts.g, parts.h
-    product = parts.x * residual
-    own = _sums(parts.shared, product, h)
-    matrix = _sums(parts.cluster * h + parts.shared, product, g * h).reshape(g, h)
-    squares = _sums(parts.cluster, parts.x**2, g)
-    matrix = matrix - np.outer(squares / parts.square, own)
-    # The draw's own regression on the other columns takes its part of the scores away.
-    for one in parts.others.T:
-        left, right = _sums(parts.cluster, parts.x * one, g), _sums(parts.shared, residual * one, h)
-        matrix -= np.outer(left, right)
-    return own, matrix
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """What maps weights (n_draws, h) to numerators (n_draws,) and clusters' scores (n_draws, g).
+
+    Each cluster's score is its own part of the numerator, less what the draw's regression takes
+    away: a matrix of rank k, so that a draw costs k products of clusters, not their square.
+    """
+
+    own: Floats  # (h,)
+    share: Floats  # (g,), of x'x
+    left: Floats  # (k − 1, g)
+    right: Floats  # (k − 1, h)
+    order: NDArray[np.int64]  # of the weights' groups, cluster by cluster
+    first: NDArray[np.int64]  # where each cluster's groups begin in that order
+    matrix: Floats | None  # (g, h), where a weight is shared across clusters
+
+    @classmethod
+    def of(cls, parts: _Parts, residual: Floats) -> _Scores:
+        g, h = parts.g, parts.h
+        product = parts.x * residual
+        home = np.zeros(h, dtype=np.int64)
+        home[parts.shared] = parts.cluster
+        matrix = None
+        if (home[parts.shared] != parts.cluster).any():
+            matrix = _sums(parts.cluster * h + parts.shared, product, g * h).reshape(g, h)
+        order = np.argsort(home, kind="stable")
+        others = parts.others.T
+        return cls(
+            _sums(parts.shared, product, h),
+            _sums(parts.cluster, parts.x**2, g) / parts.square,
+            np.array([_sums(parts.cluster, parts.x * one, g) for one in others]).reshape(-1, g),
+            np.array([_sums(parts.shared, residual * one, h) for one in others]).reshape(-1, h),
+            order,
+            np.searchsorted(home[order], np.arange(g)),
+            matrix,
+        )
+
+    def under(self, v: Floats) -> tuple[Floats, Floats]:
+        """Give numerators and scores of a slice of the draws."""
+        product = v * self.own
+        top = product.sum(axis=1)
+        if self.matrix is None:
+            score = np.add.reduceat(product[:, self.order], self.first, axis=1)
+        else:
+            score = v @ self.matrix.T
+        score -= np.outer(top, self.share)
+        score -= (v @ self.right.T) @ self.left
+        return top, score
 
 
 class _Maker:

@@ -89,6 +89,17 @@ def test_weights_finer_than_clusters_agree_with_the_slow_form_too() -> None:
     )
 
 
+def test_weights_shared_across_clusters_agree_with_the_slow_form_too() -> None:
+    y, x, cluster = sample(8, n_clusters=6)
+    shared = np.arange(len(y)) % 8
+    found = wild_bootstrap(
+        y, x, cluster, 0, kind="rademacher", draws=2**8, boot_cluster=shared, null=0.1
+    )
+    assert found.p_value == pytest.approx(
+        slow_p(y, x, cluster, null=0.1, shared=shared, restricted=True)
+    )
+
+
 @pytest.mark.parametrize("restricted", [True, False])
 def test_the_interval_ends_where_the_test_starts_to_reject(restricted: bool) -> None:
     y, x, cluster = sample(3, n_clusters=9)
@@ -120,7 +131,7 @@ def test_scale_labels_and_other_columns_basis_do_not_matter() -> None:
     y, x, cluster = sample(5)
     mixed = x.copy()
     mixed[:, 1:] = x[:, 1:] @ np.array([[2.0, 1.0], [0.5, -3.0]])
-    relabelled = np.array([3, 0, 6, 2, 5, 1, 4])[cluster]
+    relabelled = np.array([30, 0, 6, 2, 51, 1, 4])[cluster]
     first = wild_bootstrap(y, x, cluster, 0, kind="rademacher")
     other = wild_bootstrap(10 * y, mixed, relabelled, 0, kind="rademacher")
     assert other.p_value == first.p_value
