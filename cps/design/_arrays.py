@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cps.design._regular import block_length
 from cps.design.record import Form
 from cps.errors import DesignError, Text
 from cps.periods import Frequency, label
@@ -73,6 +75,9 @@ def arrays_of(frame: pl.DataFrame, units: list[str], *, form: Form, where: str) 
     DesignError
         If a weight or a denominator is not positive.
     """
+    length = block_length(frame)
+    if length is not None:
+        return _from_blocks(frame, length, units, form=form, where=where)
     periods = sorted(frame["period"].unique().to_list())
     kept = frame.filter(pl.col("unit").is_in(units)) if len(units) else frame.clear()
     codes = pl.DataFrame(
@@ -89,8 +94,41 @@ def arrays_of(frame: pl.DataFrame, units: list[str], *, form: Form, where: str) 
         array[rows, columns] = np.where(np.isfinite(values), values, np.nan)
         return array
 
+    return _arrays(frame.columns, spread, units, periods, form=form, where=where)
+
+
+def _from_blocks(
+    frame: pl.DataFrame, length: int, units: list[str], *, form: Form, where: str
+) -> Arrays:
+    """Lay out a frame that is in order already, without a search."""
+    names = frame["unit"].gather_every(length).to_list()
+    rows: list[int] | None = None
+    if names != units:
+        place = {name: row for row, name in enumerate(names)}
+        rows = [place[unit] for unit in units]
+
+    def spread(name: str) -> Floats:
+        values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        blocks = values.reshape(-1, length)
+        chosen = np.array(blocks) if rows is None else blocks[rows]
+        chosen[~np.isfinite(chosen)] = np.nan
+        return chosen
+
+    periods = frame["period"][:length].to_list()
+    return _arrays(frame.columns, spread, units, periods, form=form, where=where)
+
+
+def _arrays(
+    columns: list[str],
+    spread: Callable[[str], Floats],
+    units: list[str],
+    periods: list[int],
+    *,
+    form: Form,
+    where: str,
+) -> Arrays:
     def spread_if(name: str) -> Floats | None:
-        return spread(name) if name in kept.columns else None
+        return spread(name) if name in columns else None
 
     weights, denominator = spread_if("weight"), spread_if("denominator")
     for name, array in (("weight", weights), ("denominator", denominator)):
@@ -104,7 +142,7 @@ def arrays_of(frame: pl.DataFrame, units: list[str], *, form: Form, where: str) 
         y = natural / denominator
     else:
         y = natural
-    names = tuple(name for name in frame.columns if name.startswith(COVARIATE))
+    names = tuple(name for name in columns if name.startswith(COVARIATE))
     return Arrays(
         units=list(units),
         periods=periods,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cps.design.record import Exclusion, Initiative
 from cps.errors import Text
 from cps.panel.record import Panel
-from cps.periods import label, ordinal
+from cps.periods import Frequency, label, ordinal
 
 
 def other_starts(
@@ -27,16 +27,17 @@ def other_starts(
     return {name: starts for name, starts in found.items() if starts}
 
 
-def starts_too_early(panel: Panel, starts: Mapping[str, Mapping[str, int]]) -> list[Exclusion]:
+def starts_too_early(
+    starts: Mapping[str, Mapping[str, int]], first: int, frequency: Frequency
+) -> list[Exclusion]:
     """Name the hosts of others that were theirs from the first period on: their level is unknown."""
-    first = int(panel.frame["period"].min())  # type: ignore[arg-type]
     early = {
         unit: name
         for name, hosts in sorted(starts.items())
         for unit, start in sorted(hosts.items())
         if start <= first
     }
-    at = label(first, panel.frequency)
+    at = label(first, frequency)
     return [
         Exclusion(
             unit,

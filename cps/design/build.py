@@ -85,7 +85,12 @@ def make_design(
     hosts, exclusions, findings = _clean_hosts(panel, initiative, others, areas, joint=joint)
     donors, left_out = _donors(initiative, others, areas, joint=joint)
     starts = other_starts(panel, initiative, others) if joint else {}
-    early = [one for one in starts_too_early(panel, starts) if one.unit in {*hosts, *donors}]
+    first = int(panel.frame["period"].min())  # type: ignore[arg-type]
+    early = [
+        one
+        for one in starts_too_early(starts, first, panel.frequency)
+        if one.unit in {*hosts, *donors}
+    ]
     gone = {one.unit for one in early}
     hosts = {unit: start for unit, start in hosts.items() if unit not in gone}
     donors = [unit for unit in donors if unit not in gone]

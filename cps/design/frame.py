@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from cps.design._arrays import COVARIATE
 from cps.design._finish import Comparison, Missing, finish_design
+from cps.design._joint import starts_too_early
 from cps.design._periods import coding_of, read_periods
 from cps.design._refuse import require_choices, require_distinct, require_whole_anticipation
+from cps.design._regular import block_length
 from cps.design.record import Design, Exclusion, Form
 from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
 from cps.periods import Frequency
+
+_OTHER = "other:"
 
 
 def design_from_frame(
@@ -41,6 +45,7 @@ def design_from_frame(
     missing: Missing = "drop_unit",
     comparison: Comparison = "required",
     is_synthetic: bool = False,
+    other_cohorts: Mapping[str, str] | None = None,
 ) -> Design:
     """Build a design from any tidy panel, one row per unit and period.
 
@@ -88,6 +93,10 @@ def design_from_frame(
     is_synthetic : bool
         True for invented data: every table and page is then marked. A column ``is_synthetic`` of
         the frame that is True anywhere says the same.
+    other_cohorts : mapping of str to str, or None
+        Other initiatives, and the column that holds each one's first treated period, coded as
+        ``cohort``. Their hosts stay in, never as comparison, for a method that estimates all effects
+        together (``joint_effects``).
 
     Raises
     ------
@@ -125,7 +134,8 @@ def design_from_frame(
     require_choices(form=form, frequency=frequency, missing=missing, comparison=comparison)
     require_whole_anticipation(anticipation)
     require_distinct(covariates)
-    _require_columns(frame, {**roles, **others}, covariates)
+    also = dict(other_cohorts or {})
+    _require_columns(frame, {**roles, **others, **also}, covariates)
     named = [one for one in roles.values() if one is not None]
     if len(set(named)) < len(named):
         raise UsageError(
@@ -135,6 +145,11 @@ def design_from_frame(
         )
     coding = coding_of(frame[period], frequency, column=period)
     last = frame[period].max() if coding in ("whole", "joined", "fraction") else None
+
+    def starts_in(column: str) -> pl.Series:
+        end = float(last) if isinstance(last, int | float) else math.inf
+        return read_periods(frame[column], coding, frequency, column=column, last=end)
+
     tidy = frame.select(
         _units(frame, unit),
         # Numbers that name units sort as numbers.
@@ -154,18 +169,11 @@ def design_from_frame(
         ),
         *([_as_flag(frame, ring).alias("ring")] if ring else []),
         *(
-            [
-                read_periods(
-                    frame[cohort],
-                    coding,
-                    frequency,
-                    column=cohort,
-                    last=float(last) if isinstance(last, int | float) else math.inf,
-                ).alias("cohort")
-            ]
+            [starts_in(cohort).alias("cohort")]
             if cohort
             else [_as_flag(frame, str(treated)).alias("treated")]
         ),
+        *(starts_in(column).alias(_OTHER + other) for other, column in also.items()),
     )
     _require_keys(tidy)
     if treated:
@@ -173,9 +181,12 @@ def design_from_frame(
     first_period = int(tidy["period"].min())  # type: ignore[arg-type]
     cohorts, findings = _cohorts_of(tidy, first_period)
     near = _ring(tidy, cohorts)
+    starts = {other: _other_starts(tidy, other, first_period) for other in also}
+    early = starts_too_early(starts, first_period, frequency)
+    gone = {*near, *(one.unit for one in early)}
     return finish_design(
         tidy,
-        {one: start for one, start in cohorts.items() if one not in near},
+        {one: start for one, start in cohorts.items() if one not in gone},
         name=name,
         outcome=outcome,
         measure=measure or (f"{outcome}/{denominator}" if _divides(form, denominator) else outcome),
@@ -186,11 +197,13 @@ def design_from_frame(
         exclusions=[
             Exclusion(one, None, "spillover", Text("邻近承办单位", "near a treated unit"))
             for one in near
-        ],
+        ]
+        + early,
         is_synthetic=is_synthetic or _says_synthetic(frame),
         findings=findings,
         missing=missing,
         clusters=_constant(tidy, "cluster") if cluster else None,
+        other_cohorts=starts,
         reserved=dict.fromkeys(near, "spillover"),
         regimes=_by_period(tidy) if regime else None,
         thresholds=thresholds,
@@ -279,6 +292,13 @@ def _ring(tidy: pl.DataFrame, cohorts: dict[str, int | None]) -> list[str]:
     return [unit for unit in near if cohorts[unit] is None]
 
 
+def _other_starts(tidy: pl.DataFrame, other: str, first_period: int) -> dict[str, int]:
+    column = tidy.select("unit", "period", "order", pl.col(_OTHER + other).alias("cohort"))
+    last = int(tidy["period"].max())  # type: ignore[arg-type]
+    starts, _ = _cohorts_of(column, first_period)
+    return {unit: one for unit, one in starts.items() if one is not None and one <= last}
+
+
 def _constant(tidy: pl.DataFrame, column: str) -> dict[str, str]:
     by_unit = tidy.group_by("unit").agg(
         pl.col(column).drop_nulls().first().alias("value"),
@@ -321,6 +341,8 @@ def _require_keys(tidy: pl.DataFrame) -> None:
             where="frame",
             mend=Text("删除或补齐这些行", "drop or complete these rows"),
         )
+    if block_length(tidy) is not None:
+        return
     by_unit = tidy.group_by("unit").agg(
         pl.col("period").n_unique().alias("periods"), pl.len().alias("rows")
     )
@@ -340,15 +362,26 @@ def _require_keys(tidy: pl.DataFrame) -> None:
         )
 
 
-def _cohorts_of(
-    tidy: pl.DataFrame, first_period: int
-) -> tuple[dict[str, int | None], tuple[Finding, ...]]:
-    by_unit = tidy.group_by("unit", maintain_order=True).agg(
+def _first_by_unit(tidy: pl.DataFrame) -> pl.DataFrame:
+    """Give each unit's first cohort and order, and how many cohorts it has."""
+    length = block_length(tidy)
+    if length is not None:
+        cohort = tidy["cohort"]
+        changes = cohort.ne_missing(cohort.shift(1)).to_numpy().reshape(-1, length)
+        if not changes[:, 1:].any():
+            firsts = tidy.select("unit", "cohort", "order").gather_every(length)
+            return firsts.with_columns(n=pl.lit(1))
+    return tidy.group_by("unit", maintain_order=True).agg(
         pl.col("cohort").first(),
         pl.col("cohort").n_unique().alias("n"),
         pl.col("order").first(),
     )
-    by_unit = by_unit.sort("order")
+
+
+def _cohorts_of(
+    tidy: pl.DataFrame, first_period: int
+) -> tuple[dict[str, int | None], tuple[Finding, ...]]:
+    by_unit = _first_by_unit(tidy).sort("order")
     torn = by_unit.filter(pl.col("n") > 1)
     if torn.height:
         raise DesignError(

@@ -67,6 +67,7 @@ _MODEL = Text(
     "initiative's effect depends on the time since its start alone; without any of them units "
     "would have moved in parallel",
 )
+_LOG = Text("（对数上相加，即增幅相乘）", " (in logarithms: growth factors multiply)")
 _CLUSTERED = Text("；各单位（聚类）的误差相互独立", "; errors of units (clusters) are independent")
 _PLACEBO = Text(
     "；承办单位的波动与从未承办的单位相近", "; hosts' noise is like that of units that host nothing"
@@ -156,7 +157,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         placebos=draws,
         findings=(*lost_finding(design, found.lost, found.cells), *few_treated(design, by_placebo)),
         design_hash=design.design_hash,
-        assumes=Text(_MODEL.zh + tail.zh, _MODEL.en + tail.en),
+        assumes=_assumes(design, tail),
         event_covariance=tuple(tuple(float(covariance[a, b]) for b in places) for a in places)
         if has_error and not by_placebo
         else (),
@@ -192,6 +193,11 @@ def _ground(design: Design) -> Ground:
     omega = np.where(np.isnan(omega), 0.0, omega)
     others = [(name, starts_of(one)) for name, one in sorted(design.other_cohorts.items())]
     return ground_of(np.asarray(design.periods), omega, others, anticipation=design.anticipation)
+
+
+def _assumes(design: Design, tail: Text) -> Text:
+    scale = _LOG if design.form == "log" else Text("", "")
+    return Text(_MODEL.zh + scale.zh + tail.zh, _MODEL.en + scale.en + tail.en)
 
 
 def _roles(design: Design) -> tuple[NDArray[np.int64], list[str]]:

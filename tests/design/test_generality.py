@@ -252,3 +252,40 @@ def test_a_joint_design_goes_to_its_method_and_no_other() -> None:
     assert {check.name: check.verdict for check in checks}["leave_one_out"] is not None
     with pytest.raises(DesignError, match="host other initiatives too"):
         cps.estimate(one, "synthetic_did")
+
+
+def test_a_frame_of_firms_can_be_joint_too() -> None:
+    data = frame(QUARTERS, "2023Q1").with_columns(
+        grant=pl.when(pl.col("who").is_in(["n01", "n05"]))
+        .then(pl.lit("2022Q1"))
+        .when(pl.col("who") == "n06")
+        .then(pl.lit("2021Q1")),
+    )
+    one = design_from_frame(
+        data,
+        unit="who",
+        period="when",
+        outcome="what",
+        cohort="first",
+        frequency="quarter",
+        other_cohorts={"grant": "grant"},
+    )
+    starts = dict(zip(one.units, one.other_cohorts["grant"], strict=True))
+    assert {unit: start for unit, start in starts.items() if start is not None} == {
+        "n01": 2022 * 4,
+        "n05": 2022 * 4,
+    }
+    assert not one.is_donor[one.units.index("n05")]
+    assert "n06" not in one.units  # had it from the first period on
+    assert [left.reason for left in one.exclusions] == ["always_treated"]
+    assert cps.estimate(one, "joint_effects").overall.att is not None
+    with pytest.raises(UsageError, match="grant"):
+        design_from_frame(
+            data,
+            unit="who",
+            period="when",
+            outcome="what",
+            cohort="first",
+            frequency="quarter",
+            other_cohorts={"grant": "grants"},
+        )
