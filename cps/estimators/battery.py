@@ -3,89 +3,177 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass, field
 
 from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
-from cps.estimators.registry import estimate
+from cps.estimators._reliability import reliability
+from cps.estimators.registry import count_treated, estimate, settled_options
 from cps.result import Effect
 
-_MIN_PRE = 3
+FEW = 5  # treated units (or clusters) below which analytic errors can't be trusted
 
-SPECIFICATIONS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("synthetic_did", {"weights": "sdid"}),
-    ("synthetic_did", {"weights": "did"}),
-    ("synthetic_did", {"weights": "sc"}),
-    ("group_time_att", {"control": "never", "base": "universal"}),
-    ("group_time_att", {"control": "not_yet", "base": "universal"}),
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """One method with its options; ``few`` is the inference where few are treated.
+
+    Parameters
+    ----------
+    few : str or None
+        A module of ``inference`` in place of the method's own errors, with fewer than ``FEW``
+        treated units or clusters.
+    own : str
+        What the method's own inference is called in its effects.
+    """
+
+    method: str
+    options: dict[str, str] = field(default_factory=dict)
+    few: str | None = None
+    own: str = "analytic"
+
+    def inference(self, n_treated: int) -> str | None:
+        """Give the inference to ask for, None for the method's own."""
+        return self.few if n_treated < FEW else None
+
+
+SPECIFICATIONS: tuple[Specification, ...] = (
+    Specification("synthetic_did", {"weights": "sdid"}, own="placebo"),
+    Specification("synthetic_did", {"weights": "did"}, own="placebo"),
+    Specification("group_time_att", {"control": "never", "base": "universal"}, few="conley_taber"),
+    Specification(
+        "group_time_att", {"control": "not_yet", "base": "universal"}, few="conley_taber"
+    ),
+    Specification("imputation", few="conley_taber"),
+    Specification("interaction_weighted", few="conley_taber"),
+    Specification("stacked", few="conley_taber"),
+    Specification("synthetic_did", {"weights": "sc"}, own="placebo"),
+    Specification("synthetic_control", {"intercept": "yes"}, own="placebo"),
+    Specification("synthetic_control", {"augment": "ridge"}, own="placebo"),
+    Specification("matrix_completion", own="placebo"),
+    Specification("structural_time_series", own="simulation"),
+    Specification("joint_effects"),
+    Specification("two_way_fixed_effects"),
 )
+# The headline is the first of these that the design bears and whose inference held its level.
+HEADLINES: tuple[Specification, ...] = SPECIFICATIONS[:5]
+_MIN_PRE = 3  # periods before a start from which unit weights can be learnt
 
 
 def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple[Effect, ...]:
     """Estimate with every method; the headline comes first.
 
-    The headline is chosen by what the design holds, never by what a method finds: synthetic
-    difference-in-differences with placebo inference; with fewer than three periods before a start,
-    the same with equal weights; where comparison units can't stand in for the treated ones, so that
-    no placebo can be drawn, group-time effects with analytic errors. Methods that the design can't
-    bear are named in a finding on the headline.
+    The headline is chosen by what the design holds and by what the simulation study found of each
+    method and inference at this number of treated units, never by what a method finds here:
+    synthetic difference-in-differences; difference-in-differences by cohort where fewer than three
+    periods lie before a start; group-time effects and imputation where no placebo can be drawn.
+    Methods that the design can't bear are named in a finding on the headline. Two-way fixed
+    effects and the like are shown as diagnoses, last.
 
     Raises
     ------
     DesignError
         If no method can be fitted; the reason is the headline's.
     """
-    headline, departures = _headline(design)
-    ordered = [headline, *(one for one in SPECIFICATIONS if one != headline)]
+    chosen, departures = _headline(design)
+    ordered = [chosen, *(one for one in SPECIFICATIONS if one != chosen)]
+    n_treated = count_treated(design)
     effects: list[Effect] = []
     refused: list[tuple[str, DesignError]] = []
-    for method, options in ordered:
+    for one in ordered:
         try:
-            effects.append(estimate(design, method, level=level, seed=seed, options=options))
+            effects.append(
+                estimate(
+                    design,
+                    one.method,
+                    inference=one.inference(n_treated),
+                    level=level,
+                    seed=seed,
+                    options=one.options,
+                )
+            )
         except DesignError as error:
-            refused.append((f"{method} ({', '.join(options.values())})", error))
-    if not effects:
+            names = ", ".join(one.options.values())
+            refused.append((f"{one.method} ({names})" if names else one.method, error))
+    usable = [one for one in effects if not one.is_diagnosis]
+    if not usable:
         raise refused[0][1]
-    first = effects[0]
+    first = usable[0]
     findings = (*first.findings, *departures, *(_refused(*one) for one in refused))
-    return (dataclasses.replace(first, findings=findings), *effects[1:])
+    rest = [one for one in effects if one is not first]
+    rest.sort(key=lambda one: one.is_diagnosis)
+    return (dataclasses.replace(first, findings=findings), *rest)
 
 
-def _headline(design: Design) -> tuple[tuple[str, dict[str, str]], tuple[Finding, ...]]:
+def _headline(design: Design) -> tuple[Specification, tuple[Finding, ...]]:
+    n_treated = count_treated(design)
+    passed: list[tuple[Specification, Text]] = []
+    for one in HEADLINES:
+        reason = _why_not(design, one, n_treated)
+        if reason is None:
+            return one, tuple(_departure(design, first, why) for first, why in passed[:1])
+        passed.append((one, reason))
+    # Nothing holds: what suits the design best is shown, and says itself that it misses its level.
+    suited = [one for one in HEADLINES if _unsuited(design, one) is None]
+    return (suited or list(HEADLINES))[0], (_departure(design, passed[0][0], passed[0][1]),)
+
+
+def _why_not(design: Design, one: Specification, n_treated: int) -> Text | None:
+    unsuited = _unsuited(design, one)
+    if unsuited is not None:
+        return unsuited
+    options = settled_options(one.method, one.options)
+    inference = one.inference(n_treated) or one.own
+    record = reliability(one.method, options, inference, n_treated)
+    if record is not None and not record.is_offered:
+        return Text(
+            f"处理单位为 {record.treated} 个时，其推断在模拟中未守住名义水平",
+            f"with {record.treated} treated its inference missed its level in simulations",
+        )
+    return None
+
+
+def _unsuited(design: Design, one: Specification) -> Text | None:
+    """Say what the design lacks for this method, or None."""
+    needs_donors = one.method == "synthetic_did" or one.few is not None
+    if needs_donors and one.method == "synthetic_did" and design.n_donors - design.n_treated < 2:
+        return Text(
+            f"对照单位 {design.n_donors} 个、承办单位 {design.n_treated} 个，无法做安慰剂推断",
+            f"{design.n_donors} comparison and {design.n_treated} treated units allow no placebo "
+            "inference",
+        )
+    if one.method == "synthetic_did" and (
+        design.covariates is not None
+        or design.weights is not None
+        or design.cluster is not None
+        or not design.is_balanced
+    ):
+        return Text(
+            "设计含协变量、权重、聚类或缺口",
+            "the design has covariates, weights, clusters or gaps",
+        )
+    if one.options.get("control") == "never" and not design.n_donors:
+        return Text("没有从未处理的单位", "no unit is never treated")
     n_pre = min(
         sum(period < cohort - design.anticipation for period in design.periods)
         for cohort in design.cohorts
     )
-    if design.n_donors - design.n_treated < 2:
-        return SPECIFICATIONS[3 if design.n_donors else 4], (
-            _departure(
-                design,
-                Text(
-                    f"对照单位 {design.n_donors} 个、承办单位 {design.n_treated} 个，无法做安慰剂推断，"
-                    "主结果改用分组-时期方法",
-                    f"{design.n_donors} comparison and {design.n_treated} treated units allow no "
-                    "placebo inference; the headline is the group-time method",
-                ),
-            ),
+    if one.options.get("weights") == "sdid" and n_pre < _MIN_PRE:
+        return Text(
+            f"最早批次启动前只有 {n_pre} 期",
+            f"{n_pre} periods before the earliest start",
         )
-    if n_pre < _MIN_PRE:
-        return SPECIFICATIONS[1], (
-            _departure(
-                design,
-                Text(
-                    f"最早批次启动前只有 {n_pre} 期，主结果改用等权双重差分",
-                    f"{n_pre} periods before the earliest start; the headline is "
-                    "difference-in-differences with equal weights",
-                ),
-            ),
-        )
-    return SPECIFICATIONS[0], ()
+    return None
 
 
-def _departure(design: Design, what: Text) -> Finding:
+def _departure(design: Design, first: Specification, why: Text) -> Finding:
     return Finding(
         "N-EST-HEADLINE",
         "note",
-        what,
+        Text(
+            f"主结果没有采用 {first.method}（{'、'.join(first.options.values())}）：{why.zh}",
+            f"the headline is not {first.method} ({', '.join(first.options.values())}): {why.en}",
+        ),
         design.name,
         Text("补充更早年份或更多对照的台账", "add earlier ledgers, or more comparison units"),
     )
