@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+_DENSE = 5_000_000  # pairs of levels up to which a table is laid out in full
+_NARROW = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Absorber:
@@ -26,7 +29,7 @@ class Absorber:
     few: Codes | None
     weight: Floats
     totals: Floats  # (n_many,)
-    cross: Any  # sparse (n_many, n_few), weights by pair of levels
+    cross: Any  # (n_many, n_few), weights by pair of levels, sparse if large
     factor: Floats  # (n_few, n_few), inverse of the reduced system, zero for grounded levels
 
     @classmethod
@@ -52,7 +55,7 @@ class Absorber:
             return cls(many, None, weight, totals, None, nothing)
         few = ordered[1]
         cross = cross_table(many, few, weight)
-        reduced = np.diag(np.asarray(cross.sum(axis=0)).ravel()) - (
+        reduced = np.diag(np.asarray(cross.sum(axis=0)).ravel()) - np.asarray(
             cross.T @ scaled_rows(cross, 1 / totals)
         )
         sets = components(cross)[1]
@@ -73,40 +76,53 @@ class Absorber:
         )
 
 
-def cross_table(
-    many: Codes, few: Codes, weight: Floats, shape: tuple[int, int] | None = None
-) -> Any:
-    """Add weights up by pair of levels: a sparse matrix, shape (n_many, n_few)."""
+def cross_table(many: Codes, few: Codes, weight: Floats) -> Any:
+    """Add weights up by pair of levels, shape (n_many, n_few): dense, or sparse if that is large."""
+    shape = (int(many.max()) + 1, int(few.max()) + 1)
+    if shape[0] * shape[1] <= _DENSE:
+        flat = np.bincount(many * shape[1] + few, weights=weight, minlength=shape[0] * shape[1])
+        return flat.reshape(shape).astype(float)
     from scipy import sparse
 
-    shape = shape or (int(many.max()) + 1, int(few.max()) + 1)
     return sparse.coo_array((weight, (many, few)), shape=shape).tocsr()
 
 
 def scaled_rows(table: Any, factors: Floats) -> Any:
-    """Multiply the rows of a sparse table; the product comes back dense where it is used."""
+    """Multiply the rows of a table; a sparse one comes back dense."""
+    if isinstance(table, np.ndarray):
+        return table * factors[:, None]
     return table.multiply(factors[:, None]).toarray()
 
 
 def components(table: Any) -> tuple[Codes, Codes]:
     """Give the connected set that each row and each column of a table of pairs belongs to."""
+    if isinstance(table, np.ndarray) and table.shape[1] <= _NARROW:
+        return _narrow_components(table != 0)
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
 
-    if isinstance(table, np.ndarray):
-        # Rows that meet the same columns are connected alike: few patterns stand for many rows.
-        bits = np.packbits(table != 0, axis=1)
-        patterns, first, place = np.unique(bits, axis=0, return_index=True, return_inverse=True)
-        if len(patterns) < len(table):
-            rows, columns = components(sparse.csr_array(table[first]))
-            empty = ~table.any(axis=1)
-            alone = np.arange(len(table)) + columns.max(initial=0) + rows.max(initial=0) + 1
-            return np.where(empty, alone, rows[place.ravel()]), columns
-        table = sparse.csr_array(table)
     n_rows = table.shape[0]
-    graph = sparse.block_array([[None, table], [table.T, None]])
+    pairs = sparse.csr_array(table)
+    graph = sparse.block_array([[None, pairs], [pairs.T, None]])
     sets = np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
     return sets[:n_rows], sets[n_rows:]
+
+
+def _narrow_components(meets: NDArray[np.bool_]) -> tuple[Codes, Codes]:
+    """Connect the columns of a narrow table: rows that meet the same ones are one."""
+    bits = np.packbits(meets, axis=1)
+    first = np.unique(bits, axis=0, return_index=True)[1]
+    rows = meets[first].astype(float)
+    reach = (rows.T @ rows > 0) | np.eye(meets.shape[1], dtype=bool)
+    while True:
+        further = reach.astype(float) @ reach > 0
+        if (further == reach).all():
+            break
+        reach = further
+    columns = reach.argmax(axis=1).astype(np.int64)  # the first column that is reached
+    n_columns = meets.shape[1]
+    alone = np.arange(len(meets)) + n_columns
+    return np.where(meets.any(axis=1), columns[meets.argmax(axis=1)], alone), columns
 
 
 def grounded_inverse(reduced: Floats, sets: Codes) -> Floats:

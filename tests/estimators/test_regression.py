@@ -11,6 +11,7 @@ import pytest
 
 from cps.design.frame import design_from_frame
 from cps.errors import DesignError
+from cps.estimators import _regression_absorb
 from cps.estimators._regression import CONSTANT, as_codes, regress
 from cps.estimators._regression_collapsed import regress_groups
 from cps.estimators.registry import estimate, point_estimate, refit
@@ -294,3 +295,34 @@ def test_logarithms_are_told_in_the_outcomes_own_unit_too(method: str) -> None:
     assert effect.natural_measure == "yuan"
     assert effect.natural is not None
     assert effect.natural.att > 0
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_panels_in_several_pieces_are_absorbed_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch, sparse: bool
+) -> None:
+    if sparse:
+        monkeypatch.setattr(_regression_absorb, "_DENSE", 0)
+    rng = np.random.default_rng(6)
+    # Two sets of units that never share a period.
+    unit, period = (one.ravel() for one in np.indices((12, 8)))
+    kept = (unit < 6) == (period < 4)
+    unit, period = unit[kept], period[kept]
+    x, y = rng.normal(size=(len(unit), 2)), rng.normal(size=len(unit))
+    fitted = regress(y, x, names="ab", absorb=[unit, period])
+    coefficients, residuals, _ = by_hand(y, x, unit, period, np.ones_like(y))
+    np.testing.assert_allclose(fitted.coefficients, coefficients, atol=1e-10)
+    np.testing.assert_allclose(fitted.residuals, residuals, atol=1e-10)
+
+
+def test_connected_sets_are_found_alike_in_narrow_and_wide_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    table = (rng.uniform(size=(40, 30)) < 0.03).astype(float)
+    rows, columns = _regression_absorb.components(table)
+    monkeypatch.setattr(_regression_absorb, "_NARROW", 0)
+    other_rows, other_columns = _regression_absorb.components(table)
+    both, others = np.concatenate([rows, columns]), np.concatenate([other_rows, other_columns])
+    assert 1 < len(set(both)) == len(set(others))
+    np.testing.assert_array_equal(both[:, None] == both, others[:, None] == others)
