@@ -113,7 +113,7 @@ def regress(
     # One step of refinement: normal equations square the condition number.
     coefficients = coefficients + inverse @ (weighted.T @ (target - x @ coefficients))
     residuals = target - x @ coefficients
-    n_parameters = _count(
+    n_parameters = count_parameters(
         int(kept.sum()), absorb, clusters, errors=errors, small_sample=small_sample
     )
     if len(y) <= n_parameters:
@@ -165,7 +165,7 @@ def independent(gram: Floats, size: Floats) -> tuple[NDArray[np.bool_], Floats]:
     return kept, inverse / np.outer(scale[kept], scale[kept])
 
 
-def _count(
+def count_parameters(
     k: int,
     absorb: Sequence[Codes],
     clusters: Sequence[Codes],
@@ -181,7 +181,7 @@ def _count(
     nested = [
         small_sample == "nested"
         and errors == "cluster"
-        and any(_is_nested(codes, groups) for groups in clusters)
+        and any(is_nested(codes, groups) for groups in clusters)
         for codes in absorb
     ]
     if all(nested):
@@ -190,7 +190,7 @@ def _count(
     return free - sum(size - 1 for size, is_in in zip(sizes, nested, strict=True) if is_in)
 
 
-def _is_nested(codes: Codes, groups: Codes) -> bool:
+def is_nested(codes: Codes, groups: Codes) -> bool:
     """Tell whether every level lies within one group."""
     one_of = np.zeros(int(codes.max()) + 1, dtype=groups.dtype)
     one_of[codes] = groups

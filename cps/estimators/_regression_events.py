@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._regression import Errors, Regression, SmallSample, regress
+from cps.estimators._regression import Errors, Regression, SmallSample, is_nested, regress
 from cps.estimators._regression_panel import Rows
+from cps.estimators._regression_sparse import regress_flags
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -77,20 +78,33 @@ def saturated_cells(
     pairs, code = np.unique(
         np.column_stack([rows.cohort[inside], rows.event[inside]]), axis=0, return_inverse=True
     )
-    dummies = np.zeros((len(rows.y), len(pairs)))
-    dummies[np.flatnonzero(inside), code.ravel()] = 1.0
     names = [f"cell {place}" for place in range(len(pairs))]
+    flag = np.full(len(rows.y), -1, dtype=np.int64)
+    flag[inside] = code.ravel()
     # Covariates first: where they and the cells are collinear it is the cell that is named.
-    fitted = regress(
-        rows.y,
-        np.column_stack([rows.covariates, dummies]),
-        names=[*rows.names, *names],
-        absorb=[rows.level, rows.period],
-        weights=rows.weights,
-        errors=errors,
-        clusters=[rows.cluster],
-        small_sample=small_sample,
-    )
+    if errors == "cluster" and is_nested(rows.level, rows.cluster):
+        fitted = regress_flags(
+            rows.y,
+            flag,
+            rows.covariates,
+            names=[*rows.names, *names],
+            level=rows.level,
+            period=rows.period,
+            weights=rows.weights,
+            cluster=rows.cluster,
+            small_sample=small_sample,
+        )
+    else:
+        fitted = regress(
+            rows.y,
+            np.column_stack([rows.covariates, flag[:, None] == np.arange(len(pairs))]),
+            names=[*rows.names, *names],
+            absorb=[rows.level, rows.period],
+            weights=rows.weights,
+            errors=errors,
+            clusters=[rows.cluster],
+            small_sample=small_sample,
+        )
     size = np.bincount(code.ravel(), weights=rows.weights[inside], minlength=len(pairs))
     return _cells(fitted, pairs, size.astype(float), names, rows.names)
 

@@ -294,7 +294,10 @@ def under_each(design: Design, starts: Floats, estimate: Callable[[Design], floa
 def unfitted(design: Design, error: ValueError) -> DesignError:
     """Say in words that a regression could not be fitted."""
     return DesignError(
-        Text(f"回归无法估计（{error}）", f"the regression can't be fitted: {error}"),
+        Text(
+            "回归无法估计：参数不少于观测，或自变量全部共线",
+            f"the regression can't be fitted: {error}",
+        ),
         where=design.name,
         mend=Text("增加对照单位，或减少协变量", "add comparison units, or leave out covariates"),
     )

@@ -56,7 +56,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 _ALONE = Text("以安慰剂或置换推断为准", "rely on placebo or randomisation inference")
-_MOST = 400_000_000  # floats in a matrix of dummies
+_MOST = 50_000_000  # floats in a matrix of dummies
 
 Floats = NDArray[np.float64]
 
@@ -77,17 +77,18 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
         findings.append(_no_reference(design))
     if not findings and not _is_plain(design, options):
         n_cells = len(design.cohorts) * len(design.periods)
-        if design.y.size * n_cells > _MOST:
+        is_laid_out = options["errors"] != "cluster" or options["levels"] != "unit"
+        if is_laid_out and design.y.size * n_cells > _MOST:
             findings.append(
                 _reject(
                     "E-EST-TOO-LARGE",
                     Text(
-                        f"不平衡面板或含协变量，共 {n_cells} 个批次×时期，超出内存",
-                        f"{n_cells} cells of cohort and event time on a panel with gaps or "
-                        "covariates: too large",
+                        f"共 {n_cells} 个批次×时期，非聚类误差或非单位固定效应时超出内存",
+                        f"{n_cells} cells of cohort and event time: too large with levels or "
+                        "errors other than by unit",
                     ),
                     design.name,
-                    Text("改用 imputation", "use imputation"),
+                    Text("用 levels=unit 和 errors=cluster", "use levels=unit and errors=cluster"),
                 )
             )
     return tuple(findings)

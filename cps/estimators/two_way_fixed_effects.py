@@ -59,7 +59,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 _TREATED = "(treated)"
-_MOST = 200_000_000  # floats in a matrix of dummies
+_MOST = 50_000_000  # floats in a matrix of dummies
 
 Floats = NDArray[np.float64]
 Table = dict[str, tuple[float | int | str | None, ...]]
@@ -75,8 +75,8 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
         if _TREATED in _static(design, rows, options).names:
             return ()
         why = Text("", "")
-    except (ValueError, ZeroDivisionError) as error:
-        why = Text(f"（{error}）", f" ({error})")
+    except ValueError as error:
+        why = Text("，或参数多于观测", f" ({error})")
     return (
         Finding(
             "E-EST-NO-VARIATION",

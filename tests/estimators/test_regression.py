@@ -14,6 +14,7 @@ from cps.errors import DesignError
 from cps.estimators import _regression_absorb
 from cps.estimators._regression import CONSTANT, as_codes, regress
 from cps.estimators._regression_collapsed import regress_groups
+from cps.estimators._regression_sparse import regress_flags
 from cps.estimators.registry import estimate, point_estimate, refit
 from tests.estimators._panels import design, panel, starts
 
@@ -326,3 +327,38 @@ def test_connected_sets_are_found_alike_in_narrow_and_wide_tables(
     both, others = np.concatenate([rows, columns]), np.concatenate([other_rows, other_columns])
     assert 1 < len(set(both)) == len(set(others))
     np.testing.assert_array_equal(both[:, None] == both, others[:, None] == others)
+
+
+@pytest.mark.parametrize("small_sample", ["nested", "full", "none"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_flags_that_are_not_laid_out_give_the_regression_with_them_laid_out(
+    small_sample: str, grouped: bool
+) -> None:
+    y, x, unit, period, weight = sample(n_units=20, n_periods=8)
+    flag = np.where((unit < 9) & (period >= 3), (unit // 3) * 8 + period, -1)
+    used = np.unique(flag[flag >= 0])
+    flag = np.where(flag >= 0, np.searchsorted(used, flag), -1)
+    x = np.column_stack([x[:, :2], np.sqrt(unit + 2.0)])  # the last one is absorbed
+    cluster = unit // 2 if grouped else unit
+    names = ["a", "b", "fixed", *(f"f{k}" for k in range(len(used)))]
+    given = {"weights": weight, "small_sample": small_sample}
+    quick = regress_flags(
+        y, flag, x, names=names, level=unit, period=period, cluster=cluster, **given
+    )
+    laid_out = np.column_stack([x, flag[:, None] == np.arange(len(used))]).astype(float)
+    slow = regress(
+        y,
+        laid_out,
+        names=names,
+        absorb=[unit, period],
+        errors="cluster",
+        clusters=[cluster],
+        **given,
+    )
+    assert quick.names == slow.names
+    assert quick.dropped == slow.dropped
+    assert "fixed" in quick.dropped
+    assert quick.n_parameters == slow.n_parameters
+    np.testing.assert_allclose(quick.coefficients, slow.coefficients, atol=1e-9)
+    np.testing.assert_allclose(quick.residuals, slow.residuals, atol=1e-9)
+    np.testing.assert_allclose(quick.covariance, slow.covariance, atol=1e-10)
