@@ -77,7 +77,13 @@ def arrays_of(frame: pl.DataFrame, units: list[str], *, form: Form, where: str) 
     """
     length = block_length(frame)
     if length is not None:
-        return _from_blocks(frame, length, units, form=form, where=where)
+        names = frame["unit"].gather_every(length).to_list()
+        if names == units:
+            return _from_blocks(frame, length, units, None, form=form, where=where)
+        place = {name: row for row, name in enumerate(names)}
+        if all(unit in place for unit in units):
+            rows = np.array([place[unit] for unit in units], dtype=np.int64)
+            return _from_blocks(frame, length, units, rows, form=form, where=where)
     periods = sorted(frame["period"].unique().to_list())
     kept = frame.filter(pl.col("unit").is_in(units)) if len(units) else frame.clear()
     codes = pl.DataFrame(
@@ -98,14 +104,15 @@ def arrays_of(frame: pl.DataFrame, units: list[str], *, form: Form, where: str) 
 
 
 def _from_blocks(
-    frame: pl.DataFrame, length: int, units: list[str], *, form: Form, where: str
+    frame: pl.DataFrame,
+    length: int,
+    units: list[str],
+    rows: NDArray[np.int64] | None,
+    *,
+    form: Form,
+    where: str,
 ) -> Arrays:
     """Lay out a frame that is in order already, without a search."""
-    names = frame["unit"].gather_every(length).to_list()
-    rows: list[int] | None = None
-    if names != units:
-        place = {name: row for row, name in enumerate(names)}
-        rows = [place[unit] for unit in units]
 
     def spread(name: str) -> Floats:
         values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
