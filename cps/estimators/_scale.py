@@ -14,6 +14,7 @@ from cps.design.record import Design
 from cps.result import Estimate, PathPoint
 
 _NORMAL = NormalDist()
+_LEAST_LOG = -30.0
 
 
 def normal_estimate(att: float, se: float | None, level: float) -> Estimate:
@@ -82,7 +83,9 @@ def natural_scale(design: Design, estimate: Estimate) -> Estimate | None:
     observed = float(np.exp(np.nanmean(design.y[is_treated_cell(design)])))
 
     def translate(log_points: float | None) -> float | None:
-        return None if log_points is None else float(observed * -np.expm1(-log_points))
+        if log_points is None or log_points < _LEAST_LOG:
+            return None  # an end beyond any money is no end
+        return float(observed * -np.expm1(-log_points))
 
     # The error of a non-linear translation is not symmetric: the interval carries it, not one se.
     return Estimate(
