@@ -108,6 +108,9 @@ def choose_factors(
     n_pre = int(panel.seen[panel.is_treated].sum(axis=1).min())
     n_units, n_periods = panel.y.shape
     room = n_pre - (2 if effects in ("two_way", "unit") else 1)
+    # Leaving out one period tells little of models with nearly as many coefficients as periods:
+    # R gsynth tries them; with six periods estimates then vary three times as much.
+    room = min(room, n_pre // 2 - 1)
     n_fitted = int((~panel.is_treated).sum()) if is_projected else n_units
     tried = range(max(min(most, room, n_fitted - 2, n_periods - 2), 0) + 1)
     errors, criteria = [], []
