@@ -310,19 +310,20 @@ def _from_untreated(
     )
     if not reached.any():
         return Detectable(None, "none", reason=_NOTHING_REACHED)
-    n_units = int((untreated.sum(axis=1) > 1).sum())
-    spare = (
-        int(untreated.sum()) - int(untreated.any(axis=1).sum()) - int(untreated.any(axis=0).sum())
-    )
-    if n_units < FEW_DONORS or spare + 1 < FEW_DONORS:
+    # A period with a single untreated unit is fitted exactly: it tells nothing of the noise.
+    known = untreated & (untreated.sum(axis=0) > 1)[None, :]
+    n_units = int((known.sum(axis=1) > 1).sum())
+    spare = int(known.sum()) - int(known.any(axis=1).sum()) - int(known.any(axis=0).sum())
+    if n_units < 2 or spare + 1 < FEW_DONORS:
         return Detectable(None, "none", reason=_TOO_LITTLE)
-    variance, persistence = _persistent_noise(_residuals(y, untreated), untreated, spare + 1)
+    variance, persistence = _persistent_noise(_residuals(y, known), known, spare + 1)
     lags = np.abs(periods[:, None] - periods[None, :])
     covariance = variance * persistence**lags
     spread = math.sqrt(max(0.0, float(np.einsum("it,ts,is->", weights, covariance, weights))))
-    return Detectable(
-        multiple(min(n_units - 1, spare + 1)) * spread, "untreated", n_units, persistence
-    )
+    # Related errors say as much as fewer unrelated ones would.
+    alike = spare * (1 - persistence) / (1 + persistence)
+    df = max(min(n_units - 1, spare), int(alike), 1)
+    return Detectable(multiple(df) * spread, "untreated", n_units, persistence)
 
 
 def _residuals(y: Floats, untreated: Bools) -> Floats:

@@ -152,6 +152,25 @@ def test_few_or_no_comparison_units_still_give_one_and_say_where_the_noise_is_fr
     assert "N-DESIGN-MDE-BEFORE-START" in {finding.code for finding in one.findings}
 
 
+def test_one_treated_and_one_comparison_unit_have_one_if_the_series_are_long() -> None:
+    # The noise is that of the difference before the start: unit noise, 12 + 8 periods.
+    rng = np.random.default_rng(9)
+    found = [
+        detectable_effect(
+            rng.normal(size=(2, 20)),
+            np.array([12.0, np.inf]),
+            np.array([False, True]),
+            np.arange(20),
+        ).effect
+        for _ in range(100)
+    ]
+    se = np.sqrt(2 * (1 / 12 + 1 / 8))
+    # Between the normal multiple, and that of four degrees of freedom.
+    mean = np.mean([one for one in found if one is not None])
+    assert len([one for one in found if one is not None]) == 100
+    assert 2.8 * 0.85 * se < mean < multiple(4) * 1.15 * se
+
+
 def test_where_it_cannot_be_computed_a_finding_says_why() -> None:
     one = world(noise(2, t=3), [2016, None])
     assert one.minimum_detectable_effect is None
