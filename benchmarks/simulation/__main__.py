@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,7 +23,7 @@ def main() -> None:
 
     given = _arguments()
     began = time.monotonic()
-    todo = [one for one in tasks(given.panels) if not given.only or given.only in one.key]
+    todo = [one for one in tasks(given.panels) if re.search(given.only, one.key)]
     tallies = study(
         todo,
         panels=given.panels,
@@ -34,7 +35,7 @@ def main() -> None:
     every = processes(given.panels)
     judged = verdicts(tallies, every)
     write_tables(given.out, tallies, every, judged)
-    if not given.quick and not given.only:
+    if not given.quick and (given.reliability or not given.only):
         write_reliability(given.reliability or _reliability.PATH, judged)
     faults = Counter(
         f"{task.pair.words} × {task.pair.inference}: {fault}"
@@ -61,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--replications", type=int, default=500, help="at most [%(default)s]")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--resume", type=Path, help="folder to keep parts in, and to go on from")
-    parser.add_argument("--only", help="tasks whose name holds this text; writes no verdicts file")
+    parser.add_argument("--only", default="", help="regular expression for the tasks; no verdicts")
     return parser.parse_args()
 
 

@@ -107,7 +107,10 @@ class Summary:
 def run(task: Task, process: Process, reps: Iterable[int], *, seconds: float = math.inf) -> Tally:
     """Estimate the replications ``reps``; stop after ``seconds``, but do one at least."""
     tally = Tally()
-    options, inference_options = task.pair.given()
+    try:
+        options, inference_options = task.pair.given()
+    except ImportError as error:
+        return Tally(tried=1, faults={f"ImportError: {error}"[:200]: 1})
     began = time.process_time()
     for rep in reps:
         if tally.tried and time.process_time() - began > seconds:

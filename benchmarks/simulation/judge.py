@@ -12,7 +12,7 @@ from benchmarks.simulation.pairs import Pair
 from cps.estimators._reliability import bucket
 
 LOW, HIGH, SIZE = 0.93, 0.97, 0.06
-ENOUGH = 200
+ENOUGH = {"zero": 200, "true": 80}
 _BUCKETS = ("1", "2-4", "5+")
 
 
@@ -82,7 +82,7 @@ def _verdict(pair: Pair, treated: str, cells: Mapping[Task, Tally]) -> Verdict:
         None if largest is None else largest[0],
         fewest,
         len(cells),
-        _reason(cells, rows, coverages, sizes, fewest),
+        _reason(cells, rows, coverages, sizes),
     )
 
 
@@ -91,7 +91,6 @@ def _reason(
     rows: Mapping[Task, Summary],
     coverages: list[tuple[float, int, Task]],
     sizes: list[tuple[float, int, Task]],
-    fewest: int,
 ) -> str:
     """Say why a pair is not offered; nothing if it is."""
     if any(TOO_SLOW in tally.refusals for tally in cells.values()):
@@ -116,9 +115,10 @@ def _reason(
     if high:
         rate, _, task = max(high, key=lambda one: one[0])
         return f"cautious: covers {rate:.3f} instead of .95 ({_place(task)})"
-    if fewest < ENOUGH:
-        task = min(rows, key=lambda one: rows[one].replications)
-        return f"too few replications to tell: {fewest} ({_place(task)})"
+    few = [task for task, one in rows.items() if one.replications < ENOUGH[task.outcome]]
+    if few:
+        task = min(few, key=lambda one: rows[one].replications)
+        return f"too few replications to tell: {rows[task].replications} ({_place(task)})"
     return ""
 
 
