@@ -170,11 +170,37 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
     """Give the estimate alone."""
-    panel = panel_of(design)
-    choice = _choice(panel, options)
-    model = Model(choice.chosen, options["effects"], options["estimator"] == "projection")
+    return _point(design, panel_of(design), options)
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments, the number of factors chosen anew for each.
+
+    Parameters
+    ----------
+    starts : ndarray, shape (n_assignments, n_units)
+        First treated period of each unit, infinity for never.
+
+    Returns
+    -------
+    ndarray, shape (n_assignments,)
+        NaN where a unit has too few periods before its start, or fewer than two are left to
+        compare with.
+    """
+    return np.array([_point(design, panel_of(design, row), options) for row in starts])
+
+
+def _point(design: Design, panel: Panel, options: Mapping[str, str]) -> float:
     after = np.asarray(design.periods)[None, :] >= panel.starts[panel.is_treated][:, None]
-    return float(model.gaps(panel)[after & panel.observed[panel.is_treated]].mean())
+    cells = after & panel.observed[panel.is_treated]
+    n_pre = panel.seen[panel.is_treated].sum(axis=1)
+    if not cells.any() or not n_pre.min() or (~panel.is_treated).sum() < 2:
+        return float("nan")
+    choice = _choice(panel, options)
+    if choice.chosen and n_pre.min() < choice.chosen + 2:
+        return float("nan")
+    model = Model(choice.chosen, options["effects"], options["estimator"] == "projection")
+    return float(model.gaps(panel)[cells].mean())
 
 
 def _choice(panel: Panel, options: Mapping[str, str]) -> Choice:

@@ -123,10 +123,32 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
     """Give the estimate alone."""
-    panel = panel_of(design)
-    gaps = (panel.y - _complete(panel, options).fitted)[panel.is_treated]
+    return _point(design, panel_of(design), options)
+
+
+def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
+    """Give the estimates under many assignments, the penalty chosen anew for each.
+
+    Parameters
+    ----------
+    starts : ndarray, shape (n_assignments, n_units)
+        First treated period of each unit, infinity for never.
+
+    Returns
+    -------
+    ndarray, shape (n_assignments,)
+        NaN where a unit has no period before its start, or fewer than two are left to compare with.
+    """
+    return np.array([_point(design, panel_of(design, row), options) for row in starts])
+
+
+def _point(design: Design, panel: Panel, options: Mapping[str, str]) -> float:
     after = np.asarray(design.periods)[None, :] >= panel.starts[panel.is_treated][:, None]
-    return float(gaps[after & panel.observed[panel.is_treated]].mean())
+    cells = after & panel.observed[panel.is_treated]
+    n_pre = panel.seen[panel.is_treated].sum(axis=1)
+    if not cells.any() or not n_pre.min() or (~panel.is_treated).sum() < 2:
+        return float("nan")
+    return float((panel.y - _complete(panel, options).fitted)[panel.is_treated][cells].mean())
 
 
 def _complete(panel: Panel, options: Mapping[str, str]) -> Completion:

@@ -10,11 +10,12 @@ import pytest
 
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
+from cps.design.subset import subset_design
 from cps.errors import DesignError
 from cps.estimators._factors import fit_factors, principal_factors, split_additive
 from cps.estimators._factors_cells import panel_of
 from cps.estimators._factors_projection import Model, choose_factors
-from cps.estimators.registry import estimate, point_estimate
+from cps.estimators.registry import estimate, point_estimate, refit
 from cps.result import Effect
 
 
@@ -217,6 +218,22 @@ def test_the_point_alone_is_the_effect_and_the_same_seed_gives_the_same_errors()
     )
     other = estimate(design, "interactive_fixed_effects", options=options, seed=4)
     assert other.overall.se != one.overall.se
+
+
+@pytest.mark.parametrize("method", ["interactive_fixed_effects", "matrix_completion"])
+def test_many_assignments_at_once_are_the_same_assignments_one_by_one(method: str) -> None:
+    design = factor_panel(n_treated=2, n_donors=10, noise=0.5)
+    options = {"penalty": 2.0} if method == "matrix_completion" else {}
+    again = refit(design, method, options=options)
+    starts = np.full((3, 12), np.inf)
+    starts[0, :2], starts[1, 5], starts[2, [7, 8]] = 15, 15, 12
+    found = again.under(starts)
+    for row, value in zip(starts, found, strict=True):
+        cohort = [int(one) if np.isfinite(one) else None for one in row]
+        assert value == pytest.approx(again.one(subset_design(design, cohort=cohort)), abs=1e-9)
+    assert found[0] == pytest.approx(point_estimate(design, method, options=options), abs=1e-9)
+    starts[1, 5] = 1  # nothing before the start
+    assert np.isnan(again.under(starts)[1])
 
 
 @pytest.mark.parametrize("errors", ["parametric", "jackknife", "block_bootstrap"])
