@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from statistics import NormalDist
 
 import numpy as np
@@ -35,9 +36,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     The standardised difference is the difference in means over the pooled standard deviation
     (Imbens & Rubin 2015, doi:10.1017/CBO9781139025751). Up to 0.25 passes; more fails if it is also
     more than its own sampling error explains, and otherwise the units are too few to say. It also
-    fails if most treated units lie outside the comparison units' range, or a propensity score (from
-    10 units on each side) sets a tenth of them apart. The level is shown, and judged only where the
-    method compares levels (synthetic control): differencing takes it out.
+    fails if most treated units lie outside the comparison units' range, and more than chance puts
+    there, or if a propensity score (from 10 units on each side) sets a tenth of them apart. The
+    level is shown, and judged only where the method compares levels (synthetic control):
+    differencing takes it out.
     """
     names, features = _features(design)
     treated = np.array([cohort is not None for cohort in design.cohort])
@@ -57,7 +59,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         donors,
     )
     n_treated = int(treated.sum())
-    verdict = _verdict([rows[name] for name in judged], apart, n_treated)
+    verdict = _verdict([rows[name] for name in judged], apart, n_treated, int(donors.sum()))
     worst = max(judged or rows, key=lambda name: abs(rows[name][0]))
     size, error, outside = rows[worst]
     word = _word(worst)
@@ -92,16 +94,29 @@ def _compares_levels(effect: Effect) -> bool:
 
 
 def _verdict(
-    rows: list[tuple[float, float, int]], apart: int | None, n_treated: int
+    rows: list[tuple[float, float, int]], apart: int | None, n_treated: int, n_donors: int
 ) -> bool | None:
     if not rows:
         return None
     critical = NormalDist().inv_cdf(1 - SIZE / (2 * len(rows)))
     is_sure = any(abs(d) > BALANCED and abs(d) > critical * se for d, se, _ in rows)
-    is_outside = any(2 * outside > n_treated for _, _, outside in rows)
+    is_outside = any(
+        2 * outside > n_treated
+        and _chance_outside(outside, n_treated, n_donors) <= SIZE / len(rows)
+        for _, _, outside in rows
+    )
     if is_sure or is_outside or (apart is not None and apart > 0.1 * n_treated):
         return False
     return None if any(abs(d) > BALANCED for d, _, _ in rows) else True
+
+
+def _chance_outside(n_outside: int, n_treated: int, n_donors: int) -> float:
+    """Give the chance that so many of n alike units, or more, lie beyond all of m others."""
+    q = 2 / (n_donors + 1)
+    return sum(
+        comb(n_treated, k) * q**k * (1 - q) ** (n_treated - k)
+        for k in range(n_outside, n_treated + 1)
+    )
 
 
 def _tail(rows: dict[str, tuple[float, float, int]], judged: list[str], apart: int | None) -> Text:

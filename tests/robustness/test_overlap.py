@@ -71,7 +71,17 @@ def test_two_treated_units_that_differ_by_chance_have_no_verdict() -> None:
 
 
 def test_treated_units_beyond_every_comparison_unit_fail() -> None:
-    assert check(grouped(40.0, 1, 20)).verdict is False
+    assert check(grouped(40.0, 3, 20)).verdict is False
+
+
+def test_a_single_unit_just_beyond_a_few_others_is_no_surprise() -> None:
+    # Of eleven alike units one is the highest or lowest with a chance of 2 in 11.
+    y = noise(11, seed=3)
+    before = y[1:, :5].mean(axis=1)
+    y[0] += before.max() + 0.1 - y[0, :5].mean()
+    one = check(world(y, [2019, *[None] * 10]))
+    assert one.table["n_outside"][0] == 1
+    assert one.verdict is not False
 
 
 def test_alike_groups_pass() -> None:
