@@ -142,6 +142,29 @@ def forest(rows: Sequence[Row], *, x: str, mark: str) -> alt.Chart:
     return _finished(alt.layer(zero, bar, dot), mark=mark, height=26 * len(rows) + 10, width=430)
 
 
+def sensitivity(rows: Sequence[Row], *, x: str, y: str, mark: str) -> alt.Chart:
+    """Draw how an interval widens as more departure from an assumption is allowed.
+
+    Parameters
+    ----------
+    rows : sequence of {allowed, low, high}
+    """
+    import altair as alt
+
+    base = alt.Chart(_data(rows))
+    place = alt.X("allowed:Q", title=x, axis=alt.Axis(grid=False))
+    bar = base.mark_rule(color=BLUE, strokeWidth=3).encode(
+        x=place, y=alt.Y("low:Q", title=y), y2="high:Q"
+    )
+    ends = [
+        base.mark_tick(color=BLUE, thickness=3, size=16, orient="horizontal").encode(
+            x=place, y=alt.Y(f"{end}:Q", title=y)
+        )
+        for end in ("low", "high")
+    ]
+    return _finished(alt.layer(_zero(), bar, *ends), mark=mark, height=220)
+
+
 def level_lines(rows: Sequence[Row], *, y: str, mark: str) -> alt.Chart:
     """Draw yearly levels of several series from a zero base.
 

@@ -36,6 +36,12 @@ CASES: dict[str, Any] = {
         x="效应（万元）",
         mark=mark,
     ),
+    "sensitivity": lambda mark: charts.sensitivity(
+        [{"allowed": m / 2, "low": 1.0 - m, "high": 3.0 + m} for m in range(5)],
+        x="允许偏离的倍数",
+        y="效应（万元）",
+        mark=mark,
+    ),
     "level_lines": lambda mark: charts.level_lines(
         [{"year": str(y), "name": n, "value": y - 2010} for n in "甲乙" for y in range(2017, 2020)],
         y="收入（万元）",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cps.locale import Message, Quantity, Term, Words, measure_kind
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
+from cps.report.sections._common import level, outcome_name
 from cps.result import Check, Effect
 from cps.runs import Run
 
@@ -26,6 +27,8 @@ TEXT = {
         "note": "“未通过”表示该项证据不支持主结果；“无法判断”表示数据不够。",
         "placebo": "安慰剂效应的分布与本估计",
         "placebo_note": "把同样的启动安排给从未承办的单位，重新估计 {n} 次；本估计越靠外，越不像偶然。",
+        "sensitivity": "允许偏离平行趋势时的稳健区间",
+        "sensitivity_note": "横轴：启动后每期的偏离最多为启动前最大偏离的几倍；0 倍即严格平行。竖线为平均效应的 {level}% 稳健区间，跨零处结论不再成立。",
         "none": "没有做检验。",
     },
     "en": {
@@ -37,6 +40,8 @@ TEXT = {
         "note": "Failed means that this piece of evidence speaks against the headline; can't say, that the data do not suffice.",
         "placebo": "Placebo effects and the estimate",
         "placebo_note": "The same starts given to units that never hosted, estimated anew {n} times; the further out the estimate, the less it looks like chance.",
+        "sensitivity": "Robust intervals as departures from parallel trends are allowed",
+        "sensitivity_note": "Across: how many times the largest departure before the start each later one may be; 0 is strictly parallel. Bars are {level}% robust intervals of the average effect; where one crosses zero the finding no longer stands.",
         "none": "No checks were run.",
     },
 }
@@ -58,6 +63,14 @@ def build(run: Run) -> list[Block]:
             )
         )
     effect = run.effects[0] if run.effects else None
+    bounds = next((one for one in run.checks if one.name == "honest_did" and one.table), None)
+    if effect and bounds:
+        note = Message("robustness.sensitivity_note", {"level": level(effect)})
+        blocks.append(
+            Figure(
+                Message("robustness.sensitivity"), partial(_sensitivity, run, effect, bounds), note
+            )
+        )
     if effect and len(effect.placebos) >= _BINNED and effect.overall.att is not None:
         note = Message("robustness.placebo_note", {"n": Quantity(len(effect.placebos), "count")})
         blocks.append(Figure(Message("robustness.placebo"), partial(_placebos, effect), note))
@@ -66,6 +79,30 @@ def build(run: Run) -> list[Block]:
 
 def _verdict(check: Check) -> Term:
     return Term("verdict", {True: "passed", False: "failed", None: "none"}[check.verdict])
+
+
+def _sensitivity(run: Run, effect: Effect, check: Check, words: Words, mark: str) -> alt.Chart:
+    from cps.figures.charts import sensitivity
+
+    kind, unit = measure_kind(effect.measure)
+    rows = [
+        {
+            "allowed": mbar,
+            "low": words.axis_value(float(low), kind),
+            "high": words.axis_value(float(high), kind),
+        }
+        for mbar, low, high in zip(
+            check.table["mbar"], check.table["low"], check.table["high"], strict=True
+        )
+        if low is not None and high is not None
+    ]
+    said = {"outcome": outcome_name(run), "unit": words.unit(kind, unit)}
+    return sensitivity(
+        rows,
+        x=words.say("chart.departure"),
+        y=words.text(Message("chart.effect_on", said)),
+        mark=mark,
+    )
 
 
 def _placebos(effect: Effect, words: Words, mark: str) -> alt.Chart:
