@@ -78,7 +78,7 @@ def saturated_cells(
     pairs, code = np.unique(
         np.column_stack([rows.cohort[inside], rows.event[inside]]), axis=0, return_inverse=True
     )
-    names = [f"cell {place}" for place in range(len(pairs))]
+    names = [f"(cell) {place}" for place in range(len(pairs))]
     flag = np.full(len(rows.y), -1, dtype=np.int64)
     flag[inside] = code.ravel()
     # Covariates first: where they and the cells are collinear it is the cell that is named.

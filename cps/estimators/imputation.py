@@ -26,7 +26,7 @@ from cps.estimators._imputation import (
 from cps.estimators._imputation_batch import imputation_points
 from cps.estimators._imputation_findings import lost_finding, nothing_finding
 from cps.estimators._options import Number
-from cps.estimators._regression import Regression, regress
+from cps.estimators._regression import Regression, is_nested, regress
 from cps.estimators._regression_collapsed import regress_groups
 from cps.estimators._regression_panel import (
     COVARIATES,
@@ -42,6 +42,7 @@ from cps.estimators._regression_panel import (
     under_each,
     units_by_event,
 )
+from cps.estimators._regression_sparse import regress_flags
 from cps.estimators._scale import effect_measure, natural_scale, normal_estimate, path_points
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
 
@@ -67,6 +68,7 @@ OPTIONS: dict[str, tuple[str, ...] | Number] = {
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 _AUTO_LEADS = 10
+_LEAD = "(lead) "
 _ALONE = Text(
     "用 average_by=event_time，或以安慰剂推断为准",
     "use average_by=event_time, or rely on placebo inference",
@@ -311,17 +313,33 @@ def _leads(design: Design, parts: _Parts, options: Mapping[str, str]) -> Regress
                 design.y,
                 group.ravel(),
                 np.array([event == e for e in leads]).astype(float),
-                names=[*map(str, leads)],
+                names=[*map(_lead, leads)],
                 weight=np.ones(len(design.units)),
                 cluster=clusters_of(design),
                 errors="cluster",
                 small_sample="nested",
                 seen=event < -design.anticipation,
             )
+        flag = np.full(len(rows.y), -1, dtype=np.int64)
+        for k, e in enumerate(leads):
+            flag[rows.event == e] = k
+        if is_nested(rows.level, rows.cluster):
+            return regress_flags(
+                rows.y,
+                flag,
+                rows.covariates,
+                names=[*rows.names, *map(_lead, leads)],
+                level=rows.level,
+                period=rows.period,
+                weights=rows.weights,
+                cluster=rows.cluster,
+                small_sample="nested",
+            )
+        flags = flag[:, None] == np.arange(n)
         return regress(
             rows.y,
-            np.column_stack([*(rows.event == e for e in leads), rows.covariates]).astype(float),
-            names=[*map(str, leads), *rows.names],
+            np.column_stack([rows.covariates, flags]).astype(float),
+            names=[*rows.names, *map(_lead, leads)],
             absorb=[rows.level, rows.period],
             weights=rows.weights,
             errors="cluster",
@@ -340,15 +358,19 @@ def _is_plain(design: Design, options: Mapping[str, str]) -> bool:
     )
 
 
+def _lead(event: int) -> str:
+    return f"{_LEAD}{event}"
+
+
 def _is_lead(name: str) -> bool:
-    return name.lstrip("-").isdigit()
+    return name.startswith(_LEAD)
 
 
 def _before(leads: Regression | None, level: float) -> dict[int, Estimate]:
     if leads is None:
         return {}
     return {
-        int(name): normal_estimate(*leads.get(name), level)
+        int(name.removeprefix(_LEAD)): normal_estimate(*leads.get(name), level)
         for name in leads.names
         if _is_lead(name)
     }

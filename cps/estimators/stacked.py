@@ -259,11 +259,11 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
 
 
 def _name(event: int) -> str:
-    return f"event {event}"
+    return f"(event) {event}"
 
 
 def _is_after(name: str) -> bool:
-    return name.startswith("event ") and int(name.removeprefix("event ")) >= 0
+    return name.startswith("(event) ") and int(name.removeprefix("(event) ")) >= 0
 
 
 def _reject(design: Design, code: str, what: Text, mend: Text) -> Finding:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._bacon import FORBIDDEN, Bacon, decompose, decompose_with_controls
-from cps.estimators._regression import Errors, Regression, SmallSample, regress
+from cps.estimators._regression import Errors, Regression, SmallSample, is_nested, regress
 from cps.estimators._regression_absorb import Absorber
 from cps.estimators._regression_collapsed import demeaned, regress_groups
 from cps.estimators._regression_panel import (
@@ -35,6 +35,7 @@ from cps.estimators._regression_panel import (
     under_each,
     units_by_event,
 )
+from cps.estimators._regression_sparse import regress_flags
 from cps.estimators._scale import effect_measure, natural_scale
 from cps.result import Effect, Estimate, EventTimeEffect
 
@@ -223,13 +224,24 @@ def _regress(
             errors=errors,
             small_sample=small_sample,
         )
-    flags = [
-        ((rows.event >= low) & (rows.event <= high)).astype(float) for low, high in spans.values()
-    ]
+    names = [*rows.names, *spans]
+    flags = [(rows.event >= low) & (rows.event <= high) for low, high in spans.values()]
+    if len(flags) > 1 and errors == "cluster" and is_nested(rows.level, rows.cluster):
+        return regress_flags(
+            rows.y,
+            np.select(flags, range(len(flags)), -1),
+            rows.covariates,
+            names=names,
+            level=rows.level,
+            period=rows.period,
+            weights=rows.weights,
+            cluster=rows.cluster,
+            small_sample=small_sample,
+        )
     return regress(
         rows.y,
-        np.column_stack([rows.covariates, *flags]),
-        names=[*rows.names, *spans],
+        np.column_stack([rows.covariates, *flags]).astype(float),
+        names=names,
         absorb=[rows.level, rows.period],
         weights=rows.weights,
         errors=errors,
@@ -259,16 +271,17 @@ def _dynamic(
     wanted = [e for e in found if e != reference][::-1]
     if reference not in found:
         return (), ()
-    spans = {str(int(e)): (float(e), float(e)) for e in wanted}
-    if len(rows.y) * len(spans) > _MOST and not _is_plain(design, options):
+    spans = {_name(e): (float(e), float(e)) for e in wanted}
+    is_laid_out = options["errors"] != "cluster" or options["levels"] != "unit"
+    if is_laid_out and len(rows.y) * len(spans) > _MOST and not _is_plain(design, options):
         return (), ()
     try:
         fitted = _regress(design, rows, options, spans)
     except ValueError:
         return (), ()
     counts = units_by_event(rows)
-    events = [int(e) for e in found if e == reference or str(int(e)) in fitted.names]
-    place = [fitted.names.index(str(e)) if e != reference else -1 for e in events]
+    events = [int(e) for e in found if e == reference or _name(e) in fitted.names]
+    place = [fitted.names.index(_name(e)) if e != reference else -1 for e in events]
     covariance = np.zeros((len(events), len(events)))
     real = [k for k, at in enumerate(place) if at >= 0]
     chosen = [place[k] for k in real]
@@ -277,13 +290,19 @@ def _dynamic(
         tuple(
             EventTimeEffect(
                 e,
-                Estimate(0.0) if at < 0 else t_estimate(*fitted.get(str(e)), level, fitted.degrees),
+                Estimate(0.0)
+                if at < 0
+                else t_estimate(*fitted.get(_name(e)), level, fitted.degrees),
                 counts[e],
             )
             for e, at in zip(events, place, strict=True)
         ),
         tuple(tuple(map(float, row)) for row in covariance),
     )
+
+
+def _name(event: float) -> str:
+    return f"(event) {int(event)}"
 
 
 def _decomposition(design: Design, options: Mapping[str, str]) -> Bacon | None:
