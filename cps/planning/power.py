@@ -88,8 +88,8 @@ def plan(
     Parameters
     ----------
     source : Panel or Design
-        Of a design, its comparison units are used, and ``outcome``, ``form``, ``others`` and
-        ``areas`` have no part.
+        Of a design, its comparison units and its outcome are used; ``form``, ``others`` and
+        ``areas`` are for panels alone.
     others : sequence of Initiative
         Their hosts are left out.
     areas : sequence of str

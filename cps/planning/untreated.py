@@ -12,7 +12,7 @@ from cps.design._arrays import arrays_of
 from cps.design._hash import hash_design
 from cps.design.record import Design, Form, Initiative
 from cps.design.subset import subset_design
-from cps.errors import DesignError, Text, unknown_choice
+from cps.errors import DesignError, Text, UsageError, unknown_choice
 from cps.panel.record import OUTCOME_MEASURES, Panel
 from cps.periods import label
 
@@ -29,14 +29,19 @@ def untreated_part(
 
     Raises
     ------
+    UsageError
+        If a design is given, and what only a panel needs.
     DesignError
         If fewer than four such units remain.
     """
-    part = (
-        subset_design(source, units=source.is_donor)
-        if isinstance(source, Design)
-        else _of_panel(source, outcome=outcome, form=form, others=others, areas=areas)
-    )
+    if isinstance(source, Design):
+        _require_unused(form=form, others=others, areas=areas)
+        # Nobody left hosts anything: there is nothing joint about them.
+        part = dataclasses.replace(
+            subset_design(source, units=source.is_donor), other_cohorts={}, left_out=()
+        )
+    else:
+        part = _of_panel(source, outcome=outcome, form=form, others=others, areas=areas)
     if len(part.units) < 4:
         raise DesignError(
             Text(
@@ -48,6 +53,19 @@ def untreated_part(
             mend=Text("补充台账，或放宽 areas", "add ledgers, or widen areas"),
         )
     return part
+
+
+def _require_unused(**given: object) -> None:
+    for name, value in given.items():
+        if value:
+            raise UsageError(
+                Text(
+                    f"由设计做计划时，{name} 已在设计中定好",
+                    f"of a design, {name} is settled already",
+                ),
+                where=f"plan({name}=…)",
+                mend=Text("去掉该参数，或由面板做计划", "leave it out, or plan on the panel"),
+            )
 
 
 def _of_panel(

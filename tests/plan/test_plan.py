@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -129,6 +131,21 @@ def test_hosts_of_initiatives_gaps_and_other_areas_take_no_part() -> None:
     assert near.n_units == 20
     with pytest.raises(UsageError, match="甲镇"):
         plan(village_panel(), areas=["甲"], n_treated=[2], periods_after=[1])
+
+
+def test_a_design_serves_as_ground_with_what_it_has_settled_and_nothing_else() -> None:
+    design = iid_design(30)
+    joint = dataclasses.replace(
+        design,
+        other_cohorts={"flowers": (None, 2018, *[None] * 29)},
+        is_donor=np.array([False, False, *[True] * 29]),
+    )
+    found = plan(joint, n_treated=[2], periods_after=[2], scale="absolute", options=PLAIN)
+    assert found.n_units == 29
+    assert found.outcome == "y"
+    for wrong in ({"form": "log"}, {"areas": ["甲镇"]}):
+        with pytest.raises(UsageError, match="settled already"):
+            plan(design, n_treated=[2], periods_after=[2], **wrong)  # type: ignore[arg-type]
 
 
 def test_planned_units_are_tried_as_they_are_and_their_few_assignments_are_said() -> None:
