@@ -54,7 +54,7 @@ def test_tables_and_figures_are_as_many_in_every_language(pages: dict[str, str])
     ]
     assert counts[0] == counts[1]
     assert counts[0][0] >= 6
-    assert counts[0][1] == 3
+    assert counts[0][1] == 4  # event study, paths, sensitivity, placebos
 
 
 def test_a_page_asks_nothing_of_any_other_place(pages: dict[str, str]) -> None:
