@@ -3,21 +3,28 @@
 Goodman-Bacon (2021), Journal of Econometrics 225(2), 254-277, doi:10.1016/j.jeconom.2021.03.014;
 de Chaisemartin & D'Haultfœuille (2020), American Economic Review 110(9), 2964-2996,
 doi:10.1257/aer.20181169. The coefficient and its errors are those of R ``fixest``; the
-decomposition is that of R ``bacondecomp``. A design leaves out units treated from the first period
-on: where those are wanted, ``cps.estimators._bacon.decompose`` takes them.
+decomposition is that of R ``bacondecomp``. A design compares nobody with units treated from the
+first period on; where it keeps their series, ``always_treated=include`` puts them back, as the
+common regression has them, and ``cps.estimators._bacon.decompose`` takes plain arrays.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.design.record import Design
+from cps.design.record import Design, LeftOut
 from cps.errors import Finding, Text
-from cps.estimators._bacon import FORBIDDEN, Bacon, decompose, decompose_with_controls
+from cps.estimators._bacon import Bacon, decompose, decompose_with_controls
+from cps.estimators._bacon_findings import (
+    diagnosis_finding,
+    negative_findings,
+    no_always_treated_finding,
+)
 from cps.estimators._regression import Errors, Regression, SmallSample, is_nested, regress
 from cps.estimators._regression_absorb import Absorber
 from cps.estimators._regression_collapsed import demeaned, regress_groups
@@ -57,6 +64,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "covariates": COVARIATES,
     "errors": ("cluster", "robust", "iid"),
     "small_sample": ("nested", "full", "none"),
+    "always_treated": ("leave_out", "include"),
 }
 SUPPORTS = frozenset({"gaps", "covariates", "weights", "clusters"})
 _TREATED = "(treated)"
@@ -71,6 +79,10 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     findings = level_findings(design, options)
     if findings:
         return findings
+    bare = design.covariates is None and design.weights is None and design.cluster is None
+    if options["always_treated"] == "include" and not (bare and _always_treated(design)):
+        return (no_always_treated_finding(design),)
+    design = _whole(design, options)
     rows = _static_rows(design, options)
     try:
         if _TREATED in _static(design, rows, options).names:
@@ -103,11 +115,12 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     holds the weight that each cohort and period enters with. Periods under anticipation are left
     out of the static regression. ``seed`` is not used: nothing is drawn.
     """
-    rows = _static_rows(design, options)
-    fitted = _static(design, rows, options)
+    whole = _whole(design, options)
+    rows = _static_rows(whole, options)
+    fitted = _static(whole, rows, options)
     overall = t_estimate(*fitted.get(_TREATED), level, fitted.degrees)
-    parts = _decomposition(design, options)
-    cells = _cell_weights(design, rows)
+    parts = _decomposition(whole, options)
+    cells = _cell_weights(whole, rows)
     slopes = [name for name in fitted.names if name != _TREATED]
     events, covariance = _dynamic(design, options, level)
     first = min(design.cohorts)
@@ -141,8 +154,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         n_post=sum(period >= first for period in design.periods),
         by_event_time=events,
         findings=(
-            _diagnosis_finding(design, parts, overall),
-            *_negative_finding(design, cells),
+            diagnosis_finding(design, parts, overall),
+            *negative_findings(design, cells),
             *collinear_finding(design, fitted.dropped),
             *few_treated(design),
         ),
@@ -156,6 +169,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
     """Give the coefficient alone."""
+    design = _whole(design, options)
     fitted = _static(design, _static_rows(design, options), options)
     return fitted.get(_TREATED)[0] if _TREATED in fitted.names else float("nan")
 
@@ -168,6 +182,7 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
         and design.weights is None
         and design.anticipation == 0
         and options["levels"] == "unit"
+        and options["always_treated"] == "leave_out"
     )
     if not is_plain:
         return under_each(design, starts, lambda other: point(other, options=options))
@@ -190,6 +205,26 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(bottom > 1e-9, top / bottom, np.nan)
+
+
+def _always_treated(design: Design) -> list[LeftOut]:
+    return [one for one in design.left_out if one.reason == "always_treated"]
+
+
+def _whole(design: Design, options: Mapping[str, str]) -> Design:
+    """Put the units that were treated from the first period on back, where that is asked for."""
+    more = _always_treated(design)
+    if options["always_treated"] == "leave_out" or not more:
+        return design
+    y = np.vstack([design.y, *(one.y for one in more)])
+    return dataclasses.replace(
+        design,
+        units=(*design.units, *(one.unit for one in more)),
+        y=y,
+        y_natural=y,
+        cohort=(*design.cohort, *(design.periods[0] for _ in more)),
+        is_donor=np.append(design.is_donor, np.zeros(len(more), dtype=bool)),
+    )
 
 
 def _static_rows(design: Design, options: Mapping[str, str]) -> Rows:
@@ -358,59 +393,3 @@ def _cell_weights(design: Design, rows: Rows) -> Table:
         "period": tuple(int(one) for one in pairs[:, 1]),
         "weight": tuple(map(float, weight)),
     }
-
-
-def _diagnosis_finding(design: Design, parts: Bacon | None, overall: Estimate) -> Finding:
-    mend = Text(
-        "主结果请用 imputation、interaction_weighted 或 group_time_att",
-        "take the result from imputation, interaction_weighted or group_time_att",
-    )
-    if parts is None:
-        what = Text(
-            "双向固定效应仅作诊断；面板不平衡、权重随时间变化或设有预期期，无法作 Goodman-Bacon 分解",
-            "two-way fixed effects is a diagnosis; with gaps, weights that change or anticipation "
-            "there is no Goodman-Bacon decomposition",
-        )
-    elif parts.within is not None:
-        share = 100 * parts.within_weight
-        what = Text(
-            f"双向固定效应仅作诊断；{share:.1f}% 的权重来自同批次内协变量的差异，其余来自批次两两比较",
-            f"two-way fixed effects is a diagnosis; {share:.1f}% of its weight comes from "
-            "differences of the covariates within cohorts, the rest from pairs of cohorts",
-        )
-    else:
-        by_kind = parts.by_kind()
-        bad = sum(by_kind[kind][0] for kind in FORBIDDEN if kind in by_kind)
-        clean = [by_kind[kind] for kind in by_kind if kind not in FORBIDDEN]
-        mean = sum(w * b for w, b in clean) / sum(w for w, _ in clean) if clean else float("nan")
-        clean_zh = f"只看其余比较，估计为 {mean:.4g}（全部为 {overall.att:.4g}）" if clean else ""
-        clean_en = f"the others alone average {mean:.4g} (all: {overall.att:.4g})" if clean else ""
-        what = Text(
-            f"双向固定效应仅作诊断；{100 * bad:.1f}% 的权重来自不应作的比较"
-            f"（以已启动的单位作对照）；{clean_zh}",
-            f"two-way fixed effects is a diagnosis; {100 * bad:.1f}% of its weight comes from "
-            f"forbidden comparisons (units already treated as controls); {clean_en}",
-        )
-    return Finding("W-EST-DIAGNOSIS", "warn", what, design.name, mend)
-
-
-def _negative_finding(design: Design, cells: Table) -> tuple[Finding, ...]:
-    weights = [float(one) for one in cells["weight"] if isinstance(one, float)]
-    negative = [one for one in weights if one < 0]
-    if not negative:
-        return ()
-    return (
-        Finding(
-            "W-EST-NEGATIVE-WEIGHTS",
-            "warn",
-            Text(
-                f"{len(weights)} 个批次×时期中有 {len(negative)} 个以负权重进入系数，"
-                f"合计 {sum(negative):.3f}",
-                f"{len(negative)} of {len(weights)} cells of cohort and period enter with negative "
-                f"weight, {sum(negative):.3f} in all",
-            ),
-            design.name,
-            Text("见表 cell_weights", "see the table cell_weights"),
-            count=len(negative),
-        ),
-    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
 
+from cps.design.record import LeftOut
 from cps.errors import DesignError
 from cps.estimators._bacon import ALWAYS, LATER, decompose, decompose_with_controls
 from cps.estimators._regression import regress
@@ -185,3 +188,25 @@ def test_without_never_treated_units_the_earliest_lead_is_lost_as_well() -> None
     shown = [e.event_time for e in estimate(one, "two_way_fixed_effects").by_event_time]
     assert -1 in shown
     assert min(shown) == -5  # 2015 for the last cohort is −6
+
+
+def test_always_treated_units_are_put_back_where_asked_for_and_kept() -> None:
+    frame = panel(effect=1.0, noise=1.0)
+    one = design(frame)
+    with pytest.raises(DesignError, match="keeps no always-treated"):
+        estimate(one, "two_way_fixed_effects", options={"always_treated": "include"})
+    early = np.random.default_rng(1).normal(size=(2, 8))
+    kept = dataclasses.replace(
+        one, left_out=tuple(LeftOut(f"a{k}", "always_treated", early[k]) for k in range(2))
+    )
+    effect = estimate(kept, "two_way_fixed_effects", options={"always_treated": "include"})
+    parts = decompose(
+        np.vstack([one.y, early]),
+        np.append(starts(one)[0], [-np.inf, -np.inf]),
+        np.asarray(one.periods, float),
+    )
+    assert effect.overall.att == pytest.approx(parts.total, abs=1e-12)
+    assert ALWAYS in effect.tables["bacon"]["kind"]
+    assert "always" in effect.tables["bacon"]["untreated"]
+    without = estimate(kept, "two_way_fixed_effects")
+    assert without.overall == estimate(one, "two_way_fixed_effects").overall
