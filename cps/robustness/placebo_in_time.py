@@ -21,11 +21,13 @@ _FEW = 5
 
 def applies(design: Design, effect: Effect) -> Text | None:
     """Say why no earlier start can be pretended, or None."""
-    n_before = int(_before(design).sum())
-    if n_before < _MIN_BEFORE + 1:
+    if _first(design) is None:
+        n_before = sum(
+            period < max(design.cohorts) - design.anticipation for period in design.periods
+        )
         return Text(
-            f"最早批次启动前只有 {n_before} 期，不足以设置虚拟启动",
-            f"{n_before} periods before the earliest start: too few to pretend an earlier one",
+            f"各批次启动前最多只有 {n_before} 期，不足以设置虚拟启动",
+            f"{n_before} periods before a start at most: too few to pretend an earlier one",
         )
     return None
 
@@ -34,13 +36,16 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     """Estimate, by the same method, effects of starts put one to three periods earlier.
 
     Only periods before the true earliest start enter, so that nothing true can be found
-    (Abadie, Diamond & Hainmueller 2015, doi:10.1111/ajps.12116). It fails if any pretended start
+    (Abadie, Diamond & Hainmueller 2015, doi:10.1111/ajps.12116). Cohorts with fewer than three
+    periods before their start are left out first. It fails if any pretended start
     has a p-value under a Bonferroni bound; where no p-value could get there, it can't say. With
     fewer than five treated units analytic errors are too small: the p-value is then a rank among
     placebo units.
     """
     periods = np.asarray(design.periods)
-    before = _before(design)
+    first = _first(design) or min(design.cohorts)
+    before = periods < first - design.anticipation
+    is_early = np.array([one is not None and one < first for one in design.cohort])
     labels = dict(zip(design.periods, design.period_labels, strict=True))
     n_back = min(MOST, int(before.sum()) - _MIN_BEFORE)
     found: list[tuple[int, float, float | None, float, float]] = []
@@ -48,7 +53,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     for back in range(n_back, 0, -1):
         pretended = int(periods[before][-back])
         cohort = [None if one is None else pretended for one in design.cohort]
-        earlier = subset_design(design, periods=before, cohort=cohort)
+        earlier = subset_design(design, units=~is_early, periods=before, cohort=cohort)
         try:
             one = estimate(
                 earlier, effect.method, level=effect.level, seed=seed, options=effect.options
@@ -72,6 +77,8 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     worst = min(found, key=lambda one: one[3])
     shown = amount(design, worst[1])
     names = join([labels[one[0]] for one in found])
+    n_kept = design.n_treated - int(is_early.sum())
+    few = (f"（{n_kept} 个承办单位）", f" ({n_kept} treated units)") if is_early.any() else ("", "")
     tail = (
         ("", "") if can_tell else ("；p 值再小也到不了界限", "; no p-value could reach the bound")
     )
@@ -83,9 +90,9 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=bound,
         title=NAME,
         explanation=Text(
-            f"分别假定 {names} 启动（实际尚未启动），最突出的 {labels[worst[0]]} 得“效应”{shown.zh}，"
+            f"分别假定 {names} 启动（实际尚未启动）{few[0]}，最突出的 {labels[worst[0]]} 得“效应”{shown.zh}，"
             f"p = {worst[3]:.3f}，界限 {bound:.3f}{tail[0]}",
-            f"of starts pretended in {names}, before any true one, {labels[worst[0]]} stands out most: "
+            f"of starts pretended in {names}, before any true one{few[1]}, {labels[worst[0]]} stands out most: "
             f"{shown.en}, p = {worst[3]:.3f} against a bound of {bound:.3f}{tail[1]}",
         ),
         table={
@@ -110,5 +117,10 @@ def _p_value(design: Design, effect: Effect, seed: int) -> tuple[float | None, f
     return own, effect.p_value_floor or 0.0
 
 
-def _before(design: Design) -> np.ndarray:
-    return np.asarray(design.periods) < min(design.cohorts) - design.anticipation
+def _first(design: Design) -> int | None:
+    """Give the earliest start with enough periods before it, or None."""
+    for start in design.cohorts:
+        n_before = sum(period < start - design.anticipation for period in design.periods)
+        if n_before > _MIN_BEFORE:
+            return start
+    return None

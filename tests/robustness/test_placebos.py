@@ -84,6 +84,18 @@ def test_nothing_after_a_true_start_enters() -> None:
     )
 
 
+def test_cohorts_with_too_few_periods_before_are_left_out_first() -> None:
+    y = noise(40)
+    y[:4, 1:] += 50.0  # treated from the second year on: nothing before it to pretend in
+    one = check("placebo_in_time", world(y, [2015] * 4 + [2020] * 6 + [None] * 30))
+    assert one.table["period"] == (2017, 2018, 2019)
+    assert "(6 treated units)" in one.explanation.en
+    assert one.verdict is True
+    none = check("placebo_in_time", world(y, [2015] * 4 + [2016] * 6 + [None] * 30))
+    assert none.verdict is None
+    assert "2 periods before a start at most" in none.explanation.en
+
+
 def test_one_treated_unit_is_judged_by_rank_not_by_an_error_it_does_not_have() -> None:
     # The analytic error of a single treated unit knows nothing of that unit's own noise: it would
     # fail nearly every world. Rejections by rank stay near their level.
