@@ -184,6 +184,11 @@ def level_findings(design: Design, options: Mapping[str, str]) -> tuple[Finding,
                 Text(
                     "重复截面数据请用 levels=cohort",
                     "use levels=cohort for repeated cross-sections",
+                )
+                if "levels" in options
+                else Text(
+                    "重复截面数据请改用 imputation，并设 levels=cohort",
+                    "for repeated cross-sections take imputation with levels=cohort",
                 ),
             ),
         )

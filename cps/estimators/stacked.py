@@ -33,6 +33,7 @@ from cps.estimators._regression_panel import (
     unfitted,
 )
 from cps.estimators._regression_stack import stacked_points
+from cps.estimators._regression_stack_findings import left_out_findings
 from cps.estimators._scale import effect_measure, natural_scale
 from cps.result import Effect, Estimate, EventTimeEffect
 
@@ -201,7 +202,9 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         ),
         aggregations=aggregations,
         findings=(
-            *_left_out(design, window, stack),
+            *left_out_findings(
+                design, window.trimmed, stack.lonely, low=window.low, high=window.high
+            ),
             *collinear_finding(
                 design, tuple(name for name in fitted.dropped if name in rows.names)
             ),
@@ -210,7 +213,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         design_hash=design.design_hash,
         assumes=ASSUMES,
         event_covariance=tuple(tuple(map(float, row)) for row in joint),
-        tables={"stacks": _sizes(rows, stack)},
+        tables={
+            "stacks": _sizes(rows, stack),
+            "window": {"first_event": (events[0],), "last_event": (events[-1],)},
+        },
     )
 
 
@@ -419,32 +425,3 @@ def _sizes(rows: Rows, stack: _Stack) -> dict[str, tuple[float | int | str | Non
         "n_treated": tuple(count(k, True) for k in places),
         "n_control": tuple(count(k, False) for k in places),
     }
-
-
-def _left_out(design: Design, window: _Window, stack: _Stack) -> tuple[Finding, ...]:
-    labels = dict(zip(design.periods, design.period_labels, strict=True))
-    found = []
-    for cohorts, zh, en in (
-        (window.trimmed, "没有完整的窗口", "without the whole window"),
-        (stack.lonely, "窗口内没有干净的对照", "without a clean control in their window"),
-    ):
-        if cohorts:
-            n_units = sum(cohort in cohorts for cohort in design.cohort)
-            found.append(
-                Finding(
-                    "W-EST-COHORTS-LEFT-OUT",
-                    "warn",
-                    Text(
-                        f"{len(cohorts)} 个启动批次（{n_units} 个承办单位）{zh}，未纳入",
-                        f"{len(cohorts)} cohorts ({n_units} treated units) {en} are left out",
-                    ),
-                    ", ".join(labels.get(g, str(g)) for g in cohorts[:5]),
-                    Text(
-                        f"当前窗口为启动前后第 {window.low} 至 {window.high} 期；可调 pre、post",
-                        f"the window runs from event time {window.low} to {window.high}: "
-                        "change pre or post",
-                    ),
-                    count=len(cohorts),
-                )
-            )
-    return tuple(found)

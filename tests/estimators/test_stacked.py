@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cps.design.frame import design_from_frame
 from cps.errors import DesignError
 from cps.estimators.registry import estimate, point_estimate, refit
 from tests.estimators._panels import design, panel, shuffles, starts, with_gaps
@@ -22,6 +23,7 @@ def test_growing_effects_are_found_exactly() -> None:
         1: 3.0,
     }
     assert effect.overall.att == pytest.approx(2.5)
+    assert effect.tables["window"] == {"first_event": (-2,), "last_event": (1,)}
     assert effect.findings == ()
 
 
@@ -103,6 +105,14 @@ def test_windows_and_controls_that_do_not_exist_are_refused() -> None:
     with pytest.raises(DesignError, match="clean control"):
         estimate(two, "stacked", options={"post": 3})
     assert point_estimate(two, "stacked", options={"post": 0}) == pytest.approx(1.0)
+
+
+def test_repeated_cross_sections_are_sent_elsewhere() -> None:
+    one = design_from_frame(
+        panel(effect=1.0), unit=None, period="year", outcome="y", cohort="cohort", missing="keep"
+    )
+    with pytest.raises(DesignError, match="imputation with levels=cohort"):
+        estimate(one, "stacked")
 
 
 def test_controls_that_start_within_the_window_are_not_clean() -> None:
