@@ -12,6 +12,7 @@ TRIM = 0.995
 _ALMOST_ONE = 1 - 1e-6
 OVERLAP = 0.999
 _ROUNDS = 100
+_EPSILON = float(np.finfo(float).eps)
 
 
 class Unfit(ValueError):
@@ -42,28 +43,25 @@ def least_squares(x: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats]
     inverse = inverted(weighted.T @ x, "controls")
     # By QR of the scaled rows: the normal equations would lose half of the digits.
     root = np.sqrt(weight)[:, None]
-    used = weight > 0
-    coefficients, *_ = np.linalg.lstsq((x * root)[used], (y * root)[used], rcond=None)
+    used = np.flatnonzero(weight > 0)
+    basis, triangle = np.linalg.qr(x[used] * root[used])
+    coefficients = np.linalg.solve(triangle, basis.T @ (y[used] * root[used]))
     return np.asarray(coefficients, dtype=np.float64), inverse
 
 
 def inverted(matrix: Floats, reason: str) -> Floats:
     """Invert a symmetric matrix, or say that it is singular in double precision."""
-    if not np.isfinite(matrix).all() or _reciprocal_condition(matrix) < np.finfo(float).eps:
-        raise Unfit(reason)
-    inverse = np.linalg.inv(matrix)
-    return np.asarray((inverse + inverse.T) / 2)
-
-
-def _reciprocal_condition(matrix: Floats) -> float:
     size = np.abs(matrix).sum(axis=0).max()
-    if size == 0:
-        return 0.0
+    if not 0 < size < np.inf:
+        raise Unfit(reason)
     try:
         inverse = np.linalg.inv(matrix)
     except np.linalg.LinAlgError:
-        return 0.0
-    return float(1.0 / (size * np.abs(inverse).sum(axis=0).max()))
+        raise Unfit(reason) from None
+    # The reciprocal condition, as R's rcond estimates it.
+    if not 1.0 / (size * np.abs(inverse).sum(axis=0).max()) >= _EPSILON:
+        raise Unfit(reason)
+    return np.asarray((inverse + inverse.T) / 2)
 
 
 def scores(x: Floats, is_treated: Floats, weight: Floats) -> Floats:

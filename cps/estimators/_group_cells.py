@@ -63,6 +63,10 @@ class Cells:
         """True for a universal base period: zero by construction."""
         return np.asarray(self.time == self.base)
 
+    def keys(self) -> tuple[list[int], list[int], list[int]]:
+        """Give cohort, time and base of each cell."""
+        return self.cohort.tolist(), self.time.tolist(), self.base.tolist()
+
     def keep(self, mask: NDArray[np.bool_]) -> Cells:
         """Give the cells within ``mask``."""
         return Cells(self.cohort[mask], self.time[mask], self.base[mask], self.rank[mask])

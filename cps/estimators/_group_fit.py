@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -152,7 +153,9 @@ def fit_effects(
     if ask.n_draws and np.isfinite(cell_errors).any():
         drawn = errors.largest(cell_errors, ask.n_draws, rng)
         critical = critical_value(drawn, level, _pointwise(level))
-    observed, counterfactual = _paths(panel, cohorts, periods, ask, moments=moments, total=total)
+    observed, counterfactual = _paths(
+        panel, cohorts, periods, ask, moments=moments, total=total, known=(cells, att)
+    )
     n_rows = len(panel.y) if panel.cluster is None else int(panel.cluster.max()) + 1
     return Fit(
         cohorts=cohorts,
@@ -256,6 +259,7 @@ def _paths(
     *,
     moments: Moments | None,
     total: Floats,
+    known: tuple[Cells, Floats],
 ) -> tuple[Floats, Floats]:
     """Give the treated units' mean, and what it would have been: less the long difference.
 
@@ -268,7 +272,13 @@ def _paths(
     if moments is not None:
         att, _, _ = cell_effects(long, moments)
     else:
-        att = fit_cells(panel, cohorts, long, ask.method, with_influence=False).att
+        # Only what is not known from the fit: with a universal base that is nothing.
+        number = {key: place for place, key in enumerate(zip(*known[0].keys(), strict=True))}
+        found = [number.get(key, -1) for key in zip(*long.keys(), strict=True)]
+        att = np.where(np.array(found) >= 0, known[1][found], np.nan)
+        rest = np.flatnonzero(np.array(found) < 0)
+        mask = np.isin(np.arange(len(att)), rest)
+        att[rest] = fit_cells(panel, cohorts, long.keep(mask), ask.method, with_influence=False).att
     size = np.where(np.isfinite(att), total[long.cohort], 0.0)
     reached = np.bincount(long.time, np.isfinite(att), len(periods)) == len(cohorts.starts)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -328,8 +338,15 @@ def _wald(att: Floats, covariance: Floats) -> Pretest | None:
     alike = covariance / size[:, None] / size[None, :]
     if np.linalg.cond(alike, 1) > 1e13:
         return None
-    from scipy.special import chdtrc
-
     scaled = att / size
     statistic = float(scaled @ np.linalg.solve(alike, scaled))
-    return Pretest(statistic, len(att), float(chdtrc(len(att), statistic)))
+    return Pretest(statistic, len(att), _chi_square_tail(statistic, len(att)))
+
+
+def _chi_square_tail(value: float, degrees: int) -> float:
+    """Give the probability of a larger value; a sum of positive terms, for whole degrees."""
+    half = value / 2
+    tail = math.erfc(math.sqrt(half)) if degrees % 2 else math.exp(-half)
+    for one in range(1 if degrees % 2 else 2, degrees, 2):
+        tail += math.exp(one / 2 * math.log(half) - half - math.lgamma(one / 2 + 1)) if half else 0
+    return min(tail, 1.0)

@@ -85,7 +85,7 @@ def fit_cells(
     att = np.zeros(len(cells.time))
     failed: dict[int, str] = {}
     n_rows = len(panel.y) if panel.cluster is None else int(panel.cluster.max()) + 1
-    influence = np.zeros((n_rows, len(att))) if with_influence else None
+    influence = np.zeros((n_rows, len(att)), order="F") if with_influence else None
     groups = _panel_groups if panel.is_complete else _section_groups
     for places, rows, effects, added in groups(panel, cohorts, cells, method):
         if isinstance(effects, str) or not np.isfinite(effects).all():

@@ -12,7 +12,7 @@ from cps.estimators._drdid_sections import section_effect
 from cps.estimators._group_aggregate import each_cell
 from cps.estimators._group_cells import plan_cells
 from cps.estimators._group_draws import CellDraws, root_of
-from cps.estimators._group_fit import sorted_starts
+from cps.estimators._group_fit import _chi_square_tail, sorted_starts
 from cps.estimators._group_moments import CohortErrors, cohort_moments
 
 Floats = NDArray[np.float64]
@@ -153,3 +153,13 @@ def test_both_ways_to_draw_the_largest_error_have_the_law_of_the_covariance(
     long = np.quantile(draws._largest_at_once(20000, rng), 0.95)
     # The standard error of a 95% quantile from 20,000 draws is about 0.01 here.
     assert long == pytest.approx(short, abs=0.06)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 5, 8, 31, 400])
+def test_the_tail_of_a_wald_statistic_is_that_of_chi_square(degrees: int) -> None:
+    from scipy.stats import chi2
+
+    for value in (0.0, 0.3, float(degrees), 2.5 * degrees):
+        assert _chi_square_tail(value, degrees) == pytest.approx(
+            float(chi2.sf(value, degrees)), rel=1e-11, abs=1e-300
+        )
