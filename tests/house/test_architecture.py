@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,13 +93,23 @@ HEAVY = (
 )
 
 
-def _modules() -> Iterator[tuple[str, str, ast.Module]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        place = path.relative_to(ROOT).with_suffix("").as_posix()
-        yield place, place.split("/")[0], ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def _modules() -> tuple[tuple[str, str, ast.Module], ...]:
+    places = {
+        path.relative_to(ROOT).with_suffix("").as_posix(): path for path in ROOT.rglob("*.py")
+    }
+    return tuple(
+        (place, place.split("/")[0], ast.parse(path.read_text(encoding="utf-8")))
+        for place, path in sorted(places.items())
+    )
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
+@functools.cache
+def _imports(tree: ast.Module) -> tuple[tuple[str, int], ...]:
+    return tuple(_find_imports(tree))
+
+
+def _find_imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
     typing_only = {
         id(node)
         for block in ast.walk(tree)
@@ -198,7 +209,7 @@ def test_import_cps_loads_no_heavy_library() -> None:
 def test_the_verbs_up_to_the_panel_load_polars_and_nothing_heavier() -> None:
     loaded = _loaded_after(
         "import cps; cps.read_ledgers, cps.build_panel, cps.make_design, cps.estimate, "
-        "cps.check_robustness, cps.save_run, cps.write_report, cps.run_batch"
+        "cps.check_robustness, cps.plan, cps.save_run, cps.write_report, cps.run_batch"
     )
     assert "polars" in loaded
     assert not loaded & set(HEAVY)
