@@ -36,12 +36,17 @@ def with_band(estimate: Estimate, critical_value: float) -> Estimate:
     )
 
 
-def rank_estimate(att: float, placebos: NDArray[np.float64], level: float) -> Estimate:
+def rank_estimate(
+    att: float, placebos: NDArray[np.float64], level: float, *, n_units: int | None = None
+) -> Estimate:
     """Give an estimate with placebo inference.
 
     The standard error is the standard deviation of the placebo effects (Arkhangelsky et al. 2021,
-    algorithm 4), the interval is normal around it, and the p-value is the share of placebo effects
-    at least as large in size, the estimate itself counted among them.
+    algorithm 4), and the p-value is the share of placebo effects at least as large in size, the
+    estimate itself counted among them. The interval spans Student's t quantiles with
+    ``n_units − 1`` degrees of freedom: however many the placebos, they come from that many
+    comparison units, and normal quantiles cover 94% at 30 units, 91% at 8 (Donald & Lang 2007,
+    doi:10.1162/rest.89.2.221). Normal ones if ``n_units`` is None.
     """
     draws = placebos[np.isfinite(placebos)]
     if len(draws) < 2:
@@ -49,9 +54,19 @@ def rank_estimate(att: float, placebos: NDArray[np.float64], level: float) -> Es
     deviation = float(draws.std())
     # Placebo effects that differ by rounding alone are no measure of anything.
     is_noise = deviation > 1e-9 * max(abs(att), float(np.abs(draws).max()))
-    normal = normal_estimate(att, deviation if is_noise else None, level)
+    found = normal_estimate(att, deviation if is_noise else None, level)
+    if n_units is not None and found.se is not None:
+        half = t_quantile(0.5 + level / 2, n_units - 1) * found.se
+        found = dataclasses.replace(found, ci_low=float(att) - half, ci_high=float(att) + half)
     p_value = (1 + int((np.abs(draws) >= abs(att)).sum())) / (1 + len(draws))
-    return Estimate(normal.att, normal.se, normal.ci_low, normal.ci_high, p_value)
+    return dataclasses.replace(found, p_value=p_value)
+
+
+def t_quantile(probability: float, freedom: int) -> float:
+    """Give a quantile of Student's t; infinite without a degree of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability)) if freedom > 0 else math.inf
 
 
 def effect_measure(design: Design) -> str:
