@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 _STEPS = 5_000
 _ROUGH_STEPS = 200
 _DECADES = 3
+_PATIENCE = 5  # penalties that may bring nothing before the search ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Completion:
     rank : int
         Singular values that are left.
     penalties, errors : tuple of float
-        Penalties tried, and the mean square of their errors on cells left out; empty if none was.
+        Penalties tried, and the mean square of their errors on cells left out; empty if none was
+        left to choose.
     """
 
     fitted: Floats
@@ -93,7 +95,7 @@ def complete(
         found.fitted,
         found.penalty,
         found.rank,
-        tuple(float(one) for one in penalties),
+        tuple(float(one) for one in penalties[: len(errors)]),
         tuple(float(one) for one in errors),
     )
 
@@ -108,22 +110,38 @@ def _left_out(
     share: float,
     seed: int,
 ) -> Floats:
+    """Give the mean square of errors on cells left out, penalty by penalty, largest first.
+
+    Ends where the last few penalties have brought nothing.
+    """
     rng = np.random.default_rng(seed)
-    squares = np.zeros(len(penalties))
-    for _ in range(n_folds):
-        kept = mask & (rng.random(y.shape) < share)
-        # A unit or period without a cell has no effect of its own: one cell stays.
-        for row in np.flatnonzero(~kept.any(axis=1)):
-            kept[row, rng.choice(np.flatnonzero(mask[row]))] = True
-        for column in np.flatnonzero(~kept.any(axis=0) & mask.any(axis=0)):
-            kept[rng.choice(np.flatnonzero(mask[:, column])), column] = True
-        out = mask & ~kept
-        scale = kept.sum() / mask.sum()
-        fit = fit_factors(y, 0, observed=kept, effects=effects, tolerance=ROUGH).fitted
-        for place, one in enumerate(penalties):
-            fit = _solve(y, kept, float(one * scale), fit, effects=effects, tolerance=ROUGH).fitted
-            squares[place] += ((y - fit)[out] ** 2).mean() / n_folds
-    return squares
+    folds = [_fold(mask, share, rng) for _ in range(n_folds)]
+    fits = [
+        fit_factors(y, 0, observed=kept, effects=effects, tolerance=ROUGH).fitted for kept in folds
+    ]
+    errors: list[float] = []
+    for one in penalties:
+        square = 0.0
+        for place, kept in enumerate(folds):
+            scale = kept.sum() / mask.sum()
+            fits[place] = _solve(
+                y, kept, float(one * scale), fits[place], effects=effects, tolerance=ROUGH
+            ).fitted
+            square += float(((y - fits[place])[mask & ~kept] ** 2).mean()) / n_folds
+        errors.append(square)
+        if len(errors) - int(np.argmin(errors)) > _PATIENCE:
+            break
+    return np.array(errors)
+
+
+def _fold(mask: Bools, share: float, rng: np.random.Generator) -> Bools:
+    """Keep a share of the cells, at least one of each unit and each period."""
+    kept = mask & (rng.random(mask.shape) < share)
+    for row in np.flatnonzero(~kept.any(axis=1)):
+        kept[row, rng.choice(np.flatnonzero(mask[row]))] = True
+    for column in np.flatnonzero(~kept.any(axis=0) & mask.any(axis=0)):
+        kept[rng.choice(np.flatnonzero(mask[:, column])), column] = True
+    return np.asarray(kept)
 
 
 def _solve(
