@@ -66,6 +66,9 @@ def coding_of(series: pl.Series, frequency: Frequency, *, column: str) -> Coding
     base = {"month": 100, "quarter": 10, "year": 0}[frequency]
     if base and _YEARS[0] * base < low and high < (_YEARS[1] + 1) * base:
         return "joined"  # one that names no period is refused where it is read
+    if base and high >= (_YEARS[1] + 1) * PERIODS_PER_YEAR[frequency]:
+        # Serial days of a spreadsheet (44927), most likely: neighbours would not differ by one.
+        raise _unreadable(column, f"{high:.0f}", frequency)
     if frequency != "year" and _YEARS[0] <= low and high <= _YEARS[1]:
         raise DesignError(
             Text(

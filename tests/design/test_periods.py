@@ -110,6 +110,7 @@ REFUSED = {
     "text of another frequency": (["2022Q3", "2022Q4", "2023Q1"], "2023Q1", "month", "2023-05"),
     "a thirteenth month": (["2022-12", "2022-13", "2023-01"], "2023-01", "month", "2023-05"),
     "a month that is none": ([202212, 202213, 202301], 202301, "month", "202305"),
+    "serial days of a spreadsheet": ([44896, 44927, 44958], 44927, "month", "give dates"),
     "words": (["spring", "summer", "autumn"], "autumn", "year", "2023"),
     "starts in other terms": ([1, 2, 3, 4], "2023Q1", "quarter", "in the same way"),
     "counts with starts as dates": ([1, 2, 3, 4], datetime.date(2023, 1, 1), "month",
