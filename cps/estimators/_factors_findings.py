@@ -8,6 +8,11 @@ from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._factors_cells import Panel, panel_of
 
+# Ways of getting errors that the vocabulary has no word for.
+ERROR_NAMES = {
+    "parametric": Text("参数自助法", "parametric bootstrap"),
+    "block_bootstrap": Text("按单位整块重抽的自助法", "block bootstrap of units"),
+}
 _MANY = 40  # treated units from which R gsynth thinks a resampling of them is fit
 _LEAST = 5  # redrawing fewer gives errors that are far too small
 

@@ -28,6 +28,7 @@ from cps.estimators._factors_cells import (
     views,
 )
 from cps.estimators._factors_findings import (
+    ERROR_NAMES,
     common_refusals,
     error_findings,
     error_refusals,
@@ -164,6 +165,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         ),
         design_hash=design.design_hash,
         assumes=ASSUMES.get(kind),
+        inference_name=ERROR_NAMES.get(kind),
         tables=_tables(design, found, choice),
     )
 

@@ -27,7 +27,12 @@ from cps.estimators._factors_cells import (
     views,
 )
 from cps.estimators._factors_completion import Completion, complete
-from cps.estimators._factors_findings import common_refusals, error_findings, error_refusals
+from cps.estimators._factors_findings import (
+    ERROR_NAMES,
+    common_refusals,
+    error_findings,
+    error_refusals,
+)
 from cps.estimators._options import Number
 from cps.estimators._scale import effect_measure, natural_scale, rank_estimate
 from cps.result import Effect
@@ -117,6 +122,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         findings=(*_model_findings(design, found), *error_findings(design, kind, panel)),
         design_hash=design.design_hash,
         assumes=ASSUMES.get(kind),
+        inference_name=ERROR_NAMES.get(kind),
         tables=_tables(found),
     )
 

@@ -218,6 +218,7 @@ def test_the_point_alone_is_the_effect_and_the_same_seed_gives_the_same_errors()
     )
     other = estimate(design, "interactive_fixed_effects", options=options, seed=4)
     assert other.overall.se != one.overall.se
+    assert one.inference_name is not None and one.inference_name.en == "parametric bootstrap"
 
 
 @pytest.mark.parametrize("method", ["interactive_fixed_effects", "matrix_completion"])
