@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import time
@@ -108,21 +109,27 @@ def _time_each(tallies: list[tuple[Tally, int]], seconds: float) -> float:
 def _parts(
     open_tasks: list[Task], tallies: dict[Task, Tally], most: int, share: float
 ) -> Iterator[tuple[Task, range, float]]:
-    """Cut the tasks into batches, all tasks going forward together."""
-    queues = []
+    """Cut the tasks into batches: those that can be finished first, the others going together."""
+    whole: list[tuple[float, Task, list[range]]] = []
+    cut: list[tuple[Task, list[range]]] = []
     for task in open_tasks:
         each = max(tallies[task].seconds_each, 1e-4)
-        done = tallies[task].tried
-        last = min(_most(task, most), done + int(share / each))
+        done, wanted = tallies[task].tried, _most(task, most)
+        last = min(wanted, done + int(share / each))
         step = max(1, int(_BATCH_SECONDS / each))
-        queues.append((task, [range(i, min(i + step, last)) for i in range(done, last, step)]))
-    longest = max((len(parts) for _, parts in queues), default=0)
+        parts = [range(i, min(i + step, last)) for i in range(done, last, step)]
+        if last == wanted:
+            whole.append((each * (last - done), task, parts))
+        else:
+            cut.append((task, parts))
+    for _, task, parts in sorted(whole, key=lambda one: one[0]):
+        yield from ((task, part, math.inf) for part in parts)
+    longest = max((len(parts) for _, parts in cut), default=0)
     for turn in range(longest):
-        for task, parts in queues:
+        for task, parts in cut:
             # Spread each task's batches evenly over the turns.
-            first, last = (len(parts) * t // longest for t in (turn, turn + 1))
-            for part in parts[first:last]:
-                yield task, part, float("inf")
+            first, after = (len(parts) * t // longest for t in (turn, turn + 1))
+            yield from ((task, part, math.inf) for part in parts[first:after])
 
 
 def _each(
