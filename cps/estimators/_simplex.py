@@ -17,6 +17,7 @@ Booleans = NDArray[np.bool_]
 _MOST_ROUNDS = 40  # of Newton steps; a handful is usual
 _MOST_HALVINGS = 30
 _RELATIVE = 1e-11  # of a problem's scale: below it a gradient is rounding
+_PERFECT, _TO_EVEN, _NEARLY = 1e-13, 1e-11, 1e-9  # of a problem's scale, in squares
 _JITTER = 1e-13  # keeps equal columns from making a system singular
 
 
@@ -117,12 +118,43 @@ def _step_to_edge(now: Floats, wanted: Floats, negative: Booleans) -> Floats:
     return np.asarray(np.clip(ratio.min(axis=1), 0.0, 1.0))
 
 
+def simplex_even(columns: Floats, target: Floats, allowed: Booleans) -> Floats:
+    """Minimise ``|Bx − y|²`` over the simplex; of many perfect fits take the most even one.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (m, k) or (n_problems, m, k)
+    target : ndarray, shape (n_problems, m)
+    allowed : ndarray of bool, shape (n_problems, k)
+
+    Returns
+    -------
+    ndarray, shape (n_problems, k)
+        Where the fit is perfect, those of least squared length: unique, and the same in any order.
+    """
+    every = _Rows(columns, np.zeros(0))
+    gram = np.swapaxes(columns, -1, -2) @ columns
+    gram = gram[None] if gram.ndim == 2 else gram
+    x = simplex_qp(gram, every.transposed_times(target), allowed)
+    size = np.diagonal(gram, axis1=1, axis2=2).max(axis=1) + (target**2).sum(axis=1)
+    rest = ((target - every.times(x)) ** 2).sum(axis=1)
+    # A fit that is perfect but for rounding in products of this size.
+    rows = np.flatnonzero((rest <= _PERFECT * size) & (size > 0))
+    if len(rows):
+        own = columns if columns.ndim == 2 else columns[rows]
+        even = simplex_ridge(own, target[rows], allowed[rows], eta=_TO_EVEN * size[rows])
+        left = ((target[rows] - _Rows(own, np.zeros(0)).times(even)) ** 2).sum(axis=1)
+        fits = left <= _NEARLY * size[rows]
+        x[rows[fits]] = even[fits]
+    return x
+
+
 def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Floats) -> Floats:
     """Minimise ``|Bx − y|² + η|x|²`` over the simplex, η > 0.
 
-    In the dual, a residual ``r`` and a multiplier ``μ`` decide all weights:
-    ``x = max(0, (B'r + μ) / η)``. What is minimised there is smooth and piecewise quadratic; each
-    Newton step solves one small system, of as many unknowns as ``B`` has rows, and one more.
+    In the dual, a scaled residual ``u = (y − Bx) / η`` and a multiplier ``ν`` decide all weights:
+    ``x = max(0, B'u + ν)``. What is minimised there is smooth and piecewise quadratic; each Newton
+    step solves one small system, of as many unknowns as ``B`` has rows, and one more.
 
     Parameters
     ----------
@@ -145,41 +177,30 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
     ones = np.ones((*matrix.shape[:-2], 1, k))
     every = _Rows(np.concatenate([matrix, ones], axis=-2))
     goal = np.hstack([target, np.ones((n, 1))])
-    still = np.ones(m + 1)
-    still[m] = 0.0
-    count = allowed.sum(axis=1)
-    equal = allowed / count[:, None]
+    rates = np.hstack([np.repeat(eta[:, None], m, axis=1), np.zeros((n, 1))])
     dual = np.zeros((n, m + 1))
-    dual[:, :m] = (goal - every.times(equal))[:, :m]
-    dual[:, m] = eta / count - (every.transposed_times(dual) * equal).sum(axis=1)
+    dual[:, m] = 1 / allowed.sum(axis=1)
     result = np.zeros((n, k))
     active = np.arange(n)
+    corner = np.arange(m + 1)
     for _ in range(_MOST_ROUNDS):
-        rows = every.of(active)
-        here, barrier, rate = dual[active], allowed[active], eta[active][:, None]
+        rows, rate = every.of(active), rates[active]
+        here, barrier = dual[active], allowed[active]
         score = rows.transposed_times(here)
         positive = barrier & (score > 0)
-        weights = np.where(positive, score, 0.0) / rate
-        force = here * still - goal[active] + rows.times(weights)
-        curve = rows.products(positive) / rate[:, :, None]
-        curve[:, np.arange(m), np.arange(m)] += 1.0
-        # Without any positive weight the multiplier is free; its own unit of curvature bounds it.
-        curve[:, m, m] += np.where(positive.any(axis=1), 1e-12 * count[active], 1.0) / rate[:, 0]
+        force = here * rate - goal[active] + rows.times(np.where(positive, score, 0.0))
+        curve = rows.products(positive)
+        # Directions that nothing bends, such as those of periods that all units share.
+        floor = _JITTER * (1 + np.trace(curve, axis1=1, axis2=2))
+        curve[:, corner, corner] += rate + floor[:, None]
         step = np.asarray(np.linalg.solve(curve, -force[:, :, None])[:, :, 0], float)
         length = _line_search(
-            here,
-            step,
-            force,
-            rows=rows,
-            goal=goal[active],
-            still=still,
-            barrier=barrier,
-            rate=rate,
+            here, step, force, rows=rows, goal=goal[active], barrier=barrier, rate=rate
         )
         dual[active] = here + length[:, None] * step
         score = rows.transposed_times(dual[active])
         moved = barrier & (score > 0)
-        result[active] = np.where(moved, score, 0.0) / rate
+        result[active] = np.where(moved, score, 0.0)
         active = active[~((length == 1.0) & (moved == positive).all(axis=1))]
         if not len(active):
             break
@@ -238,7 +259,6 @@ def _line_search(
     *,
     rows: _Rows,
     goal: Floats,
-    still: Floats,
     barrier: Booleans,
     rate: Floats,
 ) -> Floats:
@@ -246,9 +266,10 @@ def _line_search(
 
     def value(dual: Floats) -> Floats:
         score = np.where(barrier, np.maximum(rows.transposed_times(dual), 0.0), 0.0)
-        square = 0.5 * (dual**2 * still).sum(axis=1)
         return np.asarray(
-            square - (dual * goal).sum(axis=1) + 0.5 * (score**2).sum(axis=1) / rate[:, 0]
+            0.5 * (dual**2 * rate).sum(axis=1)
+            - (dual * goal).sum(axis=1)
+            + 0.5 * (score**2).sum(axis=1)
         )
 
     length = np.ones(len(here))

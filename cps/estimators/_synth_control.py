@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._simplex import simplex_qp
+from cps.estimators._simplex import simplex_even
 from cps.estimators._synth_gaps import Calendar, Gaps
 from cps.estimators._synth_ridge import augmented, choose_penalty
 from cps.estimators._synth_v import Match, equal_start, nested
@@ -162,8 +162,7 @@ def _by_outcomes(
         if covariates is not None:
             balance = _centred(covariates[allowed], share @ covariates)
             columns, target = _with_covariates(columns, target, balance, rules.residualise)
-        gram, linear = columns @ columns.T, columns @ target
-        own = simplex_qp(gram[None], linear[None], np.ones((1, len(linear)), dtype=bool))[0]
+        own = simplex_even(columns.T, target[None], np.ones((1, len(columns)), dtype=bool))[0]
         if rules.ridge != "none":
             penalty = fixed
             if penalty is None:
@@ -183,12 +182,12 @@ def _by_outcomes(
 
 
 def _plain(before: Floats, share: Floats, allowed: Booleans) -> Floats:
-    before = before - before.mean(axis=0)
-    gram = before @ before.T
-    size = max(1, _CHUNK // (16 * len(gram)))
+    middle = before.mean(axis=0)
+    columns, target = (before - middle).T, share @ before - middle
+    size = max(1, _CHUNK // (16 * len(before)))
     return np.concatenate(
         [
-            simplex_qp(gram[None], share[low : low + size] @ gram, allowed[low : low + size])
+            simplex_even(columns, target[low : low + size], allowed[low : low + size])
             for low in range(0, len(share), size)
         ]
     )

@@ -153,13 +153,14 @@ def no_placebo(design: Design) -> Finding:
     )
 
 
-def poor_fit(design: Design, actual: Gaps, calendar: Calendar) -> tuple[Finding, ...]:
+def quality_of_fit(design: Design, actual: Gaps, calendar: Calendar) -> tuple[Finding, ...]:
     """Warn where the synthetic path follows too little of the treated units' movement before.
 
+    So too where it follows all of it, with more donors than periods: weights are not unique then.
     Ferman & Pinto (2021): one less the squared gaps over the squared deviations from the own mean.
     """
     labels = dict(zip(design.periods, design.period_labels, strict=True))
-    poor = []
+    poor, perfect = [], []
     for c, g in enumerate(calendar.cohorts):
         pre = calendar.is_pre[c]
         members = np.array([one == g for one in design.cohort])
@@ -169,6 +170,32 @@ def poor_fit(design: Design, actual: Gaps, calendar: Calendar) -> tuple[Finding,
         share = 1 - rest / total if total > 0 else (1.0 if rest == 0 else -np.inf)
         if share < _LEAST_FOLLOWED:
             poor.append((labels.get(int(g), str(g)), share))
+        elif share > 1 - 1e-9 and design.n_donors > pre.sum() + 1:
+            perfect.append(labels.get(int(g), str(g)))
+    if perfect:
+        return (_perfect_fit(design, perfect), *_poor_fit(design, poor))
+    return _poor_fit(design, poor)
+
+
+def _perfect_fit(design: Design, perfect: list[str]) -> Finding:
+    return Finding(
+        "W-EST-PERFECT-FIT",
+        "warn",
+        Text(
+            f"有 {len(perfect)} 个启动批次启动前期数少于对照单位，可以完全拟合，权重不唯一，取其中最均匀的一组",
+            f"{len(perfect)} cohorts have fewer periods before the start than comparison units, and "
+            "are fitted perfectly: weights are not unique, and the most even ones are taken",
+        ),
+        f"{design.name} › {', '.join(perfect[:5])}",
+        Text(
+            "补充更早年份的台账，或以合成双重差分为准",
+            "add earlier ledgers, or rely on synthetic difference-in-differences",
+        ),
+        count=len(perfect),
+    )
+
+
+def _poor_fit(design: Design, poor: list[tuple[str, float]]) -> tuple[Finding, ...]:
     if not poor:
         return ()
     least = max(0.0, min(share for _, share in poor))

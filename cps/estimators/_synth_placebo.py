@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from cps.estimators._synth_gaps import Calendar, Gaps
 
+_ROUNDING = 1e-10  # of the variance: a hundred-thousandth of the standard deviation
+
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
@@ -32,9 +34,14 @@ class Errors:
         )
 
 
-def prediction_errors(gaps: Gaps, calendar: Calendar) -> Errors:
-    """Average squared gaps over cohorts by their treated units and periods."""
-    return Errors(*(_squares(gaps, keep) for keep in (calendar.is_pre, calendar.is_post)))
+def prediction_errors(gaps: Gaps, calendar: Calendar, variance: float) -> Errors:
+    """Average squared gaps over cohorts by their treated units and periods.
+
+    A fit that is perfect but for rounding, beside the outcome's ``variance``, has a floor: such
+    units are ranked by what comes after, not by their rounding errors.
+    """
+    before, after = (_squares(gaps, keep) for keep in (calendar.is_pre, calendar.is_post))
+    return Errors(np.maximum(before, _ROUNDING * variance), after)
 
 
 def _squares(gaps: Gaps, keep: Booleans) -> Floats:

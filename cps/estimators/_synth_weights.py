@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.estimators._frank_wolfe import simplex_weights, sparsify
-from cps.estimators._simplex import simplex_qp, simplex_ridge
+from cps.estimators._simplex import simplex_even, simplex_qp, simplex_ridge
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -102,7 +102,10 @@ def noise_level(pool: Floats, allowed: Booleans, pre: Booleans) -> Floats:
 
 
 def exact_weights(problem: Problem, kind: Kind) -> tuple[Floats, Floats]:
-    """Solve for unit weights (n, n_pool) and pre-period weights (n, n_pre) to the last digit."""
+    """Solve for unit weights (n, n_pool) and pre-period weights (n, n_pre) to the last digit.
+
+    Without a penalty, the most even of unit weights that fit perfectly.
+    """
     n_pre = int(problem.pre.sum())
     if not kind.fits_units:
         omega = problem.allowed / problem.allowed.sum(axis=1, keepdims=True)
@@ -124,12 +127,7 @@ def _unit_weights(problem: Problem, kind: Kind, n_pre: int) -> Floats:
     columns = np.swapaxes(before, -1, -2)
     if kind.is_penalised and (problem.zeta > 0).all():
         return simplex_ridge(columns, target, problem.allowed, eta=n_pre * problem.zeta**2)
-    gram = before @ columns
-    eta = n_pre * (_TINY * float(problem.noise.mean())) ** 2
-    gram = np.atleast_3d(gram) if gram.ndim == 3 else gram[None]
-    gram = gram + eta * np.eye(gram.shape[-1])
-    linear = target @ columns if columns.ndim == 2 else (target[:, None] @ columns)[:, 0]
-    return simplex_qp(gram, linear, problem.allowed)
+    return simplex_even(columns, target, problem.allowed)
 
 
 def _period_weights(problem: Problem) -> Floats:
@@ -159,16 +157,16 @@ def _period_weights(problem: Problem) -> Floats:
     return simplex_qp(gram, linear, np.ones(linear.shape, dtype=bool))
 
 
-def stepwise_weights(problem: Problem, kind: Kind) -> tuple[Floats, Floats]:
+def stepwise_weights(problem: Problem, kind: Kind, *, steps: int = STEPS) -> tuple[Floats, Floats]:
     """Find the same weights by the steps and the stopping rule of R ``synthdid``.
 
-    Its iterations stop where they no longer matter much: for weights that are weakly identified,
-    the estimate's third digit hangs on them. ``pool`` must be shared.
+    Its iterations stop where they no longer matter much. Where weights are weakly identified, or
+    not unique without a penalty, the estimate hangs on where they stop. ``pool`` must be shared.
     """
     n, n_pre = len(problem.treated), int(problem.pre.sum())
     allowed, noise = problem.allowed, problem.noise
     n_allowed = allowed.sum(axis=1)
-    solve = _Steps(noise * 1e-5)
+    solve = _Steps(noise * 1e-5, steps)
     before, target = problem.pool[:, problem.pre].T[None], problem.treated[:, problem.pre]
     if not kind.fits_units:
         omega = allowed / n_allowed[:, None]
@@ -191,6 +189,7 @@ def stepwise_weights(problem: Problem, kind: Kind) -> tuple[Floats, Floats]:
 @dataclass(frozen=True, slots=True)
 class _Steps:
     min_decrease: Floats
+    most: int
 
     def __call__(
         self,
@@ -202,7 +201,7 @@ class _Steps:
     ) -> Floats:
         """Solve roughly, drop small weights, solve again from there: as ``synthdid`` does."""
         start: Floats | None = None
-        for most in (100, STEPS):
+        for most in (100, self.most):
             weights = simplex_weights(
                 matrix,
                 target,

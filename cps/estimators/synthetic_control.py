@@ -20,7 +20,7 @@ from cps.estimators._options import Free, Number
 from cps.estimators._scale import effect_measure, natural_scale, path_points
 from cps.estimators._synth_control import Notes, Rules, control_gaps
 from cps.estimators._synth_errors import placebo_starts
-from cps.estimators._synth_findings import few_donors, few_pre_periods, no_placebo, poor_fit
+from cps.estimators._synth_findings import few_donors, few_pre_periods, no_placebo, quality_of_fit
 from cps.estimators._synth_gaps import Calendar, Gaps, Slices
 from cps.estimators._synth_placebo import (
     Errors,
@@ -103,7 +103,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     starts = _starts(design)
     given, drawn = _placebo_assignments(design, starts, options, seed)
     actual, placebos, notes = _with_placebos(design, starts, given, calendar, options)
-    own, errors = prediction_errors(actual, calendar), prediction_errors(placebos, calendar)
+    variance = float(design.y[design.is_donor].var())
+    own, errors = (prediction_errors(one, calendar, variance) for one in (actual, placebos))
     overall = _overall(
         actual,
         calendar,
@@ -113,7 +114,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         level=level,
     )
     first, n_placebos, cells = min(design.cohorts), len(placebos.gaps), Slices.of(calendar)
-    findings = poor_fit(design, actual, calendar)
+    findings = quality_of_fit(design, actual, calendar)
     if not n_placebos and options["placebo_pool"] != "none":
         findings = (*findings, no_placebo(design))
     return Effect(

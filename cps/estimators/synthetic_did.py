@@ -13,6 +13,7 @@ pre-period: the noise level, and so the penalty, is taken from first differences
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ from cps.estimators._synth_gaps import (
     fixed_weights,
     gaps_under,
 )
-from cps.estimators._synth_weights import KINDS, exact_weights, noise_level, stepwise_weights
+from cps.estimators._synth_weights import KINDS, STEPS, exact_weights, noise_level, stepwise_weights
 from cps.result import Effect, EventTimeEffect, PeriodEffect, Weight
 
 REFERENCE = "Arkhangelsky et al. (2021), AER 111(12), doi:10.1257/aer.20190159"
@@ -66,6 +67,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "solver": ("synthdid", "exact"),
 }
 __all__ = ["DRAWS"]
+_DRAWN_STEPS = 1_000  # of the steps that R takes 10,000 of, where there are many assignments
 _NAMES = {
     "sdid": NAME,
     "sc": Text("合成控制", "Synthetic control"),
@@ -101,7 +103,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     draws units with replacement. Covariates are taken out beforehand, and stay out.
     ``solver="synthdid"`` stops where R's iterations stop, so that published digits are met;
     ``exact`` goes on to the last digit, and is faster. Placebos are exact wherever the penalty
-    makes weights unique, or donors are drawn.
+    makes weights unique.
     """
     kind, calendar = KINDS[options["weights"]], _calendar(design)
     starts, (y, solve) = _starts(design), _adjusted(design, options)
@@ -172,14 +174,14 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
-    """Give the estimate alone, its weights solved to the last digit."""
+    """Give the estimate alone; weights that a penalty makes unique are solved to the last digit."""
     y, solve = _adjusted(design, options)
     gaps = gaps_under(
         y,
         _starts(design)[None],
         _calendar(design),
         KINDS[options["weights"]],
-        solve or exact_weights,
+        solve or _many(options),
     )
     return float(gaps.mean(_calendar(design).is_post)[0])
 
@@ -187,7 +189,7 @@ def point(design: Design, *, options: Mapping[str, str]) -> float:
 def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
     """Give the estimates under many assignments, shape (n_assignments,).
 
-    Weights are solved to the last digit. Covariates are taken out once, as the design's own
+    Weights that a penalty makes unique are solved to the last digit. Covariates are taken out once, as the design's own
     assignment has it (``optimized``: anew each time). NaN where an assignment leaves fewer than two
     units to compare with, or too few periods before a start.
     """
@@ -205,9 +207,21 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
     elif not unfit.all():
         y, _ = _adjusted(design, options)
         calendar = Calendar(calendar.periods, cohorts[~short], design.anticipation)
-        gaps = gaps_under(y, starts[~unfit], calendar, kind, exact_weights)
+        gaps = gaps_under(y, starts[~unfit], calendar, kind, _many(options))
         found[~unfit] = gaps.mean(calendar.is_post)
     return found
+
+
+def _many(options: Mapping[str, str], steps: int = _DRAWN_STEPS) -> Solver:
+    """Choose how the weights of many assignments are found.
+
+    To the last digit where they are unique. Where no penalty makes them so, where R's steps stop is
+    part of what its estimate is, and placebos must be found as the estimate is.
+    """
+    kind = KINDS[options["weights"]]
+    if kind.is_penalised or not kind.fits_units or options["solver"] == "exact":
+        return exact_weights
+    return partial(stepwise_weights, steps=steps)
 
 
 def _pre(design: Design, cohort: int) -> NDArray[np.bool_]:
@@ -286,9 +300,7 @@ def _spread(
     if way == "placebo":
         treated = np.sort(starts[np.isfinite(starts)])
         given, drawn = placebo_starts(treated, design.n_donors, seed)
-        # Steps that stop early are followed where a published number may have been made by them.
-        stepwise = not drawn and not kind.is_penalised and options["solver"] == "synthdid"
-        solve = stepwise_weights if stepwise else exact_weights
+        solve = _many(options, STEPS if not drawn else _DRAWN_STEPS)
         pool = _rows(y, design.is_donor)
         return Spread(way, gaps_under(pool, given, calendar, kind, solve, noise=noise), drawn)
     takes_part = np.flatnonzero(~np.isnan(starts))
