@@ -108,7 +108,8 @@ def finish_design(
     _freeze(arrays, is_donor)
     cluster = None if clusters is None else tuple(clusters[unit] for unit in kept)
     regime_of = () if regimes is None else tuple(regimes.get(period) for period in periods)
-    reserve = _reserve(frame, reserved or {}, periods, form=form)
+    always = {one.unit: one.reason for one in more if one.unit and one.reason == "always_treated"}
+    reserve = _reserve(frame, {**(reserved or {}), **always}, periods, form=form)
     design = Design(
         name=name,
         outcome=outcome,
