@@ -107,9 +107,7 @@ def make_run(
         "effects": tuple(effects),
         "checks": tuple(checks),
         "indicators": dict(indicators or {}),
-        "findings": _each_once(
-            (*findings, *design.findings, *(one for effect in effects for one in effect.findings))
-        ),
+        "findings": _each_once((*findings, *design.findings, *_worth_telling(effects))),
         "is_synthetic": design.is_synthetic,
         "extra": dict(extra or {}),
     }
@@ -313,6 +311,15 @@ def _design_frame(design: Design) -> Any:
         },
         schema_overrides={"cohort": pl.Int32, "period": pl.Int32},
     )
+
+
+def _worth_telling(effects: Sequence[Effect]) -> tuple[Finding, ...]:
+    """Give all findings on the headline, and of the other methods each kind of warning once."""
+    told = list(effects[0].findings) if effects else []
+    for effect in effects[1:]:
+        known = {one.code for one in told}
+        told += [one for one in effect.findings if one.severity != "note" and one.code not in known]
+    return tuple(told)
 
 
 def _each_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -26,6 +26,8 @@ INFERENCE_PACKAGE = f"{PACKAGE}.inference"
 _KIND = Text("估计方法", "estimator")
 _INFERENCE_KIND = Text("推断方法", "way of inference")
 _NOT_METHODS = ("registry", "battery")
+# Warnings about a method's own errors, which an inference put in their place makes moot.
+_ABOUT_OWN_ERRORS = ("W-EST-FEW-TREATED", "W-EST-ALONE-IN-COHORT")
 
 
 class Refit:
@@ -154,7 +156,11 @@ def estimate(
         design, effect, Refit(design, module, chosen), level=level, seed=seed, options=ways
     )
     named = dataclasses.replace(
-        inferred, inference=inference, inference_name=way.NAME, assumes=way.ASSUMES
+        inferred,
+        inference=inference,
+        inference_name=way.NAME,
+        assumes=way.ASSUMES,
+        findings=tuple(one for one in inferred.findings if one.code not in _ABOUT_OWN_ERRORS),
     )
     return _with_reliability(design, named)
 
