@@ -15,7 +15,7 @@ from benchmarks.simulation.cells import TOO_SLOW, Tally, Task, run, summarise
 from benchmarks.simulation.designs import PROCESSES, autoregressive, draw_design, processes
 from benchmarks.simulation.judge import Verdict, monte_carlo_error, verdicts
 from benchmarks.simulation.pairs import OWN, Pair, every_pair
-from benchmarks.simulation.runner import _resumed, _time_each, tasks
+from benchmarks.simulation.runner import _parts, _resumed, _time_each, tasks
 from benchmarks.simulation.write import table_row, write_reliability
 from cps.estimators import _reliability
 from cps.estimators._reliability import bucket, reliability
@@ -175,6 +175,16 @@ def test_time_is_shared_so_that_cheap_tasks_get_all_and_others_alike() -> None:
     assert _time_each([(cheap, 100), (dear, 100), (dear, 100)], 21.8) == pytest.approx(10.45)
     assert _time_each([(cheap, 100)], 60.0) == pytest.approx(0.9)
     assert _time_each([], 60.0) == 0.0
+
+
+def test_what_can_be_finished_comes_first_and_every_replication_once() -> None:
+    cheap, dear = (Task("villages", n, "zero", Pair("group_time_att", (), OWN)) for n in (1, 3))
+    tallies = {cheap: Tally(tried=5, seconds=0.05), dear: Tally(tried=5, seconds=5.0)}
+    parts = [(task, reps) for task, reps, _ in _parts([dear, cheap], tallies, 100, 10.0)]
+    assert parts[0][0] is cheap and parts[-1][0] is dear
+    for task, last in ((cheap, 100), (dear, 15)):
+        reps = [rep for one, part in parts if one is task for rep in part]
+        assert reps == list(range(5, last))
 
 
 def test_a_cut_off_run_goes_on_from_what_is_in_sequence_and_of_the_same_code(
