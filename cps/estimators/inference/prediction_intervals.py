@@ -55,6 +55,8 @@ OPTIONS = {
 }
 _LEAST = 10  # with 8 periods, intervals of 95% miss in 15% of panels, with 6 in 28%
 _FEW = 20
+# 12 to 60 pre-periods, 30 donors on two random walks, errors with an autocorrelation of 0.3.
+_MISSES = "7–12%"
 
 Floats = NDArray[np.float64]
 
@@ -209,9 +211,11 @@ def _findings(design: Design, effect: Effect, series: Series, overall: Estimate)
             "N-INF-PREDICTION",
             "note",
             Text(
-                f"区间为预测区间，包含启动后误差；平均效应 {overall.att:.6g}（原估计 {effect.overall.att:.6g}）",
+                f"区间为预测区间，包含启动后误差；平均效应 {overall.att:.6g}（原估计 {effect.overall.att:.6g}）。"
+                f"模拟中 95% 的单期区间在 {_MISSES} 的面板中未含真值",
                 f"intervals are prediction intervals, errors after the start included; average "
-                f"effect {overall.att:.6g} (as estimated: {effect.overall.att:.6g})",
+                f"effect {overall.att:.6g} (as estimated: {effect.overall.att:.6g}); in simulations "
+                f"single-period intervals of 95% missed the truth in {_MISSES} of panels",
             ),
             design.name,
             Text("与保形推断对照", "compare conformal inference"),
