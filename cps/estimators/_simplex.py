@@ -18,6 +18,7 @@ _MOST_ROUNDS = 40  # of Newton steps; a handful is usual
 _MOST_HALVINGS = 30
 _RELATIVE = 1e-11  # of a problem's scale: below it a gradient is rounding
 _PERFECT, _TO_EVEN, _NEARLY = 1e-13, 1e-11, 1e-9  # of a problem's scale, in squares
+_FLAT = 1e-15  # of all curvature: keeps a direction without any from making a system singular
 _JITTER = 1e-13  # keeps equal columns from making a system singular
 
 
@@ -191,7 +192,7 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
         force = here * rate - goal[active] + rows.times(np.where(positive, score, 0.0))
         curve = rows.products(positive)
         # Directions that nothing bends, such as those of periods that all units share.
-        floor = _JITTER * (1 + np.trace(curve, axis1=1, axis2=2))
+        floor = _FLAT * (1 + np.trace(curve, axis1=1, axis2=2))
         curve[:, corner, corner] += rate + floor[:, None]
         step = np.asarray(np.linalg.solve(curve, -force[:, :, None])[:, :, 0], float)
         length = _line_search(

@@ -72,9 +72,10 @@ def optimized(
     # What weights are fitted on has its means taken out; that is linear, so it is done once.
     rows_y, rows_x = _centred(y[:n0], 0), _centred(x[:, :n0], 1)
     columns_y, columns_x = _centred(y[:, :t0].T, 0), np.swapaxes(_centred(x[:, :, :t0], 2), 1, 2)
+    flat_rows, flat_columns = rows_x.reshape(len(x), -1), columns_x.reshape(len(x), -1)
     for step in range(_STEPS + 1):
-        across = rows_y - np.tensordot(beta, rows_x, axes=1)
-        along = columns_y - np.tensordot(beta, columns_x, axes=1)
+        across = rows_y - (beta @ flat_rows).reshape(rows_y.shape)
+        along = columns_y - (beta @ flat_columns).reshape(columns_y.shape)
         lam = _step(across[:, :t0], across[:, t0], lam, small)
         omega = _step(along[:, :n0], along[:, n0], omega, large)
         error_lam = across[:, :t0] @ lam - across[:, t0]

@@ -191,6 +191,39 @@ def test_interval_and_rank_by_hand() -> None:
     assert inverted_interval(5.0, (0.1, 30.0), ratios, 0.95) is None
 
 
+def test_a_perfect_fit_with_few_periods_is_said_and_does_not_hang_on_the_order() -> None:
+    donors = walks(30, 12)
+    late = 2010  # two periods before, thirty donors: many mixes fit
+    treated = donors[:20].mean(axis=0) + np.where(late <= YEARS, 2.0, 0.0)
+    y = np.vstack([treated, donors])
+    effect = estimate(panel(y, [late] + [None] * 30), "synthetic_control")
+    assert [one.code for one in effect.findings] == ["W-EST-PERFECT-FIT"]
+    order = np.concatenate([[0], 1 + np.random.default_rng(0).permutation(30)])
+    turned = estimate(panel(y[order], [late] + [None] * 30), "synthetic_control")
+    assert turned.overall.att == pytest.approx(effect.overall.att, abs=1e-7)
+    # Where nothing is left before, units are ranked by what comes after, not by rounding errors.
+    table = effect.tables["placebo"]
+    perfect = [i for i, one in enumerate(table["pre_mspe"]) if one == table["pre_mspe"][0]]
+    assert len(perfect) > 5
+    ratio = np.array(table["ratio"], float)[perfect]
+    assert np.argsort(ratio).tolist() == np.argsort(np.array(table["post_mspe"])[perfect]).tolist()
+
+
+def test_outcomes_that_never_move_have_no_effect_and_no_made_up_number() -> None:
+    design = panel(walks(6, 1), [START] + [None] * 5)
+    flat = np.full(design.y.shape, 3.0)
+    design = dataclasses.replace(design, y=flat, y_natural=flat)
+    for options in ({}, {"intercept": "yes"}, {"augment": "ridge", "ridge": "1"}):
+        effect = estimate(design, "synthetic_control", options=options)
+        assert effect.overall.att == pytest.approx(0.0, abs=1e-12)
+        assert effect.overall.p_value is None or effect.overall.p_value == 1.0
+        assert all(np.isfinite(one) for one in effect.placebos)
+    for weights in ("sdid", "sc", "did"):
+        effect = estimate(design, "synthetic_did", options={"weights": weights})
+        assert effect.overall.att == pytest.approx(0.0, abs=1e-12)
+        assert effect.overall.se is None
+
+
 def test_several_treated_units_are_their_mean_or_each_its_own() -> None:
     donors = walks(10, 6)
     gain = np.where(YEARS >= START, 2.0, 0.0)
