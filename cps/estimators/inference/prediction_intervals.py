@@ -41,10 +41,10 @@ NAME = Text("合成控制的预测区间", "Prediction intervals for synthetic c
 REFERENCE = "Cattaneo, Feng & Titiunik (2021), JASA 116(536), doi:10.1080/01621459.2021.1979561"
 ASSUMES = Text(
     "给定对照单位的结果，启动前后的误差条件均值与离散程度可由对照单位的结果预测；权重误差由启动前残差模拟；"
-    "两部分的概率各占一半，区间偏保守",
+    "两部分各占误差概率的一半",
     "given the donors' outcomes, the errors' mean and spread after the start are predicted by them "
     "as before it; the weights' error is simulated from pre-period residuals; each part takes half "
-    "of the error probability, so that intervals are wide rather than narrow",
+    "of the error probability",
 )
 OPTIONS = {
     "errors": ("gaussian", "ls", "qreg"),

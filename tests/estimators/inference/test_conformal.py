@@ -12,6 +12,7 @@ from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import DesignError
 from cps.estimators.inference._conformal_proxies import (
+    augmented_control,
     constrained_lasso,
     difference_in_differences,
     factor_model,
@@ -103,6 +104,23 @@ def test_the_constrained_lasso_is_least_squares_where_the_constraint_is_slack() 
     design = np.column_stack([np.ones(40), donors.T])
     slow = treated - design @ np.linalg.lstsq(design, treated, rcond=None)[0]
     np.testing.assert_allclose(constrained_lasso(treated[None], donors)[0], slow, atol=1e-8)
+
+
+def test_ridge_augmentation_lies_between_the_control_and_a_regression_on_all_donors() -> None:
+    rng = np.random.default_rng(6)
+    donors, treated = rng.normal(size=(5, 30)), rng.normal(size=(12, 30))
+    plain = synthetic_control(treated, donors)
+    np.testing.assert_allclose(
+        augmented_control(1e12, has_intercept=False)(treated, donors), plain, atol=1e-8
+    )
+    # Without a penalty: least squares with weights of any sign that add to one.
+    level = donors.mean(axis=0)
+    columns = (donors - level).T
+    left = (treated - level).T
+    slow = left - columns @ np.linalg.lstsq(columns, left, rcond=None)[0]
+    np.testing.assert_allclose(
+        augmented_control(1e-9, has_intercept=False)(treated, donors), slow.T, atol=1e-6
+    )
 
 
 def test_p_values_are_the_share_of_permutations_counted_one_by_one() -> None:
