@@ -182,7 +182,8 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
     dual = np.zeros((n, m + 1))
     dual[:, m] = 1 / allowed.sum(axis=1)
     result = np.zeros((n, k))
-    active = np.arange(n)
+    is_strong = eta > 1e-3 * float((matrix**2).sum(axis=-2).max())
+    active, settled = np.arange(n), np.zeros(n, dtype=bool)
     corner = np.arange(m + 1)
     for _ in range(_MOST_ROUNDS):
         rows, rate = every.of(active), rates[active]
@@ -202,7 +203,11 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
         score = rows.transposed_times(dual[active])
         moved = barrier & (score > 0)
         result[active] = np.where(moved, score, 0.0)
-        active = active[~((length == 1.0) & (moved == positive).all(axis=1))]
+        # Under a small penalty, a second full step takes out the first one's rounding.
+        stays = (length == 1.0) & (moved == positive).all(axis=1)
+        done = stays & (is_strong | settled)[active]
+        settled[active] = stays
+        active = active[~done]
         if not len(active):
             break
     if len(active):
