@@ -6,6 +6,8 @@ section 4: the draws have the estimated covariance, here without a multiplier fo
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from cps.estimators._group_cells import Cells, Floats, Ints
@@ -90,8 +92,13 @@ class CellDraws:
         Those with a standard error.
     errors, other, n_control : ndarray, shape (n_cells,)
         Standard error, mean change of the comparison, and its sum of weights.
-    total, mean, second, sizes : ndarray
+    total, mean : ndarray
         As in ``Moments``.
+    roots : list of ndarray, shapes (n_periods + 1, n_sources of the cohort)
+        What independent normals become in each cohort: sums of weight times (outcome less cohort
+        mean, one).
+    sources : list of ndarray of int, or None
+        Which of the normals they are, where cohorts share some; None if each has its own.
     """
 
     def __init__(
@@ -103,8 +110,8 @@ class CellDraws:
         n_control: Floats,
         total: Floats,
         mean: Floats,
-        second: Floats,
-        sizes: Ints,
+        roots: list[Floats],
+        sources: list[Ints] | None = None,
     ) -> None:
         self.cells = cells
         self.mean = mean
@@ -112,15 +119,22 @@ class CellDraws:
         self.of_control = 1.0 / (errors * n_control)
         self.lift = other * self.of_control
         self.is_inside = cells.cohort >= cells.rank
-        self.roots = [
-            root_of(one, int(size)) for one, size in zip(second, sizes.tolist(), strict=True)
-        ]
+        self.roots = roots
+        ends = np.cumsum([0, *(root.shape[1] for root in roots)])
+        self.sources = (
+            [np.arange(first, last) for first, last in itertools.pairwise(ends.tolist())]
+            if sources is None
+            else sources
+        )
+        self.n_sources = max(int(one.max()) + 1 for one in self.sources if len(one))
+        self.has_shared = sources is not None
 
     def largest(self, n_draws: int, rng: np.random.Generator) -> Floats:
         """Draw the largest error in standard errors, shape (n_draws,)."""
-        if sum(root.shape[1] for root in self.roots) <= _FEW_SOURCES:
+        if self.n_sources <= _FEW_SOURCES:
             return largest_of_root(self._loadings(), n_draws, rng)
-        step = max(_AT_ONCE // self.mean[:, 0].size // (self.mean.shape[1] + 1), 32)
+        held = self.mean[:, 0].size * (self.mean.shape[1] + 1)
+        step = max(_AT_ONCE // max(held, self.n_sources if self.has_shared else 0), 32)
         return np.concatenate(
             [
                 self._largest_at_once(min(step, n_draws - first), rng)
@@ -131,7 +145,7 @@ class CellDraws:
     def _loadings(self) -> Floats:
         """Give each cell's error as a linear form of independent normals."""
         cells = self.cells
-        parts = []
+        found = np.zeros((len(cells.time), self.n_sources))
         for place, root in enumerate(self.roots):
             whole = root.copy()
             whole[:-1] += self.mean[place][:, None] * root[-1]
@@ -141,14 +155,23 @@ class CellDraws:
             own = np.flatnonzero(cells.cohort == place)
             change = root[cells.time[own]] - root[cells.base[own]]
             part[own] += change * self.of_treated[own, None]
-            parts.append(part)
-        return np.hstack(parts)
+            found[:, self.sources[place]] += part
+        return found
 
     def _largest_at_once(self, size: int, rng: np.random.Generator) -> Floats:
         n_cohorts, n_periods = self.mean.shape
         own = np.empty((n_cohorts, n_periods + 1, size), np.float32)
+        shared = (
+            rng.standard_normal((self.n_sources, size), dtype=np.float32)
+            if self.has_shared
+            else None
+        )
         for place, root in enumerate(self.roots):
-            drawn = rng.standard_normal((root.shape[1], size), dtype=np.float32)
+            drawn = (
+                rng.standard_normal((root.shape[1], size), dtype=np.float32)
+                if shared is None
+                else shared[self.sources[place]]
+            )
             own[place] = root.astype(np.float32) @ drawn
         pooled = own.copy()
         pooled[:, :-1] += self.mean.astype(np.float32)[:, :, None] * own[:, -1:, :]

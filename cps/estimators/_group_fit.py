@@ -10,6 +10,7 @@ import numpy as np
 
 from cps.estimators._group_aggregate import Averages, Window, average, each_cell
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints, plan_cells, sort_cohorts
+from cps.estimators._group_clusters import ClusterErrors
 from cps.estimators._group_draws import critical_value, largest_of
 from cps.estimators._group_moments import (
     CohortErrors,
@@ -21,6 +22,7 @@ from cps.estimators._group_moments import (
 from cps.estimators._group_rows import (
     Panel,
     RowErrors,
+    StreamErrors,
     fit_cells,
     is_constant,
     membership,
@@ -29,6 +31,9 @@ from cps.estimators._group_rows import (
 # An error of zero means that there is none to speak of: R did's threshold, made free of units.
 _NO_ERROR = 10 * np.sqrt(np.finfo(float).eps)
 _MOST_RESTRICTIONS = 400
+_MOST_HELD = 1 << 25  # numbers of influence functions: 256 MB
+
+Errors = CohortErrors | RowErrors | StreamErrors
 
 
 Failed = tuple[int, int, str]  # cohort, period, reason
@@ -95,12 +100,7 @@ def sorted_starts(cohort: tuple[int | None, ...]) -> Cohorts:
 
 def has_shortcut(panel: Panel) -> bool:
     """Tell whether counts, means and Gram matrices by cohort say everything."""
-    return (
-        panel.is_complete
-        and panel.covariates is None
-        and panel.cluster is None
-        and is_constant(panel.weights)
-    )
+    return panel.is_complete and panel.covariates is None and is_constant(panel.weights)
 
 
 def fit_effects(
@@ -115,48 +115,59 @@ def fit_effects(
     weight = panel.unit_weights() if panel.weights is not None else None
     short = has_shortcut(panel)
     planned = plan_cells(cohorts.starts, periods, ask.anticipation, ask.control, ask.base)
-    moments = cohort_moments(panel.y, cohorts, weight) if short else None
+    moments = (
+        cohort_moments(panel.y, cohorts, weight, with_second=panel.cluster is None)
+        if short
+        else None
+    )
     total = _totals(cohorts, weight) if moments is None else moments.total
     if not total[-1] > 0:
         # Nobody is never treated: the last cohort serves as comparison alone, as in R did.
         planned = planned.keep(planned.cohort < len(cohorts.starts) - 1)
     cells = planned.keep(planned.is_base | (control_totals(planned, total) > 0))
-    errors: CohortErrors | RowErrors
+    errors: Errors
     if moments is not None:
         att, _, _ = cell_effects(cells, moments)
         failed: dict[int, str] = {}
         scale = moments.scale
     else:
-        fitted = fit_cells(panel, cohorts, cells, ask.method)
+        is_small = panel.n_rows * len(cells.time) <= _MOST_HELD
+        fitted = fit_cells(panel, cohorts, cells, ask.method, with_influence=is_small)
         att, failed = fitted.att, fitted.failed
         scale = float(np.sqrt(np.nanmean(panel.y**2)))
     is_fine = np.isfinite(att)
     cells, lost, att = cells.keep(is_fine), cells.keep(~is_fine), att[is_fine]
     if not (cohorts.starts[cells.cohort] <= periods[cells.time]).any():
         return _failures(cohorts, periods, lost, failed)
-    if moments is not None:
+    if moments is not None and panel.cluster is not None:
+        errors = ClusterErrors(
+            cells, moments, y=panel.y, cohorts=cohorts, weights=weight, cluster=panel.cluster
+        )
+    elif moments is not None:
         errors = CohortErrors(cells, moments)
     else:
-        influence = np.zeros((0, 0)) if fitted.influence is None else fitted.influence
         by_cohort = membership(cohorts, panel.unit_weights(), panel.cluster)
-        errors = RowErrors(influence if is_fine.all() else influence[:, is_fine], by_cohort)
+        if fitted.influence is None:
+            errors = StreamErrors(panel, cohorts, cells, ask.method, by_cohort)
+        else:
+            kept = fitted.influence if is_fine.all() else fitted.influence[:, is_fine]
+            errors = RowErrors(kept, by_cohort)
     averages = average(
         cells, att, total[:-1], starts=cohorts.starts, periods=periods, window=ask.window
     )
     smallest = _NO_ERROR * min(1.0, scale)
     rng = np.random.default_rng(seed)
-    cell_errors = _errors(errors.variances(), smallest)
     families, overall, event_covariance = _averaged(
         averages, errors, smallest=smallest, n_draws=ask.n_draws, level=level, rng=rng
     )
+    cell_errors = _errors(errors.variances(), smallest)
     critical = None
     if ask.n_draws and np.isfinite(cell_errors).any():
         drawn = errors.largest(cell_errors, ask.n_draws, rng)
-        critical = critical_value(drawn, level, _pointwise(level))
+        critical = critical_value(drawn, level, _pointwise(level)) if len(drawn) else None
     observed, counterfactual = _paths(
         panel, cohorts, periods, ask, moments=moments, total=total, known=(cells, att)
     )
-    n_rows = len(panel.y) if panel.cluster is None else int(panel.cluster.max()) + 1
     return Fit(
         cohorts=cohorts,
         total=total,
@@ -178,7 +189,7 @@ def fit_effects(
             cohorts=cohorts,
             periods=periods,
             anticipation=ask.anticipation,
-            n_rows=n_rows,
+            n_rows=panel.n_rows,
         ),
     )
 
@@ -209,7 +220,7 @@ def _pointwise(level: float) -> float:
 
 def _averaged(
     averages: Averages,
-    errors: CohortErrors | RowErrors,
+    errors: Errors,
     *,
     smallest: float,
     n_draws: int,
@@ -309,7 +320,7 @@ def _pretests(
     cells: Cells,
     att: Floats,
     cell_errors: Floats,
-    errors: CohortErrors | RowErrors,
+    errors: Errors,
     *,
     cohorts: Cohorts,
     periods: Ints,
@@ -318,6 +329,8 @@ def _pretests(
 ) -> list[tuple[str, Pretest]]:
     start, period = cohorts.starts[cells.cohort], periods[cells.time]
     before = np.flatnonzero((period < start) & np.isfinite(cell_errors))
+    if isinstance(errors, StreamErrors):
+        return []
     if not 0 < len(before) <= min(_MOST_RESTRICTIONS, n_rows - 1):
         return []
     chosen = np.isin(np.arange(len(att)), before)

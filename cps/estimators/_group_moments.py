@@ -15,7 +15,7 @@ import numpy as np
 
 from cps.estimators._group_aggregate import Sums
 from cps.estimators._group_cells import Cells, Cohorts, Floats, Ints
-from cps.estimators._group_draws import CellDraws
+from cps.estimators._group_draws import CellDraws, root_of
 
 _CHUNK = 1 << 19  # numbers in a block of rows: about 4 MB
 
@@ -254,20 +254,24 @@ class CohortErrors:
         errors : ndarray, shape (n_cells,)
             Standard errors; a cell without one (NaN) is left out.
         """
-        seen = np.isfinite(errors) & self.is_used
-        if not seen.any():
+        seen = np.flatnonzero(np.isfinite(errors) & self.is_used)
+        if not len(seen):
             return np.zeros(n_draws)
-        draws = CellDraws(
-            self.cells.keep(seen),
+        return self._draws(seen, errors).largest(n_draws, rng)
+
+    def _draws(self, seen: Ints, errors: Floats) -> CellDraws:
+        return CellDraws(
+            self.cells.keep(np.isin(np.arange(len(errors)), seen)),
             errors=errors[seen],
             other=self.other[seen],
             n_control=self.n_control[seen],
             total=self.total,
             mean=self.mean,
-            second=self.second,
-            sizes=self.sizes,
+            roots=[
+                root_of(one, int(size))
+                for one, size in zip(self.second, self.sizes.tolist(), strict=True)
+            ],
         )
-        return draws.largest(n_draws, rng)
 
 
 def _grouped(label: Ints, n_labels: int) -> tuple[Ints, Ints]:

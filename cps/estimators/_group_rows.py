@@ -42,6 +42,11 @@ class Panel:
     is_complete: bool
     is_fixed: bool = field(default=True)
 
+    @property
+    def n_rows(self) -> int:
+        """Number of what errs on its own: clusters, or units."""
+        return len(self.y) if self.cluster is None else int(self.cluster.max()) + 1
+
     def unit_weights(self) -> Floats:
         """Give one weight a unit: the first period's, or with gaps the mean of those observed."""
         if self.weights is None:
@@ -84,35 +89,37 @@ def fit_cells(
     """
     att = np.zeros(len(cells.time))
     failed: dict[int, str] = {}
-    n_rows = len(panel.y) if panel.cluster is None else int(panel.cluster.max()) + 1
-    influence = np.zeros((n_rows, len(att)), order="F") if with_influence else None
-    groups = _panel_groups if panel.is_complete else _section_groups
-    for places, rows, effects, added in groups(panel, cohorts, cells, method):
+    influence = np.zeros((panel.n_rows, len(att)), order="F") if with_influence else None
+    for places, rows, effects, added in _groups(panel, cohorts, cells, method):
         if isinstance(effects, str) or not np.isfinite(effects).all():
             reason = effects if isinstance(effects, str) else "singular"
             att[places] = np.nan
             failed |= dict.fromkeys(places.tolist(), reason)
             continue
         att[places] = effects
-        if influence is None:
-            continue
-        if panel.cluster is None:
-            if panel.is_complete:
-                influence[rows[:, None], places[None, :]] = added
-            else:
-                np.add.at(influence, (rows[:, None], places[None, :]), added)
-        else:
-            influence[:, places] += _summed(added, panel.cluster[rows], n_rows)
+        if influence is not None:
+            influence[:, places] = _by_row(panel, rows, added)
     return Fitted(att, failed, influence)
 
 
-def _summed(added: Floats, cluster: Ints, n_rows: int) -> Floats:
+def _by_row(panel: Panel, rows: Ints, added: Floats) -> Floats:
+    """Sum what observations add by unit or cluster, shape (n_rows, n_cells of the group)."""
+    if panel.cluster is None and panel.is_complete:
+        found = np.zeros((panel.n_rows, added.shape[1]))
+        found[rows] = added
+        return found
+    row = rows if panel.cluster is None else panel.cluster[rows]
     return np.array(
-        [np.bincount(cluster, added[:, one], n_rows) for one in range(added.shape[1])]
+        [np.bincount(row, added[:, one], panel.n_rows) for one in range(added.shape[1])]
     ).T
 
 
 _Group = tuple[Ints, Ints, "Floats | str", Floats]
+
+
+def _groups(panel: Panel, cohorts: Cohorts, cells: Cells, method: str) -> Iterator[_Group]:
+    groups = _panel_groups if panel.is_complete else _section_groups
+    return groups(panel, cohorts, cells, method)
 
 
 def _panel_groups(panel: Panel, cohorts: Cohorts, cells: Cells, method: str) -> Iterator[_Group]:
@@ -244,6 +251,50 @@ class RowErrors:
         scaled = self.influence[:, seen] / errors[seen]
         root = root_of(scaled.T @ scaled) if len(seen) <= len(scaled) else scaled.T
         return largest_of_root(root, n_draws, rng)
+
+
+class StreamErrors:
+    """As ``RowErrors``, for panels too large to hold the influence functions.
+
+    They are made a second time, cohort by cohort, and only their averages are kept; so there are
+    no joint draws of the cells. ``covariances`` comes before ``variances``.
+
+    Parameters
+    ----------
+    cells : Cells
+        Those that can be fitted.
+    by_cohort : ndarray, shape (n_rows, n_cohorts)
+    """
+
+    def __init__(
+        self, panel: Panel, cohorts: Cohorts, cells: Cells, method: str, by_cohort: Floats
+    ) -> None:
+        self.panel = panel
+        self.cohorts = cohorts
+        self.cells = cells
+        self.method = method
+        self.by_cohort = by_cohort
+        self.squares = np.zeros(len(cells.time))
+
+    def variances(self) -> Floats:
+        """Give the variance of each cell's ATT(g, t), shape (n_cells,)."""
+        return self.squares
+
+    def covariances(self, sums: Sequence[Sums]) -> list[Floats]:
+        """Give the covariance of each kind of sums; as ``CohortErrors.covariances``."""
+        each = [self.by_cohort @ one.of_totals.T for one in sums]
+        for places, rows, _, added in _groups(self.panel, self.cohorts, self.cells, self.method):
+            block = _by_row(self.panel, rows, added)
+            self.squares[places] = np.einsum("ij,ij->j", block, block)
+            for one, total in zip(sums, each, strict=True):
+                for column, cell in enumerate(places.tolist()):
+                    if one.place[cell] >= 0:
+                        total[:, one.place[cell]] += block[:, column] * one.weight[cell]
+        return [np.asarray(one.T @ one) for one in each]
+
+    def largest(self, errors: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
+        """Give none: the joint law of all cells is not known."""
+        return np.zeros(0)
 
 
 def membership(cohorts: Cohorts, weight: Floats, cluster: Ints | None) -> Floats:

@@ -95,6 +95,23 @@ def few_clusters(design: Design) -> tuple[Finding, ...]:
     )
 
 
+def no_cell_bands(design: Design, n_cells: int) -> Finding:
+    """Say that the cells have no simultaneous band, only intervals of their own."""
+    return Finding(
+        "N-EST-NO-CELL-BANDS",
+        "note",
+        Text(
+            f"面板过大，{n_cells} 个批次-时期没有同时置信带，只有各自的区间",
+            f"the panel is too large for simultaneous bands over {n_cells} cohort-periods: each has "
+            "its own interval only",
+        ),
+        design.name,
+        Text(
+            "按启动后期数、批次和年份的置信带仍可用", "those by event time, cohort and period hold"
+        ),
+    )
+
+
 def left_out_cells(design: Design, failed: Sequence[tuple[int, int, str]]) -> tuple[Finding, ...]:
     """Name the ATT(g, t) that could not be estimated, by reason."""
     labels = dict(zip(design.periods, design.period_labels, strict=True))

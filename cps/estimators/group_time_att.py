@@ -20,7 +20,7 @@ from cps.estimators._group_aggregate import Window
 from cps.estimators._group_fit import Ask, Family, Fit, fit_effects, has_shortcut, sorted_starts
 from cps.estimators._group_points import effect_alone, effects_under
 from cps.estimators._group_rows import Panel, is_constant
-from cps.estimators._group_words import few_clusters, few_treated, left_out_cells
+from cps.estimators._group_words import few_clusters, few_treated, left_out_cells, no_cell_bands
 from cps.estimators._options import Number
 from cps.estimators._scale import effect_measure, natural_scale, normal_estimate
 from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PathPoint, PeriodEffect
@@ -159,6 +159,11 @@ def _effect(design: Design, fitted: Fit, *, level: float, options: Mapping[str, 
     }
     overall = aggregations["simple"]
     first = int(starts[0])
+    lacks_bands = (
+        options["draws"] != "0"
+        and fitted.group_time.critical is None
+        and bool(np.isfinite(fitted.group_time.se).any())
+    )
     event_time = periods[fitted.cells.time] - starts[fitted.cells.cohort]
     return Effect(
         initiative=design.name,
@@ -212,6 +217,7 @@ def _effect(design: Design, fitted: Fit, *, level: float, options: Mapping[str, 
             *few_treated(design, starts, sizes),
             *few_clusters(design),
             *left_out_cells(design, fitted.failed),
+            *([no_cell_bands(design, len(fitted.cells.time))] if lacks_bands else []),
         ),
         design_hash=design.design_hash,
         assumes=ASSUMES,

@@ -11,7 +11,7 @@ from cps.estimators._drdid_parts import Unfit, calibrated_scores, scores
 from cps.estimators._drdid_sections import section_effect
 from cps.estimators._group_aggregate import each_cell
 from cps.estimators._group_cells import plan_cells
-from cps.estimators._group_draws import CellDraws, root_of
+from cps.estimators._group_draws import root_of
 from cps.estimators._group_fit import _chi_square_tail, sorted_starts
 from cps.estimators._group_moments import CohortErrors, cohort_moments
 
@@ -134,16 +134,7 @@ def test_both_ways_to_draw_the_largest_error_have_the_law_of_the_covariance(
     np.testing.assert_allclose(np.diagonal(covariance), errors.variances(), atol=1e-13)
     se = np.sqrt(errors.variances())
     seen = se > 0
-    draws = CellDraws(
-        cells.keep(seen),
-        errors=se[seen],
-        other=errors.other[seen],
-        n_control=errors.n_control[seen],
-        total=errors.total,
-        mean=errors.mean,
-        second=errors.second,
-        sizes=errors.sizes,
-    )
+    draws = errors._draws(np.flatnonzero(seen), np.where(seen, se, np.nan))
     loadings = draws._loadings()
     expected = covariance[np.ix_(seen, seen)] / np.outer(se[seen], se[seen])
     np.testing.assert_allclose(loadings @ loadings.T, expected, atol=1e-9)

@@ -35,13 +35,16 @@ def panel(n_units: int = 60, seed: int = 1) -> pl.DataFrame:
         + np.where(cohort[:, None] <= PERIODS, 0.5, 0.0)
         + rng.normal(0, 0.5, (n_units, len(PERIODS)))
     )
+    weight = rng.uniform(0.3, 3, n_units)
     return pl.DataFrame(
         {
             "unit": np.repeat(np.arange(n_units), len(PERIODS)),
             "year": np.tile(PERIODS, n_units),
             "y": y.ravel(),
             "cohort": np.repeat(cohort, len(PERIODS)),
-            "w": np.repeat(rng.uniform(0.3, 3, n_units), len(PERIODS)),
+            "w": np.repeat(weight, len(PERIODS)),
+            # Weights that all but stand still take the way of weights that change.
+            "drift": np.repeat(weight, len(PERIODS)) * (1 + 1e-13 * np.tile(PERIODS, n_units)),
             "town": np.repeat(np.arange(n_units) * 7 % 23, len(PERIODS)),
             "x": np.repeat(x, len(PERIODS)),
             "moving": moving.ravel(),
@@ -138,7 +141,15 @@ def slow(design: Design, control: str, base: str) -> NDArray[np.float64]:
 @pytest.mark.parametrize("base", ["varying", "universal"])
 @pytest.mark.parametrize("anticipation", [0, 1])
 @pytest.mark.parametrize(
-    "columns", [{}, {"weights": "w"}, {"cluster": "town"}, {"weights": "w", "cluster": "town"}]
+    "columns",
+    [
+        {},
+        {"weights": "w"},
+        {"cluster": "town"},
+        {"weights": "w", "cluster": "town"},
+        {"weights": "drift"},
+        {"weights": "drift", "cluster": "town"},
+    ],
 )
 def test_effects_averages_and_errors_are_those_of_one_influence_function_a_cell(
     control: str, base: str, anticipation: int, columns: dict[str, str]
@@ -415,3 +426,24 @@ def test_point_estimates_of_the_registry_are_the_effect() -> None:
     assert point_estimate(one, "group_time_att") == pytest.approx(
         estimate(one, "group_time_att").overall.att, abs=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    "columns", [{"covariates": ["x"]}, {"weights": "drift", "cluster": "town"}, {"missing": "keep"}]
+)
+def test_influence_functions_that_are_not_held_give_the_same_numbers(
+    columns: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = panel(40)
+    if "missing" in columns:
+        frame = frame.filter(pl.col("unit") + pl.col("year") != 2020)
+    one = design(frame, **columns)
+    held = estimate(one, "group_time_att")
+    monkeypatch.setattr("cps.estimators._group_fit._MOST_HELD", 10)
+    streamed = estimate(one, "group_time_att")
+    np.testing.assert_allclose(numbers(streamed), numbers(held), atol=1e-12)
+    assert streamed.by_event_time[0].estimate.band_low is not None
+    # What is not held can't be drawn from: no bands for cells, and the page says so.
+    assert all(part.estimate.band_low is None for part in streamed.group_time)
+    assert "N-EST-NO-CELL-BANDS" in [found.code for found in streamed.findings]
+    assert "N-EST-NO-CELL-BANDS" not in [found.code for found in held.findings]
