@@ -168,6 +168,10 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
     -------
     ndarray, shape (n_problems, k)
     """
+    # In units of the longest column, so that yuan and millions of yuan have the same digits.
+    longest = float((matrix**2).sum(axis=-2).max())
+    unit = np.sqrt(longest) if longest > 0 else 1.0
+    matrix, target, eta = matrix / unit, target / unit, eta / unit**2
     whole, goal_of_all = matrix, target
     if matrix.ndim == 2 and matrix.shape[0] > matrix.shape[1]:
         rotation, matrix = np.linalg.qr(matrix)
@@ -182,7 +186,7 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
     dual = np.zeros((n, m + 1))
     dual[:, m] = 1 / allowed.sum(axis=1)
     result = np.zeros((n, k))
-    is_strong = eta > 1e-3 * float((matrix**2).sum(axis=-2).max())
+    is_strong = eta > 1e-3
     active, settled = np.arange(n), np.zeros(n, dtype=bool)
     corner = np.arange(m + 1)
     for _ in range(_MOST_ROUNDS):

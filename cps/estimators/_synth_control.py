@@ -59,9 +59,9 @@ class Predictors:
     followed: Booleans
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Notes:
-    """What a fit found on the way, by cohort, of the first assignment."""
+    """What a fit found on the way, by cohort, of the first assignment; filled while it goes on."""
 
     penalties: list[float] = field(default_factory=list)
     v: list[Floats] = field(default_factory=list)

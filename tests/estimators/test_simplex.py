@@ -159,6 +159,37 @@ def test_columns_without_any_variation_get_even_weights() -> None:
         assert np.isfinite(x).all()
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_unit_of_measure_does_not_matter(unit: float) -> None:
+    matrix, target, allowed = problems(11, 9, 14, 8)
+    eta = np.full(8, 0.5)
+    scaled = simplex_ridge(unit * matrix, unit * target, allowed, eta=unit**2 * eta)
+    assert scaled == pytest.approx(simplex_ridge(matrix, target, allowed, eta=eta), abs=1e-9)
+    scaled = simplex_even(unit * matrix, unit * target, allowed)
+    assert scaled == pytest.approx(simplex_even(matrix, target, allowed), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_awkward_problems_end_at_a_minimum_all_the_same(seed: int) -> None:
+    """Repeated columns, small whole numbers, perfect fits, more columns than rows."""
+    rng = np.random.default_rng(seed)
+    m, k, n = rng.integers(1, 12), rng.integers(2, 15), rng.integers(1, 6)
+    matrix = rng.integers(0, 3, (m, k)).astype(float)
+    if seed % 2:
+        matrix = rng.normal(size=(m, k))[:, rng.integers(0, k, k)]
+    target = rng.dirichlet(np.ones(k), n) @ matrix.T if seed % 3 else rng.normal(size=(n, m))
+    allowed = rng.random((n, k)) < 0.8
+    allowed[:, 0] = True
+    for x in (
+        simplex_qp((matrix.T @ matrix)[None], target @ matrix, allowed),
+        simplex_even(matrix, target, allowed),
+    ):
+        assert (x >= 0).all()
+        assert (x[~allowed] == 0).all()
+        # Products here are of size 1 to 50.
+        assert gap(x, (x @ matrix.T - target) @ matrix, allowed) < 1e-7
+
+
 def test_a_good_guess_of_the_weights_changes_nothing_but_the_way() -> None:
     matrix, target, allowed = problems(7, 12, 10, 6)
     gram, linear = (matrix.T @ matrix)[None], target @ matrix
