@@ -10,6 +10,7 @@ import polars as pl
 
 from cps.design.record import Design
 from cps.errors import Text, UsageError
+from cps.planning.record import Plan
 from cps.result import Check, Effect, Estimate
 
 SYNTHETIC = "合成数据 · Synthetic data"
@@ -41,7 +42,7 @@ class Shown:
 
 
 def show(
-    thing: Design | Effect | Check | Sequence[Effect] | Sequence[Check] | Mapping[str, Any],
+    thing: Design | Effect | Check | Plan | Sequence[Effect] | Sequence[Check] | Mapping[str, Any],
     design: Design | None = None,
 ) -> Shown:
     """Show a design, effects, checks or an overview as a table.
@@ -51,7 +52,7 @@ def show(
 
     Parameters
     ----------
-    thing : Design, Effect, Check, a sequence of either, or what ``synthesise`` gives
+    thing : Design, Effect, Check, Plan, a sequence of effects or checks, or what ``synthesise`` gives
     design : Design or None
         The design that it comes from: if that is synthetic, the table is marked.
 
@@ -88,6 +89,8 @@ def _frame(thing: Any) -> pl.DataFrame:
         return _design(thing)
     if isinstance(thing, Effect):
         return _numbers(thing)
+    if isinstance(thing, Plan):
+        return pl.DataFrame(thing.table(), strict=False)
     if isinstance(thing, Mapping) and "comparison" in thing:
         return pl.DataFrame(thing["comparison"], strict=False)
     many = [thing] if isinstance(thing, Check) else thing

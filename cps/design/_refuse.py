@@ -20,6 +20,7 @@ _CHOICES: dict[str, tuple[Text, tuple[str, ...]]] = {
     "frequency": (Text("频率", "frequency"), ("year", "quarter", "month")),
     "missing": (Text("缺失处理", "way with gaps"), ("drop_unit", "keep")),
     "comparison": (Text("对照要求", "comparison"), ("required", "none")),
+    "dose": (Text("处理强度", "dose"), ("cost", "formats")),
 }
 
 

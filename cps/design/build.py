@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from cps.design._arrays import COVARIATE
+from cps.design._dose import Dose, dose_by_period
 from cps.design._finish import finish_design
 from cps.design._joint import other_starts, starts_too_early
 from cps.design._refuse import require_choices, require_distinct
@@ -34,6 +35,8 @@ def make_design(
     weights: str | None = None,
     cluster: str | None = None,
     denominator: str | None = None,
+    dose: Dose | None = None,
+    dose_of: Sequence[Initiative] = (),
 ) -> Design:
     """Set one initiative's hosts against units that never hosted any initiative.
 
@@ -62,6 +65,11 @@ def make_design(
         Columns of the panel, positive.
     cluster : str or None
         Column of the panel, such as ``area``, within which errors may be related.
+    dose : {"cost", "formats"} or None
+        Intensity of treatment for ``dose_response``: 万元 spent, or number of initiatives under way.
+    dose_of : sequence of Initiative
+        Initiatives that make up the dose; this one if empty. For the number of formats pool them
+        (``pool_initiatives``) and name them all here.
 
     Raises
     ------
@@ -75,6 +83,8 @@ def make_design(
     _require_outcome(panel, outcome)
     _require_same_kind(panel, initiative)
     require_choices(form=form or "log")
+    if dose is not None:
+        require_choices(dose=dose)
     require_distinct(covariates)
     measure = OUTCOME_MEASURES.get(outcome, outcome)
     chosen: Form = form or ("log" if measure == "yuan" else "level")
@@ -110,6 +120,11 @@ def make_design(
         ),
         *(pl.col(column).cast(pl.Float64).alias(COVARIATE + column) for column in covariates),
     )
+    if dose is not None:
+        amounts = dose_by_period(
+            frame.select("unit", "period"), dose_of or (initiative,), dose, panel.frequency
+        )
+        frame = frame.with_columns(amounts)
     return finish_design(
         frame,
         {unit: hosts.get(unit) for unit in chosen_units},

@@ -52,8 +52,12 @@ SPECIFICATIONS: tuple[Specification, ...] = (
     Specification("synthetic_control", {"augment": "ridge"}, own="placebo"),
     Specification("matrix_completion", own="placebo"),
     Specification("structural_time_series", own="simulation"),
-    Specification("joint_effects"),
     Specification("two_way_fixed_effects"),
+)
+# Of a design that keeps hosts of several initiatives.
+JOINT: tuple[Specification, ...] = (
+    Specification("joint_effects", {"own": "imputed"}),
+    Specification("joint_effects", {"own": "event_time"}),
 )
 # The headline is the first of these that the design bears and whose inference held its level.
 HEADLINES: tuple[Specification, ...] = SPECIFICATIONS[:5]
@@ -76,7 +80,7 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
         If no method can be fitted; the reason is the headline's.
     """
     chosen, departures = _headline(design)
-    ordered = [chosen, *(one for one in SPECIFICATIONS if one != chosen)]
+    ordered = [chosen, *(one for one in _specifications(design) if one != chosen)]
     n_treated = count_treated(design)
     effects: list[Effect] = []
     refused: list[tuple[str, DesignError]] = []
@@ -105,7 +109,17 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
     return (dataclasses.replace(first, findings=findings), *rest)
 
 
+def _specifications(design: Design) -> tuple[Specification, ...]:
+    if design.other_cohorts:
+        return JOINT
+    if design.dose is not None:
+        return (*SPECIFICATIONS, Specification("dose_response"))
+    return SPECIFICATIONS
+
+
 def _headline(design: Design) -> tuple[Specification, tuple[Finding, ...]]:
+    if design.other_cohorts:
+        return JOINT[0], ()
     n_treated = count_treated(design)
     passed: list[tuple[Specification, Text]] = []
     for one in HEADLINES:
