@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,13 @@ from cps.errors import Text, UsageError, unknown_choice
 
 def module_names(folder: Path) -> list[str]:
     """List the members of a folder of modules; names with a leading ``_`` are helpers."""
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return list(_names(folder, folder.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, changed: int) -> tuple[str, ...]:
+    # ``changed`` is the folder's own time: a file put in or taken out moves it.
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
 
 
 def load_module(package: str, folder: Path, name: str, *, kind: Text) -> ModuleType:
