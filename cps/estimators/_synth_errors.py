@@ -52,6 +52,7 @@ class Spread:
     way: str  # placebo, jackknife, jackknife_refit, bootstrap, none
     gaps: Gaps
     is_drawn: bool
+    n_units: int | None = None  # comparison units that placebos come from
 
     def estimates(
         self, actual: Gaps, keeps: NDArray[np.bool_], level: float
@@ -63,7 +64,7 @@ class Spread:
 
     def _one(self, att: float, draws: Floats, level: float) -> Estimate:
         if self.way == "placebo":
-            return rank_estimate(att, draws, level)
+            return rank_estimate(att, draws, level, n_units=self.n_units)
         draws = draws[np.isfinite(draws)]
         if len(draws) < 2:
             return Estimate(att)

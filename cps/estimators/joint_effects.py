@@ -119,7 +119,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
     def one(key: tuple[str, float]) -> Estimate:
         if by_placebo and not key[0].startswith(OTHER):
-            return rank_estimate(atts[key], np.asarray(placebos.get(key, ())), level)
+            draws_of = np.asarray(placebos.get(key, ()))
+            return rank_estimate(atts[key], draws_of, level, n_units=design.n_donors)
         place = keys.index(key)
         is_ours = not key[0].startswith(OTHER)
         se = float(np.sqrt(covariance[place, place])) if has_error or not is_ours else None

@@ -91,7 +91,9 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     kind = options["errors"]
     overall = parts.overall
     if kind == "placebo":
-        overall = rank_estimate(float(averages.of(gaps)[0]), placebos, level)
+        overall = rank_estimate(
+            float(averages.of(gaps)[0]), placebos, level, n_units=design.n_donors
+        )
     first = min(design.cohorts)
     return Effect(
         initiative=design.name,

@@ -302,7 +302,8 @@ def _spread(
         given, drawn = placebo_starts(treated, design.n_donors, seed)
         solve = _many(options, STEPS if not drawn else _DRAWN_STEPS)
         pool = _rows(y, design.is_donor)
-        return Spread(way, gaps_under(pool, given, calendar, kind, solve, noise=noise), drawn)
+        stand_ins = gaps_under(pool, given, calendar, kind, solve, noise=noise)
+        return Spread(way, stand_ins, drawn, design.n_donors)
     takes_part = np.flatnonzero(~np.isnan(starts))
     if way == "bootstrap":
         rows = takes_part[bootstrap_rows(starts[takes_part], seed)]

@@ -34,6 +34,8 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     out among them. The verdict says whether the estimate stands out; one that does not may be
     small, or only hard to see.
     """
+    if "placebo" in effect.tables and effect.overall.p_value is not None:
+        return _by_ratio(effect)
     placebos = np.array(effect.placebos)
     if not len(placebos):
         placebos = placebo_effects(design, effect, seed=seed)
@@ -61,6 +63,29 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         explanation=Text(
             f"{n} 次安慰剂中有 {as_large} 次不小于本估计（{shown.zh}），p = {p_value:.3f}{tail_zh}",
             f"{as_large} of {n} placebo effects are as large as the estimate ({shown.en}), "
+            f"p = {p_value:.3f}{tail_en}",
+        ),
+    )
+
+
+def _by_ratio(effect: Effect) -> Check:
+    """Rank the error after the start over that before it, as synthetic controls do."""
+    p_value, floor = effect.overall.p_value or 1.0, effect.p_value_floor or 0.0
+    threshold = 1 - effect.level
+    n = len(effect.placebos)
+    too_few = floor > threshold
+    tail_zh = "；安慰剂太少，p 值再小也到不了界限" if too_few else ""
+    tail_en = "; too few placebos for any p-value to reach the bound" if too_few else ""
+    return Check(
+        name="placebo_in_space",
+        method=effect.method,
+        verdict=None if too_few else p_value <= threshold,
+        statistic=p_value,
+        threshold=threshold,
+        title=NAME,
+        explanation=Text(
+            f"按启动后与启动前的均方误差之比，在连同 {n} 次安慰剂的排序中，p = {p_value:.3f}{tail_zh}",
+            f"by the ratio of mean squared errors after and before the start, among {n} placebos, "
             f"p = {p_value:.3f}{tail_en}",
         ),
     )
