@@ -94,6 +94,9 @@ def measure_kind(measure: str) -> tuple[Kind, str]:
     return (kind, "") if kind else ("number", measure)
 
 
+_MOST_LOG = 16.0  # 900 million percent: beyond it there is nothing to print
+
+
 def scaled(value: float, kind: Kind) -> float:
     """Turn a value in its base unit into what is printed before the unit of a language.
 
@@ -105,7 +108,7 @@ def scaled(value: float, kind: Kind) -> float:
     10.52
     """
     if kind == "change":
-        return 100 * math.expm1(value)
+        return 100 * math.expm1(min(value, _MOST_LOG))
     return 100 * value if kind == "share" else value
 
 
