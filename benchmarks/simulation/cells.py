@@ -23,6 +23,9 @@ SLOWEST = 8.0  # seconds of computing that an estimate may take; slower pairs ar
 TOO_SLOW = f"takes more than {SLOWEST:g} s an estimate"
 
 
+_WARM: set[Pair] = set()
+
+
 class _TooSlowError(Exception):
     """An estimate took more than ``SLOWEST``."""
 
@@ -106,11 +109,15 @@ class Summary:
 
 def run(task: Task, process: Process, reps: Iterable[int], *, seconds: float = math.inf) -> Tally:
     """Estimate the replications ``reps``; stop after ``seconds``, but do one at least."""
-    tally = Tally()
     try:
         options, inference_options = task.pair.given()
     except ImportError as error:
         return Tally(tried=1, faults={f"ImportError: {error}"[:200]: 1})
+    if task.pair not in _WARM:
+        # What a first estimate loads is no part of what estimates take.
+        _WARM.add(task.pair)
+        run(task, process, [0])
+    tally = Tally()
     began = time.process_time()
     for rep in reps:
         if tally.tried and time.process_time() - began > seconds:

@@ -13,6 +13,7 @@ from cps.estimators._reliability import bucket
 
 LOW, HIGH, SIZE = 0.93, 0.97, 0.06
 ENOUGH = {"zero": 200, "true": 80}
+_SEEN = 50  # with fewer replications a share says nothing, not even that it is bad
 _BUCKETS = ("1", "2-4", "5+")
 
 
@@ -64,12 +65,14 @@ def _verdict(pair: Pair, treated: str, cells: Mapping[Task, Tally]) -> Verdict:
     coverages = [
         (one.coverage, len(cells[task].covers), task)
         for task, one in rows.items()
-        if one.coverage is not None
+        if one.coverage is not None and len(cells[task].covers) >= _SEEN
     ]
     sizes = [
         (one.rejection, len(cells[task].rejects), task)
         for task, one in rows.items()
-        if one.rejection is not None and task.outcome == "zero"
+        if one.rejection is not None
+        and task.outcome == "zero"
+        and len(cells[task].rejects) >= _SEEN
     ]
     fewest = min(one.replications for one in rows.values())
     worst = max(coverages, key=lambda one: abs(one[0] - 0.95), default=None)
@@ -98,10 +101,10 @@ def _reason(
     faults = [fault for tally in cells.values() for fault in tally.faults]
     if faults:
         return f"fails: {faults[0]}"
-    if not sizes and not coverages:
+    if not any(tally.covers or tally.rejects for tally in cells.values()):
         return "gives no interval and no p-value"
     floors = [tally.floor for tally in cells.values() if tally.floor is not None]
-    if not coverages and floors and min(floors) > 0.05:
+    if not any(tally.covers for tally in cells.values()) and floors and min(floors) > 0.05:
         return f"gives no interval, and no p-value below {min(floors):.3f}"
     over = [one for one in sizes if one[0] > SIZE + 2 * monte_carlo_error(one[1])]
     if over:
