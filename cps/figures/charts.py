@@ -69,7 +69,9 @@ def paths(
         for row in rows
         if row[key] is not None
     ]
-    place = alt.X("label:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    # Named one by one: the layer of starts, drawn first, would put its own labels first.
+    order = list(dict.fromkeys(str(row["label"]) for row in rows))
+    place = alt.X("label:O", title=None, sort=order, axis=alt.Axis(labelAngle=0, labelOverlap=True))
     color = alt.Color(
         "who:N",
         sort=list(names),
@@ -152,7 +154,13 @@ def sensitivity(rows: Sequence[Row], *, x: str, y: str, mark: str) -> alt.Chart:
     import altair as alt
 
     base = alt.Chart(_data(rows))
-    place = alt.X("allowed:Q", title=x, axis=alt.Axis(grid=False))
+    shown = [row["allowed"] for row in rows]
+    place = alt.X(
+        "allowed:Q",
+        title=x,
+        scale=alt.Scale(domain=[min(shown) - 0.15, max(shown) + 0.15], nice=False),
+        axis=alt.Axis(grid=False, values=shown),
+    )
     bar = base.mark_rule(color=BLUE, strokeWidth=3).encode(
         x=place, y=alt.Y("low:Q", title=y), y2="high:Q"
     )

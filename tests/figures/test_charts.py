@@ -81,3 +81,13 @@ def test_the_same_data_give_the_same_drawing() -> None:
 
 def test_a_name_that_could_not_be_estimated_keeps_its_line() -> None:
     assert "乙（未完成）" in to_svg(CASES["forest"](""), label="x", key="f1")
+
+
+def test_periods_stand_in_their_order_whenever_the_units_started() -> None:
+    rows = [
+        {"label": str(y), "observed": float(y), "counterfactual": None} for y in range(2017, 2025)
+    ]
+    chart = charts.paths(rows, names=("a", "b"), y="y", starts=["2022", "2023"], mark="")
+    svg = to_svg(chart, label="paths", key="p")
+    years = re.findall(r">(20\d\d)<", svg)
+    assert years == [str(y) for y in range(2017, 2025)]

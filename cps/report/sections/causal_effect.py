@@ -81,6 +81,9 @@ TEXT = {
 }
 
 
+_TOLD = ("never", "not_yet")  # of the options, those that two rows of one method differ in
+
+
 def build(run: Run) -> list[Block]:
     """Show the headline effect in figures and tables, then all methods."""
     blocks: list[Block] = [Heading(Message("causal_effect.heading"))]
@@ -149,7 +152,7 @@ def _methods(run: Run) -> Table:
                 "causal_effect.option",
                 {"method": one.method_name, "option": Term("option", option)},
             )
-            if option
+            if option in _TOLD
             else one.method_name
         )
         row = [
