@@ -54,7 +54,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         for group, row in shown.items()
     )
     few = not judged
-    shown = _threshold(design, float(worst[0]))
+    level = _threshold(design, float(worst[0]))
     return Check(
         name="bunching",
         method=effect.method,
@@ -63,9 +63,9 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=bound,
         title=NAME,
         explanation=Text(
-            f"门槛 {shown.zh} 上下 {WINDOW:.0%} 以内：{parts_zh}；启动后承办单位偏上的 p = {worst[6]:.3f}"
+            f"门槛 {level.zh} 上下 {WINDOW:.0%} 以内：{parts_zh}；启动后承办单位偏上的 p = {worst[6]:.3f}"
             + (f"；门槛附近的单位不足 {_FEWEST} 个，无法判断" if few else ""),
-            f"within {WINDOW:.0%} of the threshold {shown.en}: {parts_en}; p = {worst[6]:.3f} "
+            f"within {WINDOW:.0%} of the threshold {level.en}: {parts_en}; p = {worst[6]:.3f} "
             "for treated units crowding above after their start"
             + (f"; fewer than {_FEWEST} units are near it: can't say" if few else ""),
         ),

@@ -37,7 +37,8 @@ def test_villages_that_all_stand_just_above_fail() -> None:
     assert one.verdict is False
     assert one.statistic == pytest.approx(0.5**12)  # the sign test by hand
     assert "treated units after the start, 12 units above and 0 below" in one.explanation.en
-    assert "500,000" in one.explanation.zh
+    assert "50万元" in one.explanation.zh
+    assert "500,000" in one.explanation.en
 
 
 def test_villages_on_both_sides_pass_and_standing_below_is_no_fault() -> None:
