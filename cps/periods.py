@@ -12,6 +12,8 @@ from typing import Literal
 Frequency = Literal["month", "quarter", "year"]
 PERIODS_PER_YEAR: dict[str, int] = {"month": 12, "quarter": 4, "year": 1}
 
+_FIRST_YEAR = 1000  # what is counted below it is no year of a calendar
+
 
 def ordinal(date: datetime.date, frequency: Frequency) -> int:
     """Give the ordinal of the period of ``frequency`` that holds ``date``."""
@@ -20,8 +22,11 @@ def ordinal(date: datetime.date, frequency: Frequency) -> int:
 
 
 def label(period: int, frequency: Frequency) -> str:
-    """Give the period's plain label: ``2023``, ``2023Q1`` or ``2023-01``."""
-    if frequency == "year":
+    """Give the period's plain label: ``2023``, ``2023Q1`` or ``2023-01``.
+
+    Months and quarters that were counted from anywhere but the calendar keep their number.
+    """
+    if frequency == "year" or period < _FIRST_YEAR * PERIODS_PER_YEAR[frequency]:
         return str(period)
     if frequency == "quarter":
         return f"{period // 4}Q{period % 4 + 1}"

@@ -223,6 +223,8 @@ def encode(value: Any) -> Any:
         return value.isoformat()
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()  # a single number of an array library
     raise TypeError(f"{type(value).__name__} can't be stored in a run")
 
 

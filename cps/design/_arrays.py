@@ -34,13 +34,13 @@ class Arrays:
     dose: Floats | None
     denominator: Floats | None
 
-    def is_complete(self) -> NDArray[np.bool_]:
+    def is_complete(self, *, with_covariates: bool = True) -> NDArray[np.bool_]:
         """Tell which units, shape (n_units,), have every value in every period."""
         complete = ~np.isnan(self.y).any(axis=1)
         for array in (self.weights, self.dose, self.denominator):
             if array is not None:
                 complete &= ~np.isnan(array).any(axis=1)
-        if self.covariates is not None:
+        if self.covariates is not None and with_covariates:
             complete &= ~np.isnan(self.covariates).any(axis=(0, 2))
         return np.asarray(complete)
 
@@ -167,7 +167,7 @@ def describe_gaps(arrays: Arrays, row: int, *, form: Form, frequency: Frequency)
     """Say which periods a unit lacks, and in what."""
     gone = np.isnan(arrays.y[row])
     if not gone.any():
-        return Text("协变量、权重或剂量有缺失", "a covariate, weight or dose is missing")
+        return _other_gaps(arrays, row)
     periods = [period for period, is_gone in zip(arrays.periods, gone, strict=True) if is_gone]
     names = ", ".join(label(one, frequency) for one in periods[:_SHOWN])
     names += " …" if len(periods) > _SHOWN else ""
@@ -175,6 +175,27 @@ def describe_gaps(arrays: Arrays, row: int, *, form: Form, frequency: Frequency)
     return Text(
         f"{len(arrays.periods)} 期中有 {len(periods)} 期{word[0]}（{names}）",
         f"{len(periods)} of {len(arrays.periods)} periods {word[1]} ({names})",
+    )
+
+
+def _other_gaps(arrays: Arrays, row: int) -> Text:
+    """Name what is missing beside the outcome, and in how many periods."""
+    held = {
+        ("权重", "the weight"): arrays.weights,
+        ("剂量", "the dose"): arrays.dose,
+        ("分母", "the denominator"): arrays.denominator,
+    }
+    if arrays.covariates is not None:
+        named = zip(arrays.covariate_names, arrays.covariates, strict=True)
+        held |= {(f"协变量 {name}", f"covariate {name}"): one for name, one in named}
+    lacks = {
+        words: int(np.isnan(array[row]).sum())
+        for words, array in held.items()
+        if array is not None and np.isnan(array[row]).any()
+    }
+    return Text(
+        "、".join(f"{words[0]}缺 {n} 期" for words, n in lacks.items()),
+        ", ".join(f"{words[1]} missing in {n} periods" for words, n in lacks.items()),
     )
 
 

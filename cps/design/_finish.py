@@ -25,7 +25,7 @@ from cps.periods import Frequency, label
 
 _SHOWN = 5
 
-Missing = Literal["drop_unit", "keep"]
+Missing = Literal["drop_unit", "keep", "keep_covariates"]
 Comparison = Literal["required", "none"]
 
 
@@ -58,8 +58,8 @@ def finish_design(
     frame : polars.DataFrame
         Columns unit, period, outcome (float); any of weight, dose, denominator, ``covariate:…``.
     cohorts : dict of unit to first treated period, None for never
-    missing : {"drop_unit", "keep"}
-        Leave out a unit with a gap, or keep it with the gap explicit.
+    missing : {"drop_unit", "keep", "keep_covariates"}
+        Leave out a unit with a gap, or keep it with the gap explicit, in covariates alone or in all.
     clusters : mapping of unit to its group, or None
     other_cohorts : mapping of other initiative to unit to its start
         Of units in ``cohorts`` that host others too, for a joint model.
@@ -164,7 +164,7 @@ def _drop_incomplete(
             arrays.y = np.where(usable, arrays.y, np.nan)
         complete = np.asarray(usable.any(axis=1))
     else:
-        complete = arrays.is_complete()
+        complete = arrays.is_complete(with_covariates=missing == "drop_unit")
     dropped = [
         Exclusion(
             arrays.units[row],

@@ -18,7 +18,7 @@ _SHOWN = 5
 _CHOICES: dict[str, tuple[Text, tuple[str, ...]]] = {
     "form": (Text("估计尺度", "form"), ("level", "log", "rate")),
     "frequency": (Text("频率", "frequency"), ("year", "quarter", "month")),
-    "missing": (Text("缺失处理", "way with gaps"), ("drop_unit", "keep")),
+    "missing": (Text("缺失处理", "way with gaps"), ("drop_unit", "keep", "keep_covariates")),
     "comparison": (Text("对照要求", "comparison"), ("required", "none")),
     "dose": (Text("处理强度", "dose"), ("cost", "formats")),
 }
@@ -30,6 +30,23 @@ def require_choices(**given: str) -> None:
         kind, choices = _CHOICES[name]
         if value not in choices:
             raise unknown_choice(kind, str(value), choices, where=f"{name}=…")
+
+
+def require_frame(frame: object) -> None:
+    """Refuse a table of another library, and say how to turn it into one of polars."""
+    if isinstance(frame, pl.DataFrame):
+        return
+    kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+    raise UsageError(
+        Text(
+            f"需要 polars.DataFrame，给出的是 {kind}", f"a polars.DataFrame is wanted, not {kind}"
+        ),
+        where="design_from_frame(frame)",
+        mend=Text(
+            "pandas 表用 polars.from_pandas(表)，惰性表用 .collect()",
+            "polars.from_pandas(table) for a pandas table, .collect() for a lazy one",
+        ),
+    )
 
 
 def require_whole_anticipation(anticipation: int) -> None:

@@ -11,7 +11,12 @@ from cps.design._arrays import COVARIATE
 from cps.design._finish import Comparison, Missing, finish_design
 from cps.design._joint import starts_too_early
 from cps.design._periods import coding_of, read_periods
-from cps.design._refuse import require_choices, require_distinct, require_whole_anticipation
+from cps.design._refuse import (
+    require_choices,
+    require_distinct,
+    require_frame,
+    require_whole_anticipation,
+)
 from cps.design._regular import block_length
 from cps.design.record import Design, Exclusion, Form
 from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
@@ -84,9 +89,10 @@ def design_from_frame(
         Accounting regime, constant within a period.
     thresholds : sequence of float
         Levels of the outcome to look for bunching at.
-    missing : {"drop_unit", "keep"}
+    missing : {"drop_unit", "keep", "keep_covariates"}
         What becomes of a unit with a gap: left out and named, or kept with the gap explicit, for
-        methods that can bear it.
+        methods that can bear it. ``keep_covariates`` keeps those that lack covariates alone, for
+        a synthetic control that averages predictors over what was observed.
     comparison : {"required", "none"}
         ``none`` takes a panel in which every unit is treated at once, such as a single series;
         only methods that judge a series by its own past can be fitted to it.
@@ -131,6 +137,7 @@ def design_from_frame(
         "ring": ring,
         "regime": regime,
     }
+    require_frame(frame)
     require_choices(form=form, frequency=frequency, missing=missing, comparison=comparison)
     require_whole_anticipation(anticipation)
     require_distinct(covariates)
@@ -234,7 +241,13 @@ def _units(frame: pl.DataFrame, unit: str | None) -> pl.Series:
         width = len(str(frame.height))
         rows = pl.Series(range(1, frame.height + 1), dtype=pl.Int64).cast(pl.String)
         return rows.str.zfill(width).alias("unit")
-    return frame[unit].cast(pl.String).alias("unit")
+    names = frame[unit]
+    if names.dtype.is_float():
+        # Numbers that came as floats (a column with a gap somewhere) are names without a point.
+        whole = names.drop_nulls().drop_nans()
+        if bool((whole == whole.round(0)).all()):
+            names = names.fill_nan(None).cast(pl.Int64)
+    return names.cast(pl.String).alias("unit")
 
 
 def _as_number(frame: pl.DataFrame, column: str) -> pl.Series:

@@ -271,8 +271,16 @@ _FEATURES: dict[str, tuple[Text, Text]] = {
     "gaps": (
         Text("面板有缺口", "the panel has gaps"),
         Text(
-            "设计时用 missing=drop_unit，或换用能处理缺口的方法",
-            "design it with missing='drop_unit', or take a method that bears gaps",
+            "设计时用 missing=drop_unit（各单位只出现一次的截面数据除外），或换用能处理缺口的方法",
+            "design it with missing='drop_unit' (of no use where each unit is seen once), or take a "
+            "method that bears gaps",
+        ),
+    ),
+    "covariate_gaps": (
+        Text("协变量有缺口", "a covariate has gaps"),
+        Text(
+            "设计时用 missing=drop_unit，或换用 synthetic_control（fit=covariates）",
+            "design it with missing='drop_unit', or take synthetic_control with fit=covariates",
         ),
     ),
     "covariates": (
@@ -302,6 +310,9 @@ def _unsupported(module: ModuleType, design: Design) -> list[Finding]:
     supports: frozenset[str] = getattr(module, "SUPPORTS", frozenset())
     held = {
         "gaps": not design.is_balanced,
+        "covariate_gaps": design.covariates is not None
+        and design.is_balanced
+        and bool(np.isnan(design.covariates).any()),
         "covariates": design.covariates is not None,
         "weights": design.weights is not None,
         "clusters": design.cluster is not None,
@@ -325,9 +336,39 @@ def _unsupported(module: ModuleType, design: Design) -> list[Finding]:
     ]
 
 
+# What the literature and other packages call them.
+_ALSO_CALLED = {
+    "synthetic_did": ("sdid", "synthdid"),
+    "synthetic_control": ("sc", "scm", "synth", "augsynth", "ascm"),
+    "group_time_att": ("did", "cs", "csdid", "callaway_santanna", "att_gt"),
+    "imputation": ("bjs", "borusyak", "did_imputation", "fect", "gardner", "did2s"),
+    "interaction_weighted": ("sunab", "sun_abraham", "sa"),
+    "two_way_fixed_effects": ("twfe", "bacon", "fixest", "feols", "event_study"),
+    "interactive_fixed_effects": ("gsynth", "ife", "xu"),
+    "matrix_completion": ("mc", "mcnnm", "mc_nnm"),
+    "structural_time_series": ("causalimpact", "bsts"),
+    "interrupted_time_series": ("itsa", "its", "cits"),
+    "stacked": ("stacked_did", "cengiz"),
+    "dose_response": ("dose", "continuous"),
+    "joint_effects": ("joint",),
+}
+
+
+def _unknown_method(method: str, folder: Path | None) -> UsageError:
+    names = list_estimators(folder)
+    meant = next((one for one, also in _ALSO_CALLED.items() if method.lower() in also), None)
+    if meant is None:
+        return unknown_choice(_KIND, method, names, where="estimate(method=…)")
+    return UsageError(
+        Text(f"没有名为“{method}”的估计方法", f"there is no estimator named {method!r}"),
+        where="estimate(method=…)",
+        mend=Text(f"这里叫 {meant}", f"it is called {meant} here"),
+    )
+
+
 def _module(method: str, folder: Path | None) -> ModuleType:
     if method in _NOT_METHODS or method not in list_estimators(folder):
-        raise unknown_choice(_KIND, method, list_estimators(folder), where="estimate(method=…)")
+        raise _unknown_method(method, folder)
     if folder and method in module_names(folder):
         spec = importlib.util.spec_from_file_location(method, folder / f"{method}.py")
         if spec is None or spec.loader is None:

@@ -13,6 +13,7 @@ from cps.design.build import make_design
 from cps.design.frame import design_from_frame
 from cps.design.record import Design, Exclusion
 from cps.errors import DesignError, Text, UsageError
+from cps.estimators.registry import estimate
 from cps.panel.record import Panel
 from cps.periods import Frequency, label
 from tests.design.panels import initiative
@@ -289,3 +290,66 @@ def test_a_frame_of_firms_can_be_joint_too() -> None:
             frequency="quarter",
             other_cohorts={"grant": "grants"},
         )
+
+
+def test_a_gap_in_a_covariate_alone_may_stay_and_methods_that_can_not_bear_it_say_so() -> None:
+    frame = pl.DataFrame(
+        {
+            "unit": [f"u{i}" for i in range(8) for _ in range(6)],
+            "year": list(range(2015, 2021)) * 8,
+            "y": [float((3 * i + t * t) % 7 + t) for i in range(8) for t in range(6)],
+            "first": [2019 if i < 2 else None for i in range(8) for _ in range(6)],
+            "x": [None if (i, t) == (5, 0) else float(i + t) for i in range(8) for t in range(6)],
+        }
+    )
+    roles = {"unit": "unit", "period": "year", "outcome": "y", "cohort": "first"}
+    dropped = design_from_frame(frame, **roles, covariates=["x"])
+    assert "u5" not in dropped.units
+    (gone,) = dropped.exclusions
+    assert gone.explanation.en == "covariate x missing in 1 periods"
+    kept = design_from_frame(frame, **roles, covariates=["x"], missing="keep_covariates")
+    assert "u5" in kept.units
+    assert kept.is_balanced
+    with pytest.raises(DesignError, match="a covariate has gaps") as caught:
+        estimate(kept, "group_time_att")
+    assert "synthetic_control" in caught.value.mend.en
+
+
+def test_another_librarys_table_is_refused_with_the_way_to_turn_it() -> None:
+    with pytest.raises(UsageError, match=r"polars\.DataFrame") as caught:
+        design_from_frame({"unit": []}, unit="u", period="t", outcome="y", cohort="c")  # type: ignore[arg-type]
+    assert "from_pandas" in caught.value.mend.en
+
+
+def test_months_counted_from_one_keep_their_numbers_and_float_names_lose_their_point() -> None:
+    frame = pl.DataFrame(
+        {
+            "unit": [float(4800000 + i) for i in range(4) for _ in range(3)],
+            "month": [1, 2, 3] * 4,
+            "y": [float((i * 5 + t * t) % 4) for i in range(4) for t in range(3)],
+            "first": [3 if i == 0 else None for i in range(4) for _ in range(3)],
+        }
+    )
+    design = design_from_frame(
+        frame, unit="unit", period="month", outcome="y", cohort="first", frequency="month"
+    )
+    assert design.period_labels == ("1", "2", "3")
+    assert design.units[0] == "4800000"
+
+
+@pytest.mark.parametrize(
+    ("said", "here"),
+    [
+        ("sdid", "synthetic_did"),
+        ("TWFE", "two_way_fixed_effects"),
+        ("gsynth", "interactive_fixed_effects"),
+    ],
+)
+def test_a_method_called_as_elsewhere_is_told_its_name_here(said: str, here: str) -> None:
+    frame = pl.DataFrame(
+        {"u": ["a", "a", "b", "b"], "t": [1, 2, 1, 2], "y": [1.0, 2, 3, 5], "c": [2, 2, None, None]}
+    )
+    design = design_from_frame(frame, unit="u", period="t", outcome="y", cohort="c")
+    with pytest.raises(UsageError) as caught:
+        estimate(design, said)
+    assert here in caught.value.mend.en
