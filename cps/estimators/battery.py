@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._reliability import reliability
+from cps.estimators._scale import natural_scale
+from cps.estimators.inference._events import bare
 from cps.estimators.registry import count_treated, estimate, settled_options
-from cps.result import Effect
+from cps.result import Effect, Estimate
 
 FEW = 5  # treated units (or clusters) below which analytic errors can't be trusted
 
@@ -86,16 +90,7 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
     refused: list[tuple[str, DesignError]] = []
     for one in ordered:
         try:
-            effects.append(
-                estimate(
-                    design,
-                    one.method,
-                    inference=one.inference(n_treated),
-                    level=level,
-                    seed=seed,
-                    options=one.options,
-                )
-            )
+            effects.append(_estimated(design, one, n_treated, level, seed))
         except DesignError as error:
             names = ", ".join(one.options.values())
             refused.append((f"{one.method} ({names})" if names else one.method, error))
@@ -109,12 +104,58 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
     return (dataclasses.replace(first, findings=findings), *rest)
 
 
+def _estimated(
+    design: Design, one: Specification, n_treated: int, level: float, seed: int
+) -> Effect:
+    """Fit one specification; an estimate whose inference can't be had keeps no error of its own."""
+    wanted = one.inference(n_treated)
+    asked = {"level": level, "seed": seed, "options": one.options}
+    try:
+        return estimate(design, one.method, inference=wanted, **asked)  # type: ignore[arg-type]
+    except DesignError as error:
+        if wanted is None:
+            raise
+        reason = error
+    alone = estimate(design, one.method, **asked)  # type: ignore[arg-type]
+    told = Finding(
+        "W-EST-NO-INFERENCE",
+        "warn",
+        Text(
+            f"处理单位（聚类）只有 {n_treated} 个，{one.method} 自身的标准误不可信，"
+            f"替代的推断又用不上（{reason.what.zh}），故不给区间",
+            f"{n_treated} treated units (clusters): {one.method}'s own errors can't be trusted, and "
+            f"the inference for few treated does not apply ({reason.what.en}), so no interval is given",
+        ),
+        design.name,
+        reason.mend,
+    )
+    stripped = bare(alone, Estimate(alone.overall.att))
+    return dataclasses.replace(
+        stripped,
+        natural=natural_scale(design, stripped.overall),
+        inference="none",
+        assumes=None,
+        p_value_floor=None,
+        findings=(*alone.findings, told),
+    )
+
+
 def _specifications(design: Design) -> tuple[Specification, ...]:
     if design.other_cohorts:
         return JOINT
+    found = SPECIFICATIONS
     if design.dose is not None:
-        return (*SPECIFICATIONS, Specification("dose_response"))
-    return SPECIFICATIONS
+        found = (*found, Specification("dose_response"))
+    if not design.is_balanced and int((~np.isnan(design.y)).sum(axis=1).max()) <= 1:
+        # Nobody is seen twice: levels are those of cohorts, not of units.
+        by_cohort = ("imputation", "interaction_weighted", "stacked", "two_way_fixed_effects")
+        found = tuple(
+            dataclasses.replace(one, options={**one.options, "levels": "cohort"})
+            if one.method in by_cohort and "levels" in settled_options(one.method, {})
+            else one
+            for one in found
+        )
+    return found
 
 
 def _headline(design: Design) -> tuple[Specification, tuple[Finding, ...]]:
