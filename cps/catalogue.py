@@ -78,6 +78,6 @@ def _choices(choice: tuple[str, ...] | Number | Free) -> str:
     if isinstance(choice, tuple):
         return " | ".join(choice)
     if isinstance(choice, Free):
-        return "…"
+        return choice.hint or "…"
     ends = f"{choice.low:g}…{choice.high:g}"
     return " | ".join((ends, *choice.words))

@@ -31,9 +31,13 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """An option that takes any text, such as names separated by commas; the method checks it."""
+    """An option that takes any text, such as names separated by commas; the method checks it.
+
+    ``hint`` shows how to write it.
+    """
 
     default: str = ""
+    hint: str = ""
 
 
 Offered = Mapping[str, "tuple[str, ...] | Number | Free"]
