@@ -78,6 +78,17 @@ def _ends(design: Design, part: str, where: str) -> tuple[int, int]:
     raise unknown_choice(Text("时期", "period or window"), part, design.period_labels, where=where)
 
 
+def observed_mean(values: Floats) -> Floats:
+    """Average over the last axis what is not NaN, as R ``Synth`` and ``augsynth`` do.
+
+    NaN where nothing is.
+    """
+    is_there = ~np.isnan(values)
+    count = is_there.sum(axis=-1)
+    total = np.where(is_there, values, 0.0).sum(axis=-1)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
 def default_predictors(design: Design, pre: Booleans) -> tuple[Predictor, ...]:
     """Every covariate's mean before the start; the outcome first, halfway and last before it."""
     places = np.flatnonzero(pre)
@@ -92,12 +103,12 @@ def default_predictors(design: Design, pre: Booleans) -> tuple[Predictor, ...]:
 
 
 def predictor_values(design: Design, y: Floats, predictors: tuple[Predictor, ...]) -> Floats:
-    """Average, and divide by the standard deviation over units: shape (n_units, k)."""
+    """Average what is observed, and divide by the standard deviation over units: (n_units, k)."""
     columns = []
     for one in predictors:
         place = None if one.name == design.outcome else design.covariate_names.index(one.name)
         series = y if place is None or design.covariates is None else design.covariates[place]
-        columns.append(series[:, one.periods].mean(axis=1))
+        columns.append(observed_mean(series[:, one.periods]))
     values = np.array(columns).T
     spread = values.std(axis=0, ddof=1)
     return np.asarray(values / np.where(spread > 0, spread, 1.0))
@@ -109,38 +120,110 @@ def match_predictors(
     """Read what is matched, cohort by cohort; None where whole paths are."""
     if options["fit"] == "outcomes":
         return None
-    found = []
-    for pre in calendar.is_pre:
-        places = np.flatnonzero(pre)
-        early, late = np.zeros_like(pre), np.zeros_like(pre)
-        early[places[: len(places) // 2]] = late[places[len(places) // 2 :]] = True
-        is_split = options["v"] == "cross_validation"
-        final = read_predictors(design, options["predictors"], where="predictors")
-        first = read_predictors(design, options["training"], where="training")
-        if is_split and len(final) != len(first):
-            raise UsageError(
-                Text(
-                    f"predictors 有 {len(final)} 项，training 有 {len(first)} 项，应逐项对应",
-                    f"predictors has {len(final)} parts and training {len(first)}; they must match",
-                ),
-                where="synthetic_control › v=cross_validation",
-                mend=Text(
-                    "两者都写、逐项对应，或都留空",
-                    "write both, part by part, or leave both empty",
-                ),
-            )
-        final = final or default_predictors(design, late if is_split else pre)
-        first = (first or default_predictors(design, early)) if is_split else final
-        window = options["followed"]
-        followed = read_window(design, window, where="followed") if window else None
-        found.append(
-            Predictors(
-                predictor_values(design, design.y, final),
-                predictor_values(design, design.y, first),
-                followed if followed is not None else (late if is_split else pre),
-            )
+    return [
+        Predictors(
+            predictor_values(design, design.y, final),
+            predictor_values(design, design.y, first),
+            followed,
         )
-    return found
+        for final, first, followed in (_windows(design, options, pre) for pre in calendar.is_pre)
+    ]
+
+
+def _windows(
+    design: Design, options: Mapping[str, str], pre: Booleans
+) -> tuple[tuple[Predictor, ...], tuple[Predictor, ...], Booleans]:
+    """Give what one cohort's final weights match, what ``v`` is found with, and what it follows."""
+    places = np.flatnonzero(pre)
+    early, late = np.zeros_like(pre), np.zeros_like(pre)
+    early[places[: len(places) // 2]] = late[places[len(places) // 2 :]] = True
+    is_split = options["v"] == "cross_validation"
+    final = read_predictors(design, options["predictors"], where="predictors")
+    first = read_predictors(design, options["training"], where="training")
+    if is_split and len(final) != len(first):
+        raise UsageError(
+            Text(
+                f"predictors 有 {len(final)} 项，training 有 {len(first)} 项，应逐项对应",
+                f"predictors has {len(final)} parts and training {len(first)}; they must match",
+            ),
+            where="synthetic_control › v=cross_validation",
+            mend=Text(
+                "两者都写、逐项对应，或都留空",
+                "write both, part by part, or leave both empty",
+            ),
+        )
+    final = final or default_predictors(design, late if is_split else pre)
+    first = (first or default_predictors(design, early)) if is_split else final
+    window = options["followed"]
+    followed = read_window(design, window, where="followed") if window else None
+    return final, first, followed if followed is not None else (late if is_split else pre)
+
+
+def balanced_covariates(design: Design, calendar: Calendar) -> Floats | None:
+    """Average covariates before each cohort's start: shape (n_cohorts, n_units, k)."""
+    if design.covariates is None:
+        return None
+    return np.array([observed_mean(design.covariates[:, :, pre]).T for pre in calendar.is_pre])
+
+
+def unobserved_predictors(
+    design: Design, options: Mapping[str, str], calendar: Calendar
+) -> list[Finding]:
+    """Reject averages over periods in which a unit has nothing observed; name unit and window."""
+    if design.covariates is None or not np.isnan(design.covariates).any():
+        return []
+    wanted: dict[tuple[str, bytes], Predictor] = {}
+    for pre in calendar.is_pre:
+        if options["fit"] == "outcomes":
+            listed = tuple(Predictor(name, pre) for name in design.covariate_names)
+        else:
+            final, first, _ = _windows(design, options, pre)
+            listed = (*final, *first)
+        wanted |= {(one.name, one.periods.tobytes()): one for one in listed}
+    takes_part = np.array([one is not None for one in design.cohort]) | design.is_donor
+    empty, lost = [], np.zeros(len(design.units), dtype=bool)
+    for one in wanted.values():
+        if one.name == design.outcome:
+            continue
+        series = design.covariates[design.covariate_names.index(one.name)]
+        nothing = np.isnan(series[:, one.periods]).all(axis=1) & takes_part
+        lost |= nothing
+        named = window_name(design, one)
+        empty += [f"{design.units[i]}, {named}" for i in np.flatnonzero(nothing)]
+    if not empty:
+        return []
+    more_zh, more_en = ("", "") if len(empty) <= 5 else (" 等", " and others")
+    return [
+        Finding(
+            "E-EST-COVARIATE-EMPTY",
+            "reject",
+            Text(
+                f"有 {lost.sum()} 个单位的协变量在所取时期内一个值也没有，求不出平均："
+                f"{'；'.join(empty[:5])}{more_zh}",
+                f"{lost.sum()} units have no value at all of a covariate in the periods it is "
+                f"averaged over: {'; '.join(empty[:5])}{more_en}",
+            ),
+            f"{design.name} › covariates",
+            Text(
+                "用 predictors 把时期放宽到有观测的年份，或去掉该协变量，或剔除这些单位",
+                "widen the window (predictors=…) to periods that were observed, leave the covariate "
+                "out, or leave these units out",
+            )
+            if options["fit"] == "covariates"
+            else Text(
+                "补充启动前的观测，或去掉该协变量，或剔除这些单位",
+                "add what was observed before the start, leave the covariate out, or leave these "
+                "units out",
+            ),
+            count=int(lost.sum()),
+        )
+    ]
+
+
+def window_name(design: Design, one: Predictor) -> str:
+    """Name a predictor with its window: ``beer:1984-1988``."""
+    labels, places = design.period_labels, np.flatnonzero(one.periods)
+    return f"{one.name}:{labels[places[0]]}" + (f"-{labels[places[-1]]}" if len(places) > 1 else "")
 
 
 def predictor_names(
@@ -151,12 +234,7 @@ def predictor_names(
         return ()
     listed = read_predictors(design, options["predictors"], where="predictors")
     listed = listed or default_predictors(design, calendar.is_pre[0])
-    labels = design.period_labels
-    return tuple(
-        f"{one.name}:{labels[places[0]]}" + (f"-{labels[places[-1]]}" if len(places) > 1 else "")
-        for one in listed
-        for places in [np.flatnonzero(one.periods)]
-    )
+    return tuple(window_name(design, one) for one in listed)
 
 
 def refuse_matching(

@@ -28,7 +28,13 @@ from cps.estimators._synth_placebo import (
     prediction_errors,
     rank_p_value,
 )
-from cps.estimators._synth_predictors import match_predictors, predictor_names, refuse_matching
+from cps.estimators._synth_predictors import (
+    balanced_covariates,
+    match_predictors,
+    predictor_names,
+    refuse_matching,
+    unobserved_predictors,
+)
 from cps.estimators._synth_tables import control_tables
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect, Weight
 
@@ -38,7 +44,7 @@ ESTIMAND = Text(
     "启动以后各期对承办单位的平均效应（按承办单位×期数加权）",
     "average effect on the treated over all treated unit-periods",
 )
-SUPPORTS = frozenset({"covariates"})
+SUPPORTS = frozenset({"covariates", "covariate_gaps"})
 OPTIONS: dict[str, tuple[str, ...] | Number | Free] = {
     "fit": ("outcomes", "covariates"),
     "intercept": ("no", "yes"),
@@ -87,6 +93,8 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     findings += few_pre_periods(design, short, need, remedy=False)
     if options["fit"] == "covariates" and not short:
         findings += refuse_matching(design, options, calendar)
+    if not findings:
+        findings += unobserved_predictors(design, options, calendar)
     return tuple(findings)
 
 
@@ -174,12 +182,19 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
     """Give the estimates under many assignments, shape (n_assignments,).
 
     NaN where an assignment leaves fewer than two units to compare with, or too few periods before
-    a start.
+    a start, or nothing observed of a covariate before it.
     """
     starts = np.asarray(starts, float)
     cohorts = np.unique(starts[np.isfinite(starts)]).astype(np.int64)
     calendar = _calendar(design, cohorts)
     short = calendar.is_pre.sum(axis=1) < (3 if options["augment"] == "ridge" else 2)
+    short |= np.array(
+        [
+            bool(unobserved_predictors(design, options, _calendar(design, g)))
+            for g in cohorts[:, None]
+        ],
+        dtype=bool,
+    )
     unfit = (np.isposinf(starts).sum(axis=1) < 2) | np.isin(starts, cohorts[short]).any(axis=1)
     found = np.full(len(starts), np.nan)
     if not unfit.all():
@@ -214,17 +229,12 @@ def _gaps(
         residualise=options["covariates"] == "residualise",
         search=search,
     )
-    covariates = None
-    if design.covariates is not None and options["fit"] == "outcomes":
-        covariates = np.array(
-            [design.covariates[:, :, pre].mean(axis=2).T for pre in calendar.is_pre]
-        )
     return control_gaps(
         design.y,
         starts,
         calendar,
         rules,
-        covariates=covariates,
+        covariates=balanced_covariates(design, calendar) if options["fit"] == "outcomes" else None,
         predictors=match_predictors(design, options, calendar),
         penalties=penalties or None,
         apart=options["units"] == "separate",

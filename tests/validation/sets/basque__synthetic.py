@@ -46,13 +46,6 @@ def design(folder: Path, start: int, *, nation: bool, shares: bool) -> Design:
         *(f"sec.{one}" for one in (*SECTORS, "services.nonventa")),
         "popdens",
     ]
-    # Windows hold every year that a series was measured in; other years never enter.
-    frame = frame.with_columns(
-        pl.col(name).fill_null(strategy="backward").over("regionname") for name in names
-    )
-    frame = frame.with_columns(
-        pl.col(name).fill_null(strategy="forward").over("regionname") for name in names
-    )
     return cps.design_from_frame(
         frame.with_columns(cohort=pl.when(pl.col("regionname") == BASQUE).then(start)),
         unit="regionname",
@@ -60,6 +53,7 @@ def design(folder: Path, start: int, *, nation: bool, shares: bool) -> Design:
         outcome="gdpcap",
         cohort="cohort",
         covariates=names,
+        missing="keep_covariates",
         name="basque",
     )
 

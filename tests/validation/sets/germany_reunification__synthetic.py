@@ -29,14 +29,6 @@ FINAL = (
 def design(folder: Path, start: int = 1991) -> Design:
     """Give West Germany and 16 other countries."""
     frame = pl.read_parquet(folder / "data.parquet").sort("country", "year")
-    # Years in which a series was not measured lie outside its windows, or count for nothing there.
-    frame = frame.with_columns(
-        pl.col(name).cast(pl.Float64).fill_null(strategy="backward").over("country")
-        for name in NAMES
-    )
-    frame = frame.with_columns(
-        pl.col(name).fill_null(strategy="forward").over("country") for name in NAMES
-    )
     return cps.design_from_frame(
         frame.with_columns(cohort=pl.when(pl.col("country") == "West Germany").then(start)),
         unit="country",
@@ -44,6 +36,7 @@ def design(folder: Path, start: int = 1991) -> Design:
         outcome="gdp",
         cohort="cohort",
         covariates=NAMES,
+        missing="keep_covariates",
         name="germany_reunification",
     )
 

@@ -33,12 +33,6 @@ def design(folder: Path, *, covariates: bool = False) -> Design:
             for name in ("revstatecapita", "revlocalcapita", "avgwklywagecapita")
         },
     )
-    if covariates:
-        # R takes the mean of what there is before the start: the same for every quarter.
-        before = pl.col("quarter") < 2012 * 4 + 1
-        frame = frame.with_columns(
-            pl.col(name).filter(before).mean().over("state") for name in COVARIATES
-        )
     return cps.design_from_frame(
         frame.with_columns(cohort=pl.when(pl.col("state") == 20).then(2012 * 4 + 1)),
         unit="state",
@@ -46,6 +40,7 @@ def design(folder: Path, *, covariates: bool = False) -> Design:
         outcome="lngdpcapita",
         cohort="cohort",
         covariates=COVARIATES if covariates else (),
+        missing="keep_covariates",
         name="kansas_taxcuts",
     )
 

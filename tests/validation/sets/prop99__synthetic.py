@@ -28,13 +28,6 @@ def design(folder: Path, *, covariates: bool = False) -> Design:
         cohort=pl.when(pl.col("treated").max().over("state") > 0).then(1989)
     )
     names = ("lnincome", "age15to24", "retprice", "beer") if covariates else ()
-    # Years before a series begins lie outside every window; a design wants no gaps in them.
-    frame = frame.sort("state", "year").with_columns(
-        pl.col(name).fill_null(strategy="backward").over("state") for name in names
-    )
-    frame = frame.with_columns(
-        pl.col(name).fill_null(strategy="forward").over("state") for name in names
-    )
     return cps.design_from_frame(
         frame,
         unit="state",
@@ -42,6 +35,7 @@ def design(folder: Path, *, covariates: bool = False) -> Design:
         outcome="cigsale",
         cohort="cohort",
         covariates=names,
+        missing="keep_covariates",
         name="prop99",
     )
 
