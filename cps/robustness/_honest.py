@@ -152,12 +152,27 @@ def relative_magnitude_excludes_zero(
     study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
 ) -> bool:
     """Tell whether the robust set lies on one side of zero; quicker than its two ends."""
+    parts = _relative(study, _first_differences(study), mbar)
+    return _excludes_zero(study, parts, mbar=mbar, alpha=alpha, method=method)
+
+
+def smoothness_relative_excludes_zero(
+    study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
+) -> bool:
+    """Tell the same of the set whose bias changes slope no more than before."""
+    parts = _relative(study, _second_differences(study), mbar)
+    return _excludes_zero(study, parts, mbar=mbar, alpha=alpha, method=method)
+
+
+def _excludes_zero(
+    study: EventStudy, parts: Iterator[Floats], *, mbar: float, alpha: float, method: Method
+) -> bool:
     reach = _relative_reach(study, mbar)
     side = np.linspace(study.estimate - reach, study.estimate + reach, _GRID)
     beyond = np.append(side[side * study.estimate <= 0], 0.0)
     if original_covers_zero(study, alpha):
         return False
-    for matrix in _relative(study, _first_differences(study), mbar):
+    for matrix in parts:
         part = _moments(study, matrix, np.zeros(len(matrix)))
         first = _least_favourable(study, part, alpha / 10) if method == "C-LF" else FirstStage()
         if _accepts(study, part, beyond, alpha, first).any():

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from cps.design.record import Design
 from cps.dropin import load_modules, module_names
 from cps.errors import DesignError, Text, UsageError, unknown_choice
+from cps.estimators._options import settle
 from cps.result import Check, Effect
 
 FOLDER = Path(__file__).parent
 PACKAGE = "cps.robustness"
 _NOT_CHECKS = ("registry",)
+Cell = float | int | str | None
+Options = Mapping[str, Mapping[str, str | float]]
 
 
 def list_checks(folder: Path | None = None) -> tuple[str, ...]:
@@ -28,6 +35,7 @@ def check_robustness(
     *,
     seed: int = 0,
     names: Sequence[str] | None = None,
+    options: Options | None = None,
     folder: Path | None = None,
 ) -> tuple[Check, ...]:
     """Run every check that applies, or those named.
@@ -41,13 +49,16 @@ def check_robustness(
         Of this design: its method and options are what is checked.
     names : sequence of str or None
         Checks to run; all if None.
+    options : mapping or None
+        Options by check, such as ``{"honest_did": {"mbar": "0.5,1,2", "target": "first"}}``; a
+        check offers what its module's ``OPTIONS`` holds.
     folder : Path or None
         Folder with further check modules.
 
     Raises
     ------
     UsageError
-        If a name is unknown, or the effect is another design's.
+        If a check, an option or a value is unknown, or the effect is another design's.
     """
     if effect.design_hash != design.design_hash:
         raise UsageError(
@@ -59,10 +70,27 @@ def check_robustness(
     for name in names or ():
         if name not in modules:
             raise unknown_choice(Text("检验", "check"), name, modules, where="check_robustness")
+    chosen = list(names if names is not None else modules)
+    given = options or {}
+    for name in given:
+        if name not in chosen:
+            kind = Text("检验", "check") if name not in modules else _NOT_RUN
+            raise unknown_choice(kind, name, chosen, where="check_robustness › options")
+    settled = {
+        name: settle(
+            getattr(modules[name], "OPTIONS", {}),
+            given.get(name, {}),
+            where=f"check_robustness › {name}",
+        )
+        for name in chosen
+    }
     return tuple(
-        _run(modules[name], name, design, effect, seed)
-        for name in (names if names is not None else modules)
+        _run(modules[name], name, design, effect, seed=seed, options=settled[name])
+        for name in chosen
     )
+
+
+_NOT_RUN = Text("所选检验", "check among those chosen")
 
 
 def _modules(folder: Path | None) -> dict[str, ModuleType]:
@@ -78,12 +106,45 @@ def _modules(folder: Path | None) -> dict[str, ModuleType]:
     return dict(sorted(found.items()))
 
 
-def _run(module: ModuleType, name: str, design: Design, effect: Effect, seed: int) -> Check:
+def _run(
+    module: ModuleType,
+    name: str,
+    design: Design,
+    effect: Effect,
+    *,
+    seed: int,
+    options: dict[str, str],
+) -> Check:
     reason: Text | None = module.applies(design, effect)
     if reason is None:
+        # A check without options need not know of them.
+        more: dict[str, Any] = {"options": options} if hasattr(module, "OPTIONS") else {}
         try:
-            check: Check = module.run(design, effect, seed=seed)
-            return check
+            return _plain(module.run(design, effect, seed=seed, **more))
         except DesignError as error:
             reason = error.what
     return Check(name, effect.method, None, None, None, module.NAME, reason)
+
+
+def _plain(check: Check) -> Check:
+    """Make every value Python's own, None where it is no number, and one type a column."""
+    return dataclasses.replace(
+        check,
+        verdict=None if check.verdict is None else bool(check.verdict),
+        statistic=_number(check.statistic),
+        threshold=_number(check.threshold),
+        table={str(name): _column(values) for name, values in check.table.items()},
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _column(values: Sequence[Any]) -> tuple[Cell, ...]:
+    known = [one for one in values if one is not None]
+    if not all(isinstance(one, Real) for one in known):
+        return tuple(None if one is None else str(one) for one in values)
+    if all(isinstance(one, Integral) for one in known):
+        return tuple(None if one is None else int(one) for one in values)
+    return tuple(_number(one) for one in values)

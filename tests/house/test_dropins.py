@@ -115,6 +115,44 @@ def test_a_check_is_one_file(tmp_path: Path, design: Design) -> None:
     )
 
 
+CHECK_WITH_OPTIONS = """
+from cps.errors import Text
+from cps.estimators._options import Number
+from cps.result import Check
+NAME = Text("下限", "Floor")
+OPTIONS = {"floor": Number(0.0), "side": ("above", "below")}
+def applies(design, effect):
+    return None
+def run(design, effect, *, seed, options):
+    floor = float(options["floor"])
+    above = effect.overall.att > floor
+    return Check("floor", effect.method, above == (options["side"] == "above"), effect.overall.att,
+                 floor, NAME, Text("", ""))
+"""
+
+
+def test_a_check_may_offer_options_and_one_without_need_not_know_of_them(
+    tmp_path: Path, design: Design
+) -> None:
+    (tmp_path / "sign.py").write_text(CHECK, encoding="utf-8")
+    (tmp_path / "floor.py").write_text(CHECK_WITH_OPTIONS, encoding="utf-8")
+    effect, names = estimate(design), ["sign", "floor"]
+    plain = check_robustness(design, effect, names=names, folder=tmp_path)
+    assert [one.verdict for one in plain] == [True, True]
+    given = {"floor": {"floor": 100, "side": "below"}}
+    _, floor = check_robustness(design, effect, names=names, folder=tmp_path, options=given)
+    assert (floor.verdict, floor.threshold) == (True, 100.0)
+    for wrong, said in (
+        ({"flor": {}}, "did you mean 'floor'"),
+        ({"floor": {"flor": 1}}, "did you mean 'floor'"),
+        ({"floor": {"side": "abov"}}, "did you mean 'above'"),
+        ({"sign": {"floor": 1}}, "no option named 'floor'"),
+        ({"pretrend": {}}, "among those chosen"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            check_robustness(design, effect, names=names, folder=tmp_path, options=wrong)
+
+
 SECTION = """
 from cps.locale import Message
 from cps.report.blocks import Heading, Paragraph

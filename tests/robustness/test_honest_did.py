@@ -13,10 +13,9 @@ from scipy.optimize import linprog, minimize
 from scipy.stats import ncx2, norm, truncnorm
 
 from cps.design.frame import design_from_frame
-from cps.design.record import Design
 from cps.errors import Text
 from cps.estimators.registry import estimate
-from cps.robustness import honest_did, honest_smoothness
+from cps.robustness import honest_did
 from cps.robustness._honest import (
     EventStudy,
     breakdown,
@@ -31,6 +30,7 @@ from cps.robustness._honest_event import Vector, comparison_event_study, event_v
 from cps.robustness._honest_flci import folded_normal_quantile, shortest_affine
 from cps.robustness._honest_rays import extreme_rays
 from cps.robustness._honest_test import accepted, moments
+from tests.robustness.worlds import checked, panel
 
 Floats = NDArray[np.float64]
 
@@ -246,35 +246,6 @@ def test_bends_bounded_by_past_bends_allow_for_a_line_that_goes_on() -> None:
     assert second[0] <= 1.0 <= second[1]
 
 
-def panel(
-    *,
-    n_treated: int = 2,
-    n_donors: int = 16,
-    effect: float = 0.0,
-    drift: float = 0.0,
-    years: range = range(2014, 2024),
-    starts: tuple[int, ...] = (2020,),
-    seed: int = 0,
-) -> Design:
-    rng = np.random.default_rng(seed)
-    rows = [
-        {
-            "unit": f"u{i:02d}",
-            "year": year,
-            "y": 100.0
-            + rng.normal()
-            + (start is not None) * drift * (year - years[0])
-            + (effect if start is not None and year >= start else 0.0),
-            "cohort": start,
-        }
-        for i in range(n_treated + n_donors)
-        for start in [starts[i % len(starts)] if i < n_treated else None]
-        for year in years
-    ]
-    frame = pl.DataFrame(rows, schema_overrides={"cohort": pl.Int64})
-    return design_from_frame(frame, unit="unit", period="year", outcome="y", cohort="cohort")
-
-
 def test_comparison_noise_is_that_of_all_stand_ins() -> None:
     """One cohort: enumerate every choice of stand-ins, the others being their comparison."""
     rng = np.random.default_rng(5)
@@ -337,13 +308,13 @@ def test_staggered_cohorts_are_averaged_by_their_units() -> None:
 
 def test_a_strong_effect_among_many_units_is_robust_and_the_words_say_how_far() -> None:
     one = panel(n_treated=8, n_donors=40, effect=6.0)
-    check = honest_did.run(one, estimate(one, options={"weights": "did"}), seed=0)
+    check = checked("honest_did", one, estimate(one, options={"weights": "did"}))
     assert check.verdict is True
     assert check.statistic is not None and check.statistic > 1
     assert f"{check.statistic:.2f}" in check.explanation.zh
     assert "仍不含零" in check.explanation.zh
     assert "95%" in check.explanation.zh
-    smooth = honest_smoothness.run(one, estimate(one, options={"weights": "did"}), seed=0)
+    smooth = checked("honest_smoothness", one, estimate(one, options={"weights": "did"}))
     assert smooth.verdict is True
     assert "仍不含零" in smooth.explanation.zh
 
@@ -351,14 +322,14 @@ def test_a_strong_effect_among_many_units_is_robust_and_the_words_say_how_far() 
 def test_an_effect_that_is_a_drift_is_not_robust() -> None:
     one = panel(n_treated=4, n_donors=20, drift=2.0)
     effect = estimate(one, options={"weights": "did"})
-    assert honest_did.run(one, effect, seed=0).verdict is False
-    assert honest_smoothness.run(one, effect, seed=0).verdict is False
+    assert checked("honest_did", one, effect).verdict is False
+    assert checked("honest_smoothness", one, effect).verdict is False
 
 
 def test_where_the_interval_covers_zero_there_is_nothing_to_break() -> None:
     one = panel(effect=0.0, seed=2)
-    for module in (honest_did, honest_smoothness):
-        check = module.run(one, estimate(one, options={"weights": "did"}), seed=0)
+    for name in ("honest_did", "honest_smoothness"):
+        check = checked(name, one, estimate(one, options={"weights": "did"}))
         assert check.verdict is None
         assert "nothing to break" in check.explanation.en
 
@@ -366,8 +337,8 @@ def test_where_the_interval_covers_zero_there_is_nothing_to_break() -> None:
 def test_words_hold_the_same_numbers_in_both_languages() -> None:
     for effect in (0.0, 6.0):
         one = panel(effect=effect, years=range(2016, 2022))
-        for module in (honest_did, honest_smoothness):
-            text = module.run(one, estimate(one, options={"weights": "did"}), seed=0).explanation
+        for name in ("honest_did", "honest_smoothness"):
+            text = checked(name, one, estimate(one, options={"weights": "did"})).explanation
             found = [sorted(re.findall(r"\d+(?:\.\d+)?", words)) for words in (text.zh, text.en)]
             assert found[0] == found[1]
 
@@ -407,7 +378,7 @@ def test_too_few_periods_or_units_give_a_reason() -> None:
     short = panel(years=range(2018, 2024), starts=(2020,))
     assert honest_did.applies(short, estimate(short, options={"weights": "did"})) is not None
     lone = panel(n_treated=1, n_donors=3, effect=5.0)
-    check = honest_did.run(lone, estimate(lone, options={"weights": "did"}), seed=0)
+    check = checked("honest_did", lone, estimate(lone, options={"weights": "did"}))
     assert check.verdict is None
     assert check.explanation.zh
 
@@ -415,5 +386,5 @@ def test_too_few_periods_or_units_give_a_reason() -> None:
 def test_the_design_is_not_written_to() -> None:
     one = panel(effect=5.0)
     before = one.y.copy()
-    honest_did.run(one, estimate(one, options={"weights": "did"}), seed=0)
+    checked("honest_did", one, estimate(one, options={"weights": "did"}))
     np.testing.assert_array_equal(one.y, before)

@@ -7,6 +7,8 @@ import polars as pl
 
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
+from cps.result import Check, Effect
+from cps.robustness.registry import check_robustness
 
 YEARS = np.arange(2014, 2024)
 
@@ -49,3 +51,39 @@ def noise(n: int, *, seed: int = 0, t: int = 10) -> np.ndarray:
     """Give unit levels with s.d. 3, common years and noise 1."""
     rng = np.random.default_rng(seed)
     return 50 + rng.normal(0, 3, (n, 1)) + rng.normal(0, 2, (1, t)) + rng.normal(0, 1, (n, t))
+
+
+def panel(
+    *,
+    n_treated: int = 2,
+    n_donors: int = 16,
+    effect: float = 0.0,
+    drift: float = 0.0,
+    years: range = range(2014, 2024),
+    starts: tuple[int, ...] = (2020,),
+    seed: int = 0,
+) -> Design:
+    """Give units with noise 1, treated ones with an effect and a drift a year."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "unit": f"u{i:02d}",
+            "year": year,
+            "y": 100.0
+            + rng.normal()
+            + (start is not None) * drift * (year - years[0])
+            + (effect if start is not None and year >= start else 0.0),
+            "cohort": start,
+        }
+        for i in range(n_treated + n_donors)
+        for start in [starts[i % len(starts)] if i < n_treated else None]
+        for year in years
+    ]
+    frame = pl.DataFrame(rows, schema_overrides={"cohort": pl.Int64})
+    return design_from_frame(frame, unit="unit", period="year", outcome="y", cohort="cohort")
+
+
+def checked(name: str, design: Design, effect: Effect, **options: str | float) -> Check:
+    """Run one check with options."""
+    (check,) = check_robustness(design, effect, names=[name], options={name: options})
+    return check
