@@ -109,7 +109,7 @@ def finish_design(
     cluster = None if clusters is None else tuple(clusters[unit] for unit in kept)
     regime_of = () if regimes is None else tuple(regimes.get(period) for period in periods)
     always = {one.unit: one.reason for one in more if one.unit and one.reason == "always_treated"}
-    reserve = _reserve(frame, {**(reserved or {}), **always}, periods, form=form)
+    reserve = _reserve(frame, {**(reserved or {}), **always}, clusters or {}, form=form)
     design = Design(
         name=name,
         outcome=outcome,
@@ -193,22 +193,33 @@ def _freeze(arrays: Arrays, is_donor: NDArray[np.bool_]) -> None:
 
 
 def _reserve(
-    frame: pl.DataFrame, reserved: Mapping[str, str], periods: list[int], *, form: Form
+    frame: pl.DataFrame, reserved: Mapping[str, str], clusters: Mapping[str, str], *, form: Form
 ) -> tuple[LeftOut, ...]:
     if not reserved:
         return ()
     arrays = arrays_of(
-        frame.select(
-            "unit", "period", "outcome", *(c for c in frame.columns if c == "denominator")
-        ),
+        frame.select(one for one in frame.columns if one != "dose"),
         list(reserved),
         form=form,
         where="left out",
     )
-    arrays.y.setflags(write=False)
     complete = np.asarray(~np.isnan(arrays.y).any(axis=1))
+    for array in (arrays.y, arrays.covariates, arrays.weights):
+        if array is not None:
+            array.setflags(write=False)
+
+    def whole(array: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        return None if array is None or np.isnan(array).any() else array
+
     return tuple(
-        LeftOut(unit, reserved[unit], arrays.y[row])
+        LeftOut(
+            unit,
+            reserved[unit],
+            arrays.y[row],
+            whole(None if arrays.covariates is None else arrays.covariates[:, row]),
+            whole(None if arrays.weights is None else arrays.weights[row]),
+            clusters.get(unit),
+        )
         for row, unit in enumerate(arrays.units)
         if complete[row]
     )

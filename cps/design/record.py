@@ -73,7 +73,8 @@ class Initiative:
 class LeftOut:
     """A unit that is kept out of every comparison, with its series where that is complete.
 
-    Checks of spill-over and of contaminated controls look at these; no estimator does.
+    Checks of spill-over and of contaminated controls look at these; of estimators only two-way
+    fixed effects, which can put always-treated units back.
 
     Parameters
     ----------
@@ -81,11 +82,17 @@ class LeftOut:
         ``reason`` as in :class:`Exclusion`.
     y : ndarray of float, shape (n_periods,)
         On the scale of the design's ``y``.
+    covariates : ndarray of float, shape (n_covariates, n_periods), or None
+        As ``weights``, shape (n_periods,), and ``cluster``: None where the design has none, or
+        where they are not complete.
     """
 
     unit: str
     reason: str
     y: NDArray[np.float64]
+    covariates: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

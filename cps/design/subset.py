@@ -60,7 +60,15 @@ def subset_design(
         other_cohorts={
             name: tuple(compress(one, rows)) for name, one in design.other_cohorts.items()
         },
-        left_out=tuple(dataclasses.replace(one, y=one.y[columns]) for one in design.left_out),
+        left_out=tuple(
+            dataclasses.replace(
+                one,
+                y=one.y[columns],
+                covariates=None if one.covariates is None else one.covariates[:, columns],
+                weights=None if one.weights is None else one.weights[columns],
+            )
+            for one in design.left_out
+        ),
         regimes=tuple(compress(design.regimes, columns)),
         minimum_detectable_effect=None,
         design_hash=sha256_json([design.design_hash, kept_units, kept_periods, kept_starts]),
