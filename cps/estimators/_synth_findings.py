@@ -10,6 +10,7 @@ from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._synth_errors import Spread
 from cps.estimators._synth_gaps import Calendar, Gaps
+from cps.estimators._synth_placebo import MOST_BLOWN_UP
 
 _LEAST_FOLLOWED = 0.8
 
@@ -151,6 +152,50 @@ def no_placebo(design: Design) -> Finding:
             "add comparison units, or rely on the group-time method's interval",
         ),
     )
+
+
+def wide_interval(
+    design: Design, *, placebo: str, n_pre: int, times: float, half: float, reach: float
+) -> tuple[Finding, ...]:
+    """Say why the ratio test's interval is not shown: a placebo fitted too well, or no information.
+
+    Parameters
+    ----------
+    placebo : str
+        Whose ratio bounds it; empty if that is not one unit.
+    n_pre : int
+        Periods before the first start.
+    times : float
+        How many times more closely that placebo was followed before than the treated.
+    half, reach : float
+        Half the interval's width; largest less smallest outcome.
+    """
+    if times > MOST_BLOWN_UP:
+        who_zh, who_en = f"（{placebo}）" if placebo else "", f" ({placebo})" if placebo else ""
+        what = Text(
+            f"不给出区间：其端点取决于一个启动前拟合过好的安慰剂单位{who_zh}，它启动前的拟合比承办单位紧 "
+            f"{times:,.0f} 倍（超过 {MOST_BLOWN_UP:.0f} 倍），启动后的误差随之被放大，端点失去意义；"
+            f"启动前 {n_pre} 期，对照单位 {design.n_donors} 个",
+            f"no interval is shown: its ends would hang on a placebo{who_en} followed too well before "
+            f"the start, {times:,.0f} times more closely than the treated (more than "
+            f"{MOST_BLOWN_UP:.0f}), which blows its error afterwards up as much; {n_pre} periods "
+            f"before the start, {design.n_donors} comparison units",
+        )
+    elif half > reach:
+        what = Text(
+            f"不给出区间：反演得到的半宽 {half:,.4g} 超过结果变量自身的全距 {reach:,.4g}，没有信息；"
+            f"只凭启动前 {n_pre} 期算出的误差比很不稳定",
+            f"no interval is shown: half its width, {half:,.4g}, would exceed the whole range of the "
+            f"outcome, {reach:,.4g}, and say nothing: ratios of errors are unstable with {n_pre} "
+            "periods before the start",
+        )
+    else:
+        return ()
+    mend = Text(
+        "以 p 值为准，或补充更早的时期，或改用 inference=conformal 或 randomisation",
+        "rely on the p-value, add earlier periods, or take inference='conformal' or 'randomisation'",
+    )
+    return (Finding("W-EST-WIDE-PLACEBO", "warn", what, design.name, mend),)
 
 
 def quality_of_fit(design: Design, actual: Gaps, calendar: Calendar) -> tuple[Finding, ...]:

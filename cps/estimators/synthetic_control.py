@@ -9,6 +9,7 @@ with R ``augsynth`` and, where their search finds the same minimum, with R ``Syn
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,11 +21,20 @@ from cps.estimators._options import Free, Number
 from cps.estimators._scale import effect_measure, natural_scale, path_points
 from cps.estimators._synth_control import Notes, Rules, control_gaps
 from cps.estimators._synth_errors import placebo_starts
-from cps.estimators._synth_findings import few_donors, few_pre_periods, no_placebo, quality_of_fit
+from cps.estimators._synth_findings import (
+    few_donors,
+    few_pre_periods,
+    no_placebo,
+    quality_of_fit,
+    wide_interval,
+)
 from cps.estimators._synth_gaps import Calendar, Gaps, Slices
 from cps.estimators._synth_placebo import (
     Errors,
+    blown_up,
+    governing,
     inverted_interval,
+    movement,
     prediction_errors,
     rank_p_value,
 )
@@ -106,6 +116,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     compared with: the other donors, or the treated units too, as Abadie, Diamond & Hainmueller have
     it. Placebo weights are found as the treated units' are, ``v`` included; a ridge penalty chosen
     for the treated units is kept.
+
+    The interval inverts the ratio test. It is left out, and a finding says so, where the placebo that
+    bounds it was followed more than ten times as closely before as the treated (beside each one's
+    own movement), or where half its width exceeds the whole range of the outcome.
     """
     calendar = _calendar(design, np.asarray(design.cohorts))
     starts = _starts(design)
@@ -113,16 +127,17 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     actual, placebos, notes = _with_placebos(design, starts, given, calendar, options)
     variance = float(design.y[design.is_donor].var())
     own, errors = (prediction_errors(one, calendar, variance) for one in (actual, placebos))
-    overall = _overall(
+    overall, wide = _overall(
+        design,
         actual,
         calendar,
-        own,
-        errors,
+        errors=(own, errors),
+        assigned=(starts[None], given),
         with_interval=options["interval"] == "placebo",
         level=level,
     )
     first, n_placebos, cells = min(design.cohorts), len(placebos.gaps), Slices.of(calendar)
-    findings = quality_of_fit(design, actual, calendar)
+    findings = (*quality_of_fit(design, actual, calendar), *wide)
     if not n_placebos and options["placebo_pool"] != "none":
         findings = (*findings, no_placebo(design))
     return Effect(
@@ -272,22 +287,41 @@ def _with_placebos(
 
 
 def _overall(
+    design: Design,
     actual: Gaps,
     calendar: Calendar,
-    own: Errors,
-    errors: Errors,
     *,
+    errors: tuple[Errors, Errors],
+    assigned: tuple[Floats, Floats],
     with_interval: bool,
     level: float,
-) -> Estimate:
+) -> tuple[Estimate, tuple[Finding, ...]]:
+    """Give the mean gap with its rank and, unless it makes no sense, its interval; say why not."""
+    own, others = errors
     att = float(actual.mean(calendar.is_post)[0])
-    if not len(errors.ratio):
-        return Estimate(att)
-    interval = None
-    if with_interval:
-        interval = inverted_interval(att, (own.pre[0], own.post[0]), errors.ratio, level)
-    low, high = interval or (None, None)
-    return Estimate(att, None, low, high, rank_p_value(float(own.ratio[0]), errors.ratio))
+    if not len(others.ratio):
+        return Estimate(att), ()
+    alone = Estimate(att, p_value=rank_p_value(float(own.ratio[0]), others.ratio))
+    place = governing(others.ratio, level)
+    interval = inverted_interval(att, (own.pre[0], own.post[0]), others.ratio, level)
+    if not with_interval or interval is None or place is None:
+        return alone, ()
+    low, high = interval
+    variance = float(design.y[design.is_donor].var())
+    moves = [
+        float(movement(design.y, one, calendar, variance)[0])
+        for one in (assigned[0], assigned[1][place : place + 1])
+    ]
+    stands_in = np.flatnonzero(np.isfinite(assigned[1][place]))
+    wide = wide_interval(
+        design,
+        placebo=design.units[stands_in[0]] if len(stands_in) == 1 else "",
+        n_pre=int(calendar.is_pre[0].sum()),
+        times=blown_up((own.pre[0], others.pre[place]), (moves[0], moves[1])),
+        half=(high - low) / 2,
+        reach=float(np.ptp(design.y)),
+    )
+    return (alone if wide else dataclasses.replace(alone, ci_low=low, ci_high=high)), wide
 
 
 def _by_event_time(
