@@ -70,14 +70,15 @@ def negative_findings(design: Design, cells: Table) -> tuple[Finding, ...]:
 
 def no_always_treated_finding(design: Design) -> Finding:
     """Say that there is nobody to put back."""
-    held = design.covariates is not None or design.weights is not None or design.cluster is not None
+    held = any(one.reason == "always_treated" for one in design.left_out)
     return Finding(
         "E-EST-NO-ALWAYS-TREATED",
         "reject",
         Text("设计没有保留始终处理的单位", "the design keeps no always-treated units")
         if not held
         else Text(
-            "始终处理的单位没有协变量、权重或聚类", "always-treated units come without covariates"
+            "始终处理的单位没有完整的协变量、权重或聚类",
+            "no always-treated unit has all covariates, weights and clusters",
         ),
         f"{design.name} › always_treated=include",
         Text("用 always_treated=leave_out", "use always_treated=leave_out"),

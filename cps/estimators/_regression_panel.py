@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.design.record import Design
+from cps.design.record import Design, LeftOut
 from cps.design.subset import subset_design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._regression import as_codes
@@ -294,6 +294,82 @@ def under_each(design: Design, starts: Floats, estimate: Callable[[Design], floa
         except (DesignError, ValueError):
             continue
     return found
+
+
+def always_treated(design: Design) -> list[LeftOut]:
+    """Give the units treated from the first period on that were kept with all that the design has."""
+    return [
+        one
+        for one in design.left_out
+        if one.reason == "always_treated"
+        and (design.covariates is None or one.covariates is not None)
+        and (design.weights is None or one.weights is not None)
+        and (design.cluster is None or one.cluster is not None)
+    ]
+
+
+def with_always_treated(design: Design) -> Design:
+    """Put the units that were treated from the first period on back."""
+    more = always_treated(design)
+    if not more:
+        return design
+    y = np.vstack([design.y, *(one.y for one in more)])
+    covariates, weights, cluster = design.covariates, design.weights, design.cluster
+    if covariates is not None:
+        given = [one.covariates for one in more if one.covariates is not None]
+        covariates = np.concatenate([covariates, np.stack(given, axis=1)], axis=1)
+    if weights is not None:
+        weights = np.vstack([weights, *(one.weights for one in more if one.weights is not None)])
+    if cluster is not None:
+        cluster = (*cluster, *(one.cluster for one in more if one.cluster is not None))
+    return dataclasses.replace(
+        design,
+        units=(*design.units, *(one.unit for one in more)),
+        y=y,
+        y_natural=y,
+        cohort=(*design.cohort, *(design.periods[0] for _ in more)),
+        is_donor=np.append(design.is_donor, np.zeros(len(more), dtype=bool)),
+        covariates=covariates,
+        weights=weights,
+        cluster=cluster,
+    )
+
+
+def collapsed(design: Design, starts: Floats) -> tuple[Design, Floats]:
+    """Put the units of each cluster together, where they start together under every assignment.
+
+    A regression whose levels are not the units' own, and that has no covariates, knows the panel by
+    the means and sizes of its cells alone: the clusters' means, weighted by their rows, give the
+    same coefficient. Gives design and starts as they are where that is not so.
+    """
+    if design.cluster is None or design.covariates is not None or design.other_cohorts:
+        return design, starts
+    names, first, code = np.unique(np.array(design.cluster), return_index=True, return_inverse=True)
+    code = code.ravel()
+    if len(names) == len(code):
+        return design, starts
+    if any((row[first][code] != row).any() for row in starts):
+        return design, starts
+    seen = ~np.isnan(design.y)
+    weight = np.where(seen, 1.0 if design.weights is None else design.weights, 0.0)
+    sums, mass = (
+        np.array([np.bincount(code, column, len(names)) for column in table.T]).T
+        for table in (weight * np.where(seen, design.y, 0.0), weight)
+    )
+    y = np.divide(sums, mass, out=np.full(mass.shape, np.nan), where=mass > 0)
+    small = dataclasses.replace(
+        design,
+        units=tuple(map(str, names)),
+        y=y,
+        y_natural=y,
+        cohort=tuple(design.cohort[one] for one in first),
+        is_donor=design.is_donor[first],
+        weights=np.where(mass > 0, mass, 1.0),
+        cluster=tuple(map(str, names)),
+        dose=None,
+        denominator=None,
+    )
+    return small, starts[:, first]
 
 
 def unfitted(design: Design, error: ValueError) -> DesignError:

@@ -35,6 +35,7 @@ from cps.estimators._regression_dose_findings import (
     thin_findings,
     timing_findings,
 )
+from cps.estimators._regression_errors import without_false_errors
 from cps.estimators._regression_panel import (
     Rows,
     few_treated,
@@ -199,7 +200,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     overall, first = all_of[0], min(design.cohorts)
     chosen = scores[:, first_event:first_cohort]
     covariance = chosen.T @ chosen
-    return Effect(
+    effect = Effect(
         initiative=design.name,
         outcome=design.outcome,
         measure=effect_measure(design),
@@ -249,6 +250,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             "units": _units(design, fitted),
         },
     )
+    return without_false_errors(design, effect)
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:

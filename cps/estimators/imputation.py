@@ -28,6 +28,7 @@ from cps.estimators._imputation_findings import lost_finding, nothing_finding
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, is_nested, regress
 from cps.estimators._regression_collapsed import regress_groups
+from cps.estimators._regression_errors import without_false_errors
 from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
@@ -150,7 +151,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     dropped = tuple(
         name for name, kept in zip(rows.names, parts.step.kept, strict=True) if not kept
     )
-    return Effect(
+    effect = Effect(
         initiative=design.name,
         outcome=design.outcome,
         measure=effect_measure(design),
@@ -195,6 +196,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             **({"pretrend_test": _joint_test(leads)} if before else {}),
         },
     )
+    return without_false_errors(design, effect)
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:

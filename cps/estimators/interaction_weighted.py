@@ -16,6 +16,7 @@ from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._regression import Errors, SmallSample
 from cps.estimators._regression_absorb import dense
+from cps.estimators._regression_errors import without_false_errors
 from cps.estimators._regression_events import Cells, balanced_cells, saturated_cells
 from cps.estimators._regression_panel import (
     COVARIATES,
@@ -128,7 +129,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     comparison = _is_comparison(design, options)
     first = min(design.cohorts)
     treated_units = units_by_event(rows)
-    return Effect(
+    effect = Effect(
         initiative=design.name,
         outcome=design.outcome,
         measure=effect_measure(design),
@@ -190,6 +191,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         if cells.slopes
         else {},
     )
+    return without_false_errors(design, effect)
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:

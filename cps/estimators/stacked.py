@@ -18,6 +18,7 @@ from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._regression import Regression, SmallSample, as_codes, regress
+from cps.estimators._regression_errors import without_false_errors
 from cps.estimators._regression_events import corrective_weights
 from cps.estimators._regression_panel import (
     COVARIATES,
@@ -173,7 +174,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         aggregations["simple"] = overall
     treated = np.isin(starts_of(design), stack.cohorts)
     controls = np.unique(rows.unit[stack.row[~stack.treated]])
-    return Effect(
+    effect = Effect(
         initiative=design.name,
         outcome=design.outcome,
         measure=effect_measure(design),
@@ -218,6 +219,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             "window": {"first_event": (events[0],), "last_event": (events[-1],)},
         },
     )
+    return without_false_errors(design, effect)
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:

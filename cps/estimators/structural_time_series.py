@@ -250,14 +250,14 @@ def _estimate(parts: list[tuple[float, _Departure]], level: float) -> Estimate:
             share * (one.observed - one.foretold.quantile(1 - probability)) for share, one in parts
         )
 
-    low, high = departure((1 - level) / 2), departure((1 + level) / 2)
+    low, high = float(departure((1 - level) / 2)), float(departure((1 + level) / 2))
     least = 1e-12
     if departure(least) >= 0 or departure(1 - least) <= 0:
         p_value = 2 * least
     else:
         below = float(brentq(departure, least, 1 - least, xtol=1e-13))
         p_value = 2 * min(below, 1 - below)
-    return Estimate(float(att), float(deviation), low, high, min(1.0, p_value))
+    return Estimate(float(att), float(deviation), low, high, float(min(1.0, p_value)))
 
 
 def _by_event_time(
@@ -308,9 +308,9 @@ def _table(
                     one.start,
                     design.period_labels[one.ahead[place]],
                     float(one.observed[place]),
-                    foretold.mean(),
-                    foretold.quantile((1 - level) / 2),
-                    foretold.quantile((1 + level) / 2),
+                    float(foretold.mean()),
+                    float(foretold.quantile((1 - level) / 2)),
+                    float(foretold.quantile((1 + level) / 2)),
                 )
             )
     names = ("cohort", "period", "observed", "counterfactual", "low", "high")

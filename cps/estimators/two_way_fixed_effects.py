@@ -10,14 +10,13 @@ common regression has them, and ``cps.estimators._bacon.decompose`` takes plain 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.design.record import Design, LeftOut
+from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._bacon import Bacon, decompose, decompose_with_controls
 from cps.estimators._bacon_findings import (
@@ -28,11 +27,14 @@ from cps.estimators._bacon_findings import (
 from cps.estimators._regression import Errors, Regression, SmallSample, is_nested, regress
 from cps.estimators._regression_absorb import Absorber
 from cps.estimators._regression_collapsed import demeaned, regress_groups
+from cps.estimators._regression_errors import without_false_errors
 from cps.estimators._regression_panel import (
     COVARIATES,
     LEVELS,
     Rows,
+    always_treated,
     clusters_of,
+    collapsed,
     collinear_finding,
     few_treated,
     level_findings,
@@ -41,6 +43,7 @@ from cps.estimators._regression_panel import (
     t_estimate,
     under_each,
     units_by_event,
+    with_always_treated,
 )
 from cps.estimators._regression_sparse import regress_flags
 from cps.estimators._scale import effect_measure, natural_scale
@@ -79,8 +82,7 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     findings = level_findings(design, options)
     if findings:
         return findings
-    bare = design.covariates is None and design.weights is None and design.cluster is None
-    if options["always_treated"] == "include" and not (bare and _always_treated(design)):
+    if options["always_treated"] == "include" and not always_treated(design):
         return (no_always_treated_finding(design),)
     design = _whole(design, options)
     rows = _static_rows(design, options)
@@ -111,9 +113,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     """Regress on treatment with unit and period effects, and take the coefficient apart.
 
     ``tables["bacon"]`` holds every two-by-two comparison with its weight (with controls, every pair
-    of groups and the part within groups): they add up to the coefficient. ``tables["cell_weights"]``
-    holds the weight that each cohort and period enters with. Periods under anticipation are left
-    out of the static regression. ``seed`` is not used: nothing is drawn.
+    of groups and the part within groups): they add up to the coefficient; ``untreated_group`` says
+    ``never`` or ``always`` where the comparison has no start. ``tables["cell_weights"]`` holds the
+    weight that each cohort and period enters with. Periods under anticipation are left out of the
+    static regression. ``seed`` is not used: nothing is drawn.
     """
     whole = _whole(design, options)
     rows = _static_rows(whole, options)
@@ -133,7 +136,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             "slope": tuple(fitted.get(name)[0] for name in slopes),
             "se": tuple(fitted.get(name)[1] for name in slopes),
         }
-    return Effect(
+    effect = Effect(
         initiative=design.name,
         outcome=design.outcome,
         measure=effect_measure(design),
@@ -165,6 +168,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         event_covariance=covariance,
         tables=tables,
     )
+    return without_false_errors(design, effect)
 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
@@ -182,10 +186,16 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
         and design.weights is None
         and design.anticipation == 0
         and options["levels"] == "unit"
-        and options["always_treated"] == "leave_out"
     )
     if not is_plain:
+        if options["levels"] != "unit" and options["always_treated"] == "leave_out":
+            design, starts = collapsed(design, starts)
         return under_each(design, starts, lambda other: point(other, options=options))
+    whole = _whole(design, options)
+    n_more = len(whole.units) - len(design.units)
+    # Units treated all along keep their starts under every assignment.
+    starts = np.column_stack([starts, np.full((len(starts), n_more), float(design.periods[0]))])
+    design = whole
     n_units, n_periods = design.y.shape
     left = demeaned(design.y, np.ones(n_units))
     # Sum from a start to the end, for each unit and each place of a start.
@@ -207,24 +217,9 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
         return np.where(bottom > 1e-9, top / bottom, np.nan)
 
 
-def _always_treated(design: Design) -> list[LeftOut]:
-    return [one for one in design.left_out if one.reason == "always_treated"]
-
-
 def _whole(design: Design, options: Mapping[str, str]) -> Design:
     """Put the units that were treated from the first period on back, where that is asked for."""
-    more = _always_treated(design)
-    if options["always_treated"] == "leave_out" or not more:
-        return design
-    y = np.vstack([design.y, *(one.y for one in more)])
-    return dataclasses.replace(
-        design,
-        units=(*design.units, *(one.unit for one in more)),
-        y=y,
-        y_natural=y,
-        cohort=(*design.cohort, *(design.periods[0] for _ in more)),
-        is_donor=np.append(design.is_donor, np.zeros(len(more), dtype=bool)),
-    )
+    return with_always_treated(design) if options["always_treated"] == "include" else design
 
 
 def _static_rows(design: Design, options: Mapping[str, str]) -> Rows:
@@ -355,15 +350,19 @@ def _decomposition(design: Design, options: Mapping[str, str]) -> Bacon | None:
 
 
 def _table(parts: Bacon) -> Table:
-    def ordinal(value: float) -> int | str:
+    def ordinal(value: float) -> int | None:
+        return int(value) if np.isfinite(value) else None
+
+    def group(value: float) -> str:
         if np.isfinite(value):
-            return int(value)
+            return "cohort"
         return "never" if value > 0 else "always"
 
     within = parts.within is not None
     return {
         "treated": (*map(ordinal, parts.treated), *([None] if within else [])),
         "untreated": (*map(ordinal, parts.untreated), *([None] if within else [])),
+        "untreated_group": (*map(group, parts.untreated), *([None] if within else [])),
         "kind": (*parts.kind, *(["within_groups"] if within else [])),
         "estimate": (*map(float, parts.estimate), *([parts.within] if within else [])),
         "weight": (*map(float, parts.weight), *([parts.within_weight] if within else [])),

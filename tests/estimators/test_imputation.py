@@ -283,4 +283,5 @@ def test_few_treated_and_lonely_cohorts_are_warned_of() -> None:
     codes = {f.code for f in estimate(one, "imputation").findings}
     assert {"W-EST-FEW-TREATED", "W-EST-ALONE-IN-COHORT"} <= codes
     many = design(panel([2018] * 6 + [None] * 8, effect=1.0, noise=0.5))
-    assert estimate(many, "imputation").findings == ()
+    # What simulations say of the pair of method and inference is another matter.
+    assert {f.code for f in estimate(many, "imputation").findings} <= {"W-EST-LEVEL"}

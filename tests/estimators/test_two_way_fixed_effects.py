@@ -207,6 +207,6 @@ def test_always_treated_units_are_put_back_where_asked_for_and_kept() -> None:
     )
     assert effect.overall.att == pytest.approx(parts.total, abs=1e-12)
     assert ALWAYS in effect.tables["bacon"]["kind"]
-    assert "always" in effect.tables["bacon"]["untreated"]
+    assert "always" in effect.tables["bacon"]["untreated_group"]
     without = estimate(kept, "two_way_fixed_effects")
     assert without.overall == estimate(one, "two_way_fixed_effects").overall

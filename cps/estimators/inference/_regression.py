@@ -26,6 +26,8 @@ class Regression:
     n_absorbed : int
         Parameters taken out that count in the small-sample factor; units nested in clusters do
         not (the rule of R ``fixest``).
+    n_levels : int
+        Parameters taken out in all, units' own levels among them.
     """
 
     y: Floats
@@ -34,6 +36,21 @@ class Regression:
     period: NDArray[np.int64]
     cluster: NDArray[np.int64]
     n_absorbed: int
+    n_levels: int
+
+    def factor(self, small_sample: str) -> float:
+        """Give what turns the error with the ``nested`` factor into that with another one.
+
+        Statistic and draws share the factor: p-value and interval do not depend on it.
+        """
+        n, k = self.x.shape
+        g = len(np.unique(self.cluster))
+        nested = g / (g - 1) * (n - 1) / (n - k - self.n_absorbed)
+        if small_sample == "none":
+            return float(1 / np.sqrt(nested))
+        if small_sample == "full" and n > k + self.n_levels:
+            return float(np.sqrt((n - k - self.n_absorbed) / (n - k - self.n_levels)))
+        return 1.0
 
     @property
     def coefficient(self) -> float:
@@ -88,7 +105,8 @@ def two_way(design: Design, level: str = "unit") -> Regression | None:
     if x is None:
         return None
     root = np.sqrt(weight)
-    return Regression(y * root, x * root[:, None], unit, period, clusters(design)[unit], 1)
+    of_cluster, n_levels = clusters(design)[unit], len(np.unique(shared))
+    return Regression(y * root, x * root[:, None], unit, period, of_cluster, 1, n_levels)
 
 
 def one_comparison(design: Design, contrast: Floats) -> Regression:
@@ -104,7 +122,7 @@ def one_comparison(design: Design, contrast: Floats) -> Regression:
     x = np.column_stack([treated[kept].astype(float), np.ones(int(kept.sum()))])
     each = np.arange(int(kept.sum()))
     codes = np.unique(clusters(design)[kept], return_inverse=True)[1]
-    return Regression(design.y[kept] @ contrast, x, each, np.zeros_like(each), codes, 0)
+    return Regression(design.y[kept] @ contrast, x, each, np.zeros_like(each), codes, 0, 0)
 
 
 def is_coefficient(regression: Regression | None, att: float | None, design: Design) -> bool:

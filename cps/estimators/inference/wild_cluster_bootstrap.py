@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._options import Number
+from cps.estimators._regression_panel import with_always_treated
 from cps.estimators._scale import natural_scale
 from cps.estimators._wild import Kind, Ties, WildTest, wild_bootstrap
 from cps.estimators.inference._events import bare, without_errors
@@ -52,6 +53,7 @@ _FEW_TREATED = 4  # fewer treated clusters than this: the two forms err in oppos
 def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[Finding, ...]:
     """Reject an estimate that is no regression's coefficient, or one with too few clusters."""
     findings = []
+    design = _regressed(design, effect)
     if len(set(clusters(design).tolist())) < 3:
         findings.append(
             Finding(
@@ -90,10 +92,11 @@ def infer(
     DesignError
         If the estimate is neither.
     """
-    regression = two_way_of(design, effect.overall.att)
+    whole = _regressed(design, effect)
+    regression = two_way_of(whole, effect.overall.att)
     if regression is None:
         regression = _comparison(design, effect, refit)
-    n_treated = len(set(clusters(design)[_treated(design)].tolist()))
+    n_treated = len(set(clusters(whole)[_treated(whole)].tolist()))
     by = _by(options["by"], design, n_treated)
 
     def bootstrap(one: Regression) -> WildTest:
@@ -113,27 +116,58 @@ def infer(
         )
 
     found = bootstrap(regression)
-    overall = _estimate(effect.overall.att, found)
+    small_sample = effect.options.get("small_sample", "nested")
+    overall = _estimate(effect.overall.att, found, regression.factor(small_sample))
+    options_of, said = _settled(design, effect)
     return dataclasses.replace(
         bare(effect, overall),
+        options=options_of,
         natural=natural_scale(design, overall),
         level=level,
         p_value_floor=found.p_value_floor,
-        by_event_time=_events(design, effect, bootstrap),
+        by_event_time=_events(design, effect, bootstrap, small_sample),
         findings=(
             *effect.findings,
+            *said,
             _how(design, found, by, options["null"]),
             *_few(design, n_treated, found.n_clusters, by, options["null"]),
         ),
     )
 
 
-def _estimate(att: float | None, found: WildTest) -> Estimate:
-    return Estimate(att, found.se, found.ci_low, found.ci_high, found.p_value)
+def _estimate(att: float | None, found: WildTest, factor: float) -> Estimate:
+    return Estimate(att, found.se * factor, found.ci_low, found.ci_high, found.p_value)
+
+
+def _regressed(design: Design, effect: Effect) -> Design:
+    """Give the design with the always-treated units, where the regression has them."""
+    is_whole = effect.options.get("always_treated") == "include"
+    return with_always_treated(design) if is_whole else design
+
+
+def _settled(design: Design, effect: Effect) -> tuple[dict[str, str], tuple[Finding, ...]]:
+    """Say that the error is by cluster, whichever was asked for of the method itself."""
+    if effect.options.get("errors") not in ("robust", "iid"):
+        return effect.options, ()
+    given = effect.options["errors"]
+    note = Finding(
+        "N-INF-CLUSTERED",
+        "note",
+        Text(
+            f"野自助法的标准误按聚类计算；errors={given} 不再适用",
+            f"the wild bootstrap's standard error is by cluster: errors={given} no longer holds",
+        ),
+        f"{design.name} › errors={given}",
+        Text("用 errors=cluster", "use errors=cluster"),
+    )
+    return {**effect.options, "errors": "cluster"}, (note,)
 
 
 def _events(
-    design: Design, effect: Effect, bootstrap: Callable[[Regression], WildTest]
+    design: Design,
+    effect: Effect,
+    bootstrap: Callable[[Regression], WildTest],
+    small_sample: str,
 ) -> tuple[EventTimeEffect, ...]:
     """Bootstrap each event time of one cohort: a period compared with the base that it has."""
     if not _one_cohort(design):
@@ -150,7 +184,8 @@ def _events(
             contrast[t] += 1
             regression = one_comparison(design, contrast)
             if contrast.any() and is_coefficient(regression, one.estimate.att, design):
-                estimate = _estimate(one.estimate.att, bootstrap(regression))
+                factor = regression.factor(small_sample)
+                estimate = _estimate(one.estimate.att, bootstrap(regression), factor)
                 break
         found.append(dataclasses.replace(one, estimate=estimate))
     return tuple(found)

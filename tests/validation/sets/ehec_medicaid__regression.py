@@ -22,7 +22,7 @@ def ours(folder: Path) -> dict[str, Ours]:
     rows = list(zip(*(parts[key] for key in ("kind", "estimate", "weight")), strict=True))
     weights = [sum(w for kind, _, w in rows if kind == one) for one in KINDS]
     products = [sum(b * w for kind, b, w in rows if kind == one) for one in KINDS]
-    pairs = list(zip(parts["treated"], parts["untreated"], strict=True))
+    pairs = list(zip(parts["treated"], parts["untreated_group"], strict=True))
     place = pairs.index((2014, "never"))
     treated_only = cps.estimate(
         _design(frame.drop_nulls("yexp2").drop_nans("yexp2")), "two_way_fixed_effects"
