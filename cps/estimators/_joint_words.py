@@ -101,31 +101,47 @@ def lost_finding(design: Design, lost: Bools, cells: Bools) -> tuple[Finding, ..
     )
 
 
-def few_treated(design: Design, by_placebo: bool) -> tuple[Finding, ...]:
-    """Warn of clustered errors from a handful of hosts."""
-    if design.n_treated >= _FEW or by_placebo:
+def n_groups(design: Design) -> int:
+    """Count the hosts, or the clusters that hold them where units are grouped."""
+    if design.cluster is None:
+        return design.n_treated
+    pairs = zip(design.cluster, design.cohort, strict=True)
+    return len({name for name, cohort in pairs if cohort is not None})
+
+
+def few_treated(design: Design, how: str, *, is_known: bool) -> tuple[Finding, ...]:
+    """Warn of clustered errors from a handful of hosts, and of no errors at all."""
+    count = n_groups(design)
+    if how == "placebo" or (count >= _FEW and is_known):
         return ()
-    alone = design.n_treated == 1
+    noun_zh = "承办单位" if design.cluster is None else "有承办单位的聚类"
+    noun_en = "treated unit(s)" if design.cluster is None else "cluster(s) with treated units"
     return (
         Finding(
             "W-EST-FEW-TREATED",
             "warn",
             Text(
-                f"承办单位只有 {design.n_treated} 个，"
-                + ("无法给出标准误" if alone else "聚类标准误偏小，区间不可尽信"),
-                f"{design.n_treated} treated unit(s): "
+                f"{noun_zh}只有 {count} 个，"
+                + ("聚类标准误偏小，区间不可尽信" if is_known else "不给标准误、区间和 p 值"),
+                f"{count} {noun_en}: "
                 + (
-                    "no standard error can be given"
-                    if alone
-                    else "clustered standard errors are too small, the interval can't be trusted"
+                    "clustered standard errors are too small, the interval can't be trusted"
+                    if is_known
+                    else "there is no standard error, interval or p-value"
                 ),
             ),
             design.name,
             Text(
                 "补充从未承办的单位，改用 errors=placebo",
                 "add units that host nothing, and use errors=placebo",
+            )
+            if design.cluster is None
+            else Text(
+                "补充承办的聚类；承办单位分属不同聚类时可用 errors=placebo",
+                "add clusters with treated units; where each host has a cluster of its own, "
+                "use errors=placebo",
             ),
-            count=design.n_treated,
+            count=count,
         ),
     )
 

@@ -34,9 +34,11 @@ from cps.estimators._joint_words import (
     few_placebos,
     few_treated,
     lost_finding,
+    n_groups,
     not_separable,
     starts_of,
 )
+from cps.estimators._regression_errors import rounding_floor
 from cps.estimators._scale import (
     effect_measure,
     natural_scale,
@@ -60,6 +62,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 SUPPORTS = frozenset({"gaps", "weights", "clusters", "joint"})
 DRAWS = 499
 _FEW = 5
+_TOO_FEW = 2  # clusters in all, of which none shows its noise
 _MODEL = Text(
     "同一单位内各项目的效应相加、互不影响；每个其他项目的效应只随启动后的期数变化；"
     "没有这些项目时各单位走势平行",
@@ -103,7 +106,9 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     mean effect at their event time (conservative). ``"placebo"``: among units that host nothing, the
     parts of our hosts, and of the other hosts of what these host too, are dealt out anew and all is
     estimated from those units alone, ``DRAWS`` times. ``"auto"`` takes placebos with fewer than five
-    hosts, if that can be done. The others' effects always have clustered errors.
+    hosts or five clusters with hosts, if that can be done: enough units that host nothing, and no
+    two hosts in one cluster, whose shared noise units dealt out one by one would not show; where it
+    can't, there is no error. The others' effects always have clustered errors.
     """
     ground, starts = _ground(design), starts_of(design.cohort)
     found = joint_of(ground, starts, is_imputed=options["own"] == "imputed")
@@ -113,9 +118,12 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     keys = list(asked)
     scores = _scores(design, found, asked, y)
     covariance = scores @ scores.T * scores.shape[1] / max(scores.shape[1] - 1, 1)
-    by_placebo = _by_placebo(design, options["errors"])
+    how = _how(design, options["errors"])
+    by_placebo = how == "placebo"
     placebos = _placebos(design, ground, found.is_imputed, seed) if by_placebo else {}
-    has_error = design.n_treated > 1
+    has_error = how == "clustered" and n_groups(design) > 1 and scores.shape[1] > _TOO_FEW
+
+    floor = rounding_floor(design)
 
     def one(key: tuple[str, float]) -> Estimate:
         if by_placebo and not key[0].startswith(OTHER):
@@ -123,8 +131,9 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             return rank_estimate(atts[key], draws_of, level, n_units=design.n_donors)
         place = keys.index(key)
         is_ours = not key[0].startswith(OTHER)
-        se = float(np.sqrt(covariance[place, place])) if has_error or not is_ours else None
-        return normal_estimate(atts[key], se, level)
+        has_own = has_error or (not is_ours and scores.shape[1] > _TOO_FEW)
+        se = float(np.sqrt(covariance[place, place])) if has_own else 0.0
+        return normal_estimate(atts[key], se if se > floor else None, level)
 
     events = [key for key in keys if key[0] == "event"]
     places = [keys.index(key) for key in events]
@@ -156,7 +165,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         ),
         paths=path_points(design, _counterfactual(found, y)),
         placebos=draws,
-        findings=(*lost_finding(design, found.lost, found.cells), *few_treated(design, by_placebo)),
+        findings=(
+            *lost_finding(design, found.lost, found.cells),
+            *few_treated(design, how, is_known=has_error),
+        ),
         design_hash=design.design_hash,
         assumes=_assumes(design, tail),
         event_covariance=tuple(tuple(float(covariance[a, b]) for b in places) for a in places)
@@ -220,10 +232,15 @@ def _can_deal(design: Design) -> bool:
     return design.n_donors - len(_roles(design)[0]) >= 2
 
 
-def _by_placebo(design: Design, errors: str) -> bool:
-    if errors == "auto":
-        return design.n_treated < _FEW and _can_deal(design)
-    return errors == "placebo"
+def _how(design: Design, errors: str) -> str:
+    """Settle the errors: clustered ones never with few hosts, unless they were asked for."""
+    if errors != "auto":
+        return errors
+    if n_groups(design) >= _FEW:
+        return "clustered"
+    # Hosts that share a cluster share its noise.
+    is_alone = n_groups(design) == design.n_treated
+    return "placebo" if is_alone and _can_deal(design) else "none"
 
 
 def _placebos(

@@ -267,11 +267,17 @@ def test_the_placebo_test_of_two_hosts_holds_its_level_where_clustered_errors_do
     assert rejected["clustered"] > rejected["placebo"]
 
 
-def test_placebos_without_units_to_stand_in_are_refused_and_auto_falls_back() -> None:
+def test_placebos_without_units_to_stand_in_are_refused_and_auto_gives_no_error() -> None:
     one = design({0: 2016, 1: 2018}, {"flowers": {2: 2017, 3: 2019}}, n_units=6, noise=1.0)
     with pytest.raises(DesignError, match="can't stand in"):
         estimate(one, "joint_effects", options={"errors": "placebo"})
-    assert estimate(one, "joint_effects").inference == "analytic"
+    found = estimate(one, "joint_effects")
+    assert found.inference == "none"
+    assert found.overall.att is not None
+    assert (found.overall.se, found.overall.p_value) == (None, None)
+    assert any(said.code == "W-EST-FEW-TREATED" for said in found.findings)
+    asked = estimate(one, "joint_effects", options={"errors": "clustered"})
+    assert asked.overall.se is not None
 
 
 def test_gaps_weights_and_the_order_of_units_are_honoured() -> None:
@@ -333,3 +339,19 @@ def test_it_can_be_refitted_under_other_assignments_and_leaves_its_input_alone()
         "joint_effects",
     ).overall.att
     assert found[1] == pytest.approx(slow, rel=1e-10)
+
+
+def test_few_treated_clusters_get_no_clustered_errors_unless_asked_for() -> None:
+    # Eight hosts in one cluster of ten units, forty others in four clusters.
+    starts = dict.fromkeys(range(8), 2016)
+    one = design(starts, {}, n_units=50, noise=1.0)
+    grouped = dataclasses.replace(one, cluster=tuple(f"c{i // 10}" for i in range(50)))
+    assert estimate(one, "joint_effects").inference == "analytic"
+    found = estimate(grouped, "joint_effects")
+    assert found.inference == "none"
+    assert found.overall.p_value is None
+    assert any(said.code == "W-EST-FEW-TREATED" for said in found.findings)
+    # Two hosts, each with a cluster of its own: units that host nothing can stand in for them.
+    two = design({0: 2016, 10: 2016}, {}, n_units=50, noise=1.0)
+    apart = dataclasses.replace(two, cluster=tuple(f"c{i // 10}" for i in range(50)))
+    assert estimate(apart, "joint_effects").inference == "placebo"
