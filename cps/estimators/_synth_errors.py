@@ -76,13 +76,17 @@ class Spread:
         return float(np.sqrt((len(draws) - 1) * draws.var()))
 
 
-def placebo_starts(starts: Floats, n_donors: int, seed: int) -> tuple[Floats, bool]:
+def placebo_starts(
+    starts: Floats, n_donors: int, seed: int, *, draws: int = DRAWS
+) -> tuple[Floats, bool]:
     """Give the treated units' starts to comparison units; were they drawn, or is that all?
 
     Parameters
     ----------
     starts : ndarray, shape (n_treated,)
         In ascending order of start.
+    draws : int
+        Most assignments; all there are if they are no more.
 
     Returns
     -------
@@ -92,10 +96,10 @@ def placebo_starts(starts: Floats, n_donors: int, seed: int) -> tuple[Floats, bo
     k = len(starts)
     if n_donors - k < 2:
         return np.zeros((0, n_donors)), False
-    drawn = not (len(np.unique(starts)) == 1 and comb(n_donors, k) <= DRAWS)
+    drawn = not (len(np.unique(starts)) == 1 and comb(n_donors, k) <= draws)
     if drawn:
         rng = np.random.default_rng(seed)
-        places = np.array([rng.permutation(n_donors)[:k] for _ in range(DRAWS)])
+        places = np.array([rng.permutation(n_donors)[:k] for _ in range(draws)])
     else:
         places = np.array(list(combinations(range(n_donors), k)))
     given = np.full((len(places), n_donors), np.inf)
@@ -103,11 +107,11 @@ def placebo_starts(starts: Floats, n_donors: int, seed: int) -> tuple[Floats, bo
     return given, drawn
 
 
-def bootstrap_rows(starts: Floats, seed: int) -> NDArray[np.int64]:
+def bootstrap_rows(starts: Floats, seed: int, *, draws: int = DRAWS) -> NDArray[np.int64]:
     """Draw units with replacement, treated and comparison units both among them."""
     rng = np.random.default_rng(seed)
     rows: list[NDArray[np.int64]] = []
-    while len(rows) < DRAWS:
+    while len(rows) < draws:
         drawn = np.sort(rng.integers(0, len(starts), len(starts)))
         here = np.isfinite(starts[drawn])
         # Two to compare with, since weights of one say nothing.

@@ -105,7 +105,7 @@ def few_treated(design: Design, errors: str) -> list[Finding]:
                 f"it: errors={errors} can't be had",
             ),
             f"{design.name} › {names}",
-            Text("改用 errors=placebo", "use errors=placebo"),
+            errors_that_work(design, without=errors),
             count=max(1, len(single)),
         )
     ]
@@ -135,8 +135,43 @@ def inference_notes(design: Design, spread: Spread) -> tuple[Finding, ...]:
     )
 
 
-def no_placebo(design: Design) -> Finding:
-    """Say that comparison units can't stand in for the treated ones."""
+def errors_that_work(design: Design, *, without: str = "", option: bool = True) -> Text:
+    """Name the errors that this design can have.
+
+    Parameters
+    ----------
+    without : str
+        An error known not to work.
+    option : bool
+        False if the method at hand offers no choice of errors, and another one is named for it.
+    """
+    sizes = [sum(one == g for one in design.cohort) for g in design.cohorts]
+    ways = []
+    if without and design.n_donors - design.n_treated >= 2:
+        ways.append("placebo")
+    if design.n_treated >= 2 and without != "bootstrap":
+        ways.append("bootstrap")
+    if min(sizes) >= 2 and not without.startswith("jackknife"):
+        ways.append("jackknife")
+    zh = en = ""
+    if ways:
+        other_zh, other_en = (
+            ("", "use ") if option else ("synthetic_did 的 ", "use synthetic_did's ")
+        )
+        zh = f"改用 {other_zh}{' 或 '.join(f'errors={one}' for one in ways)}，或 "
+        en = f"{other_en}{' or '.join(f'errors={one}' for one in ways)}, or "
+    return Text(
+        f"{zh or '改用 '}inference=randomisation（承办单位与对照单位互换启动时间，不要求对照单位多于承办单位）",
+        f"{en or 'use '}inference=randomisation, which permutes starts among all units and does not "
+        "ask for more comparison units than treated ones",
+    )
+
+
+def no_placebo(design: Design, *, has_errors: bool = True) -> Finding:
+    """Say that comparison units can't stand in for the treated ones, and what works here.
+
+    ``has_errors`` tells whether the method offers other errors than placebos.
+    """
     return Finding(
         "W-EST-NO-PLACEBO",
         "warn",
@@ -147,10 +182,7 @@ def no_placebo(design: Design) -> Finding:
             "treated ones: no standard error, no interval",
         ),
         design.name,
-        Text(
-            "增加对照单位，或以分组-时期方法的区间为准",
-            "add comparison units, or rely on the group-time method's interval",
-        ),
+        errors_that_work(design, option=has_errors),
     )
 
 

@@ -139,7 +139,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     first, n_placebos, cells = min(design.cohorts), len(placebos.gaps), Slices.of(calendar)
     findings = (*quality_of_fit(design, actual, calendar), *wide)
     if not n_placebos and options["placebo_pool"] != "none":
-        findings = (*findings, no_placebo(design))
+        findings = (*findings, no_placebo(design, has_errors=False))
     return Effect(
         initiative=design.name,
         outcome=design.outcome,

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.errors import Finding, Text
+from cps.estimators._options import Number
 from cps.estimators._scale import (
     effect_measure,
     natural_scale,
@@ -60,11 +61,12 @@ ESTIMAND = Text(
     "average effect on the treated over all treated unit-periods",
 )
 SUPPORTS = frozenset({"covariates"})
-OPTIONS: dict[str, tuple[str, ...]] = {
+OPTIONS: dict[str, tuple[str, ...] | Number] = {
     "weights": ("sdid", "sc", "did", "difp", "sc_reg", "difp_reg"),
     "errors": ("placebo", "jackknife", "jackknife_refit", "bootstrap", "none"),
     "covariates": ("projected", "optimized"),
     "solver": ("synthdid", "exact"),
+    "draws": Number(DRAWS, 20, 100_000, is_whole=True),
 }
 __all__ = ["DRAWS"]
 _DRAWN_STEPS = 1_000  # of the steps that R takes 10,000 of, where there are many assignments
@@ -97,7 +99,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     """Estimate the effect and its error.
 
     ``errors="placebo"``: the treated units' pattern of starts is given to comparison units drawn at
-    random, and everything is estimated anew, weights too, ``DRAWS`` times; all assignments are
+    random, and everything is estimated anew, weights too, ``draws`` times; all assignments are
     enumerated if there are no more than that. ``jackknife`` leaves out units in turn and keeps the
     weights (algorithm 3, as R and Stata do), ``jackknife_refit`` finds them anew; ``bootstrap``
     draws units with replacement. Covariates are taken out beforehand, and stay out.
@@ -296,17 +298,17 @@ def _spread(
 ) -> Spread:
     """Estimate under the assignments, or on the samples, that the error asks for."""
     kind, calendar, starts = KINDS[options["weights"]], _calendar(design), _starts(design)
-    way = options["errors"]
+    way, draws = options["errors"], int(options["draws"])
     if way == "placebo":
         treated = np.sort(starts[np.isfinite(starts)])
-        given, drawn = placebo_starts(treated, design.n_donors, seed)
+        given, drawn = placebo_starts(treated, design.n_donors, seed, draws=draws)
         solve = _many(options, STEPS if not drawn else _DRAWN_STEPS)
         pool = _rows(y, design.is_donor)
         stand_ins = gaps_under(pool, given, calendar, kind, solve, noise=noise)
         return Spread(way, stand_ins, drawn, design.n_donors)
     takes_part = np.flatnonzero(~np.isnan(starts))
     if way == "bootstrap":
-        rows = takes_part[bootstrap_rows(starts[takes_part], seed)]
+        rows = takes_part[bootstrap_rows(starts[takes_part], seed, draws=draws)]
         gaps = gaps_under(_rows(y, rows), starts[rows], calendar, kind, exact_weights, noise=noise)
         return Spread(way, gaps, True)
     absent = np.zeros((len(takes_part), len(starts)), dtype=bool)

@@ -328,6 +328,47 @@ def test_the_bootstrap_and_the_placebo_have_the_seeds_draws() -> None:
         assert one != other
 
 
+def test_draws_are_as_many_as_asked_for_and_all_assignments_where_that_is_fewer() -> None:
+    design = factors([2020, 2021] + [None] * 10, 1.0, noise=0.2, seed=2)
+    usual = estimate(design)
+    assert len(usual.placebos) == DRAWS
+    assert estimate(design, options={"draws": DRAWS}).overall == usual.overall
+    many = estimate(design, options={"draws": 350})
+    assert (len(many.placebos), many.p_value_floor) == (350, 1 / 351)
+    # The first draws are the same ones.
+    assert many.placebos[:DRAWS] == pytest.approx(usual.placebos, abs=1e-9)
+    pairs = factors([2020] * 2 + [None] * 22, 1.0, noise=0.2, seed=2)
+    assert len(estimate(pairs).placebos) == DRAWS
+    assert len(estimate(pairs, options={"draws": 231}).placebos) == 231  # 22 × 21 / 2: all pairs
+    few, more = (
+        estimate(design, options={"errors": "bootstrap", "draws": n}).overall.se for n in (20, 400)
+    )
+    assert few != more
+
+
+def test_the_mend_of_errors_that_fail_names_some_that_work_on_that_design() -> None:
+    lopsided = factors([2020] * 6 + [2021] + [None] * 5, 1.0, noise=0.1, seed=1)
+    with pytest.raises(DesignError) as caught:
+        estimate(lopsided, options={"errors": "jackknife"})
+    mend = caught.value.mend.en
+    assert "errors=bootstrap" in mend
+    assert "placebo" not in mend
+    (warning,) = estimate(lopsided).findings
+    assert warning.code == "W-EST-NO-PLACEBO"
+    assert "errors=bootstrap" in warning.mend.en
+    assert "jackknife" not in warning.mend.en
+    assert estimate(lopsided, options={"errors": "bootstrap"}).overall.se is not None
+    ranked = estimate(lopsided, inference="randomisation")
+    assert ranked.overall.p_value is not None
+    alone = factors([2020] + [None] * 2, 1.0, noise=0.1, seed=1)
+    (warning,) = estimate(alone).findings
+    assert "errors=" not in warning.mend.en
+    assert "inference=randomisation" in warning.mend.en
+    assert "inference=randomisation" in warning.mend.zh
+    ranked = estimate(alone, inference="randomisation")
+    assert ranked.overall.p_value is not None
+
+
 @pytest.mark.parametrize("how", ["projected", "optimized"])
 def test_what_a_covariate_explains_is_taken_out(how: str) -> None:
     plain = factors([2020] * 3 + [None] * 15, 1.0, noise=0.05, seed=7)
