@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Finding, Text
+from cps.estimators.inference._conformal_words import PROXIES, refit_refusal
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
 
 Floats = NDArray[np.float64]
@@ -54,7 +55,14 @@ def series_of(design: Design) -> Series:
     )
 
 
-def refusals(design: Design, effect: Effect, proxy: str | None, name: Text) -> list[Finding]:
+def refusals(
+    design: Design,
+    effect: Effect,
+    proxy: str | None,
+    name: Text,
+    *,
+    offers: tuple[str, ...] = PROXIES,
+) -> list[Finding]:
     """Give what keeps a design from being one treated series beside donors.
 
     Parameters
@@ -63,27 +71,12 @@ def refusals(design: Design, effect: Effect, proxy: str | None, name: Text) -> l
         How ``effect``'s counterfactual is refitted; None if nobody knows.
     name : Text
         The inference's name.
+    offers : tuple of str
+        Counterfactuals that the inference can refit.
     """
     found = []
     if proxy is None:
-        found.append(
-            _reject(
-                "E-INF-METHOD",
-                Text(
-                    f"{name.zh}需要在原假设下重新拟合反事实，而 {effect.method}（"
-                    f"{_said(effect)}）没有可重新拟合的形式",
-                    f"{name.en} refits the counterfactual under the null, and {effect.method} "
-                    f"({_said(effect)}) has no form that can be refitted",
-                ),
-                design.name,
-                Text(
-                    "改用 synthetic_control、synthetic_did（weights=sc 或 did）、interactive_fixed_effects 或 "
-                    "matrix_completion",
-                    "take synthetic_control, synthetic_did (weights=sc or did), interactive_fixed_effects or "
-                    "matrix_completion",
-                ),
-            )
-        )
+        found.append(refit_refusal(design, effect, name, offers))
     if len(design.cohorts) > 1:
         found.append(
             _reject(
@@ -186,10 +179,6 @@ def with_periods(
         for one in effect.by_calendar
     )
     return events, calendar
-
-
-def _said(effect: Effect) -> str:
-    return ", ".join(f"{name}={value}" for name, value in effect.options.items())
 
 
 def _reject(code: str, what: Text, where: str, mend: Text) -> Finding:

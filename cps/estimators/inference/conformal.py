@@ -38,6 +38,7 @@ from cps.estimators.inference._conformal_test import (
     not_rejected,
     p_values,
 )
+from cps.estimators.inference._conformal_words import residual_size, wide_set
 from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
 
@@ -122,6 +123,15 @@ def infer(
         overall = average
         floor = permutations(len(folded.treated), 1).floor
     events, calendar = with_periods(effect, by_period, series.start)
+    left = proxy((folded.treated - (overall.att or 0.0) * _is_post(folded))[None], folded.donors)
+    wide = wide_set(
+        design,
+        overall if options["average"] == "constant" else Estimate(overall.att),
+        size=residual_size(left[0], folded.n_pre),
+        n_pre=folded.n_pre,
+        n_post=folded.n_post,
+        is_torn=is_torn,
+    )
     return dataclasses.replace(
         effect,
         overall=overall,
@@ -147,6 +157,7 @@ def infer(
             *_period_findings(design, series, by_period, level),
             *_overall_findings(design, folded, overall, level=level, floor=floor),
             *_torn(design, n_torn),
+            *wide,
         ),
         tables={**effect.tables, "conformal": _table(series, test, by_period)},
     )
@@ -164,7 +175,7 @@ class _Test:
     def p_of(self, series: Series) -> Callable[[Floats], Floats]:
         """Give p-values of nulls of an effect that is the same in each post-period."""
         permutations = self.permutations(len(series.treated), series.n_post)
-        is_post = np.arange(len(series.treated)) >= series.n_pre
+        is_post = _is_post(series)
 
         def of(effects: Floats) -> Floats:
             residuals = self.proxy(series.treated - np.outer(effects, is_post), series.donors)
@@ -221,6 +232,10 @@ def _gap(effect: Effect, series: Series, place: int) -> float | None:
         if one.event_time == event:
             return one.estimate.att
     return None
+
+
+def _is_post(series: Series) -> NDArray[np.bool_]:
+    return np.arange(len(series.treated)) >= series.n_pre
 
 
 def _one_post(series: Series, place: int) -> Series:

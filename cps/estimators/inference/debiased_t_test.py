@@ -46,7 +46,8 @@ Floats = NDArray[np.float64]
 def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[Finding, ...]:
     """Reject what is not one treated series beside donors, and too few pre-periods for the folds."""
     proxy = proxy_of(effect)
-    found = refusals(design, effect, proxy if proxy in ("sc", "did") else None, NAME)
+    offers = ("sc", "did")
+    found = refusals(design, effect, proxy if proxy in offers else None, NAME, offers=offers)
     folds = int(options["folds"])
     # A fold of one period, and two periods left to find weights on.
     need = max(folds, 3)

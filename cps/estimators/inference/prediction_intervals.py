@@ -63,7 +63,9 @@ Floats = NDArray[np.float64]
 
 def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[Finding, ...]:
     """Reject what is not a synthetic control of one series, too few pre-periods, idle donors."""
-    found = refusals(design, effect, "sc" if proxy_of(effect) == "sc" else None, NAME)
+    found = refusals(
+        design, effect, "sc" if proxy_of(effect) == "sc" else None, NAME, offers=("sc",)
+    )
     if found:
         return tuple(found)
     series = series_of(design)

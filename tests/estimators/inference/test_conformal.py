@@ -26,8 +26,9 @@ from cps.estimators.inference._conformal_test import (
     not_rejected,
     p_values,
 )
+from cps.estimators.inference._conformal_words import wide_set
 from cps.estimators.registry import estimate
-from cps.result import Effect
+from cps.result import Effect, Estimate
 
 
 def panel(
@@ -242,9 +243,59 @@ def test_starts_at_two_times_are_refused_in_words() -> None:
 
 
 def test_a_method_without_a_form_to_refit_is_refused_and_others_are_named() -> None:
-    with pytest.raises(DesignError, match="no form that can be refitted") as raised:
+    with pytest.raises(
+        DesignError, match="weights=sdid has no form that can be refitted"
+    ) as raised:
         conformal(panel(20, 4), weights="sdid")
     assert "weights=sc" in raised.value.mend.en
+    with pytest.raises(DesignError, match="group_time_att has no form") as raised:
+        estimate(panel(20, 4), "group_time_att", inference="conformal")
+    assert "synthetic_control" in raised.value.mend.en
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "inference", "mend"),
+    [
+        ("synthetic_control", {"intercept": "yes"}, "debiased_t_test", "intercept=no"),
+        ("synthetic_control", {"augment": "ridge"}, "prediction_intervals", "augment=none"),
+        ("synthetic_control", {"fit": "covariates"}, "conformal", "fit=outcomes"),
+        ("interactive_fixed_effects", {}, "prediction_intervals", "synthetic_control"),
+        ("interactive_fixed_effects", {}, "debiased_t_test", "synthetic_control"),
+    ],
+)
+def test_a_refusal_names_what_to_change_and_never_the_method_at_hand(
+    method: str, options: dict[str, str], inference: str, mend: str
+) -> None:
+    with pytest.raises(DesignError) as raised:
+        estimate(panel(20, 4), method, inference=inference, options=options)
+    said = raised.value.mend
+    assert mend in said.en
+    assert mend in said.zh
+    assert "interactive_fixed_effects" not in said.en + said.zh
+    if method == "synthetic_control":
+        changed = {
+            **options,
+            **dict(one.split("=") for one in said.en.split("with ")[1].split(", ")),
+        }
+        done = estimate(panel(20, 4), method, inference=inference, options=changed)
+        assert done.inference == inference
+
+
+def test_a_wide_interval_says_in_plain_words_why_and_a_narrow_one_nothing() -> None:
+    kept = Estimate(0.1, None, -0.9, 1.1, 0.5)
+    design = panel(20, 4)
+    words = {"size": 0.5, "n_pre": 20, "n_post": 4}
+    assert wide_set(design, kept, is_torn=False, **words) == []
+    wide = dataclasses.replace(kept, ci_low=-6.9, ci_high=3.5)
+    (one,) = wide_set(design, wide, is_torn=True, **words)
+    for text in (one.what.en, one.what.zh):
+        assert "5.2" in text
+        assert "24" in text
+        assert "0.5" in text
+    assert "outermost" in one.what.en
+    (whole,) = wide_set(design, wide, is_torn=False, **words)
+    assert "outermost" not in whole.what.en
+    assert "N-INF-WIDE-SET" not in [one.code for one in conformal(design).findings]
 
 
 def test_the_order_of_units_and_the_input_arrays_do_not_matter() -> None:
