@@ -134,9 +134,9 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
                 Text("改用 imputation", "use imputation"),
             ),
         )
-    if options["effects"] == "imputed":
-        return imputation.needs(design, _imputation_options())
     findings = list(level_findings(design, {}))
+    if options["effects"] == "imputed":
+        return tuple(findings) or imputation.needs(design, _imputation_options())
     if design.covariates is not None:
         findings.append(
             _reject(

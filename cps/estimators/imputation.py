@@ -35,6 +35,7 @@ from cps.estimators._regression_panel import (
     Rows,
     alone_findings,
     clusters_of,
+    collapsed,
     collinear_finding,
     few_treated,
     level_findings,
@@ -216,6 +217,9 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
             anticipation=design.anticipation,
             drop=options["unidentified"] == "drop",
         )
+
+    if options["levels"] != "unit":
+        design, starts = collapsed(design, starts)
 
     def one(other: Design) -> float:
         if any(finding.severity == "reject" for finding in needs(other, options)):

@@ -24,6 +24,7 @@ from cps.estimators._regression_panel import (
     Rows,
     alone_findings,
     clusters_of,
+    collapsed,
     collinear_finding,
     few_treated,
     level_findings,
@@ -208,6 +209,8 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
             return float("nan")
         return point(other, options=options)
 
+    if options["levels"] != "unit":
+        design, starts = collapsed(design, starts)
     if not _is_plain(design, options) or options["control"] == "last":
         return under_each(design, starts, one)
     starts = np.where(np.asarray(starts) > design.periods[-1], np.inf, starts)

@@ -39,6 +39,7 @@ from cps.estimators._joint_words import (
     starts_of,
 )
 from cps.estimators._regression_errors import rounding_floor
+from cps.estimators._regression_panel import level_findings
 from cps.estimators._scale import (
     effect_measure,
     natural_scale,
@@ -84,6 +85,9 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
 
     ``errors="placebo"`` asks for two more units that host nothing than it has to deal parts out to.
     """
+    once = [one for one in level_findings(design, {}) if one.code == "E-EST-SEEN-ONCE"]
+    if once:
+        return tuple(once)
     found = joint_of(
         _ground(design), starts_of(design.cohort), is_imputed=options["own"] == "imputed"
     )

@@ -28,9 +28,8 @@ def refusals(design: Design, effect: Effect, options: Mapping[str, str]) -> tupl
         found.append(_reject("CLUSTERS", design, _NO_CLUSTERS, _NO_CLUSTERS_MEND))
     if scheme == "within" and not _mixes(design):
         found.append(_reject("CLUSTERS", design, _NO_MIX, _NO_CLUSTERS_MEND))
-    once = (~np.isnan(design.y)).sum(axis=1) <= 1
-    if once.mean() > 0.5 and not (is_shared and scheme in ("auto", "clusters")):
-        found.append(_reject("ROWS", design, _ROWS, _ROWS_MEND))
+    if seen_once(design) and not (is_shared and scheme in ("auto", "clusters")):
+        found.append(_reject("ROWS", design, _ROWS, ROWS_MEND))
     if scheme == "starts" and len(design.cohorts) < 2:
         found.append(_reject("ONE-START", design, _ONE_START, _ONE_START_MEND))
     if scheme in ("units", "auto") and not design.is_donor.any() and len(design.cohorts) < 2:
@@ -45,7 +44,9 @@ def refusals(design: Design, effect: Effect, options: Mapping[str, str]) -> tupl
                     f"{design.n_donors} comparison units: fewer than {_LEFT} are left after "
                     f"{design.n_treated} stand in for the treated",
                 ),
-                Text("改用 scheme=units", "use scheme='units'"),
+                Text("改用 scheme=units", "use scheme='units'")
+                if "statistic" in options
+                else Text("改用 inference=randomisation", "use inference='randomisation'"),
             )
         )
     if options.get("statistic") == "t" and effect.overall.se is None:
@@ -64,6 +65,11 @@ def settle_scheme(design: Design, scheme: str, refit: Refit) -> str:
     # A method that bends is estimated anew at each effect tested, which must be fast.
     is_fast = hasattr(refit.module, "points") or is_linear_in_treated(design, refit)
     return "units" if is_fast or not can_stand_in(design) else "donors"
+
+
+def seen_once(design: Design) -> bool:
+    """Tell whether most units were observed once, as in repeated cross-sections."""
+    return bool(((~np.isnan(design.y)).sum(axis=1) <= 1).mean() > 0.5)
 
 
 def shares_starts(design: Design) -> bool:
@@ -119,9 +125,10 @@ _ROWS = Text(
     "每行自成一个单位（重复截面），逐单位重排没有意义",
     "each row is a unit of its own (repeated cross-sections): permuting units has no meaning",
 )
-_ROWS_MEND = Text(
-    "设计时给出 cluster（启动时期在聚类内一致）",
-    "give the design a cluster within which starts are alike",
+ROWS_MEND = Text(
+    "设计时给出 cluster（启动时期在聚类内一致），方法用 levels=cohort，推断用 randomisation",
+    "give the design a cluster within which starts are alike; take a method with levels=cohort, and "
+    "inference='randomisation'",
 )
 _ONE_START = Text("启动时期只有一个，没有可重排的", "there is one start only: nothing to permute")
 _ONE_START_MEND = Text(

@@ -19,7 +19,7 @@ from cps.estimators._ranks import TIE, accept_half_width, counted_p
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._linear import treated_weights
-from cps.estimators.inference._refuse import groups_units
+from cps.estimators.inference._refuse import ROWS_MEND, groups_units, seen_once
 from cps.estimators.inference._words import floor_finding
 from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
@@ -68,7 +68,9 @@ def residual_refusals(design: Design, effect: Effect) -> tuple[Finding, ...]:
                 "reject",
                 Text("面板有缺口，残差不完整", "the panel has gaps: residuals are incomplete"),
                 design.name,
-                Text("设计时用 missing=drop_unit", "design it with missing='drop_unit'"),
+                ROWS_MEND
+                if seen_once(design)
+                else Text("设计时用 missing=drop_unit", "design it with missing='drop_unit'"),
             )
         )
     if groups_units(design):

@@ -45,6 +45,9 @@ OPTIONS: dict[str, tuple[str, ...] | Number] = {
     "events": ("placebo", "none"),
 }
 _EVENT_PLACEBOS = 199
+_LEAST_PLACEBOS = 39
+_LEAST_DRAWS = 99
+_CELLS = 40_000_000  # cells that all fits together may have: a minute or two
 
 
 def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -70,27 +73,31 @@ def infer(
     not move with the effect tested.
     """
     scheme = settle_scheme(design, options["scheme"], refit)
-    others = assign(design, scheme, int(options["draws"]), seed)
+    asked = int(options["draws"])
+    draws = _affordable(design, refit, asked)
+    others = assign(design, scheme, draws, seed)
     att = effect.overall.att
     if att is None:
         return effect
     scores = choose(options["statistic"], att, refit, others, moves=scheme != "donors")
     overall, floor = _estimate(effect, scores, level)
     findings = [*effect.findings, _how(design, scheme, others, scores.n_failed)]
+    if draws < asked and not others.is_all:
+        findings.append(_capped(design, draws, asked))
     if scheme == "units" and groups_units(design):
         findings.append(_ignored(design))
     if floor > 1 - level:
         findings.append(floor_finding(design, floor, level, len(others.starts)))
     elif overall.ci_low is None or overall.ci_high is None:
         findings.append(open_finding(design))
-    events = _events(design, effect, refit, options=options, level=level, seed=seed)
+    events, said = _events(design, effect, refit, options=options, level=level, seed=seed)
     return dataclasses.replace(
         bare(effect, overall),
         natural=natural_scale(design, overall),
         level=level,
         p_value_floor=floor,
         placebos=tuple(float(one) for one in scores.placebos if np.isfinite(one)),
-        findings=tuple(findings),
+        findings=(*findings, *said),
         **events,
     )
 
@@ -110,7 +117,7 @@ def _events(
     options: Mapping[str, str],
     level: float,
     seed: int,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """Give each event time its own placebos, unless the method brought its own."""
     if effect.inference == "placebo":
         return {
@@ -118,14 +125,74 @@ def _events(
             "by_cohort": effect.by_cohort,
             "by_calendar": effect.by_calendar,
             "event_covariance": effect.event_covariance,
-        }
+        }, ()
     # Errors that are drawn, too, would be drawn anew for each placebo.
     is_cheap = effect.inference == "analytic" and can_stand_in(design)
-    if options["events"] == "placebo" and is_cheap:
-        placebos = assign(design, "donors", _EVENT_PLACEBOS, seed)
-        events, covariance = placebo_events(design, effect, refit, placebos, level)
-        return {"by_event_time": events, "event_covariance": covariance}
-    return {}
+    if options["events"] == "none" or not is_cheap:
+        return {}, ()
+    if groups_units(design):
+        # Units that stand in one by one do not carry what their cluster shares.
+        return {}, (_no_events(design),)
+    n = min(_EVENT_PLACEBOS, max(_LEAST_PLACEBOS, _CELLS // design.y.size))
+    placebos = assign(design, "donors", n, seed)
+    events, covariance = placebo_events(design, effect, refit, placebos, level)
+    said = () if n == _EVENT_PLACEBOS else (_fewer(design, n),)
+    return {"by_event_time": events, "event_covariance": covariance}, said
+
+
+def _affordable(design: Design, refit: Refit, draws: int) -> int:
+    """Give the draws that a panel of this size is worth, where each one is a regression anew."""
+    by_cells = design.cluster is not None and refit.options.get("levels", "unit") != "unit"
+    if design.covariates is None and (design.is_balanced or by_cells):
+        return draws
+    return min(draws, max(_LEAST_DRAWS, _CELLS // design.y.size))
+
+
+def _capped(design: Design, draws: int, asked: int) -> Finding:
+    return Finding(
+        "N-INF-FEWER-DRAWS",
+        "note",
+        Text(
+            f"面板有 {design.y.size} 个单元格，每次指派都须重新回归，只抽取 {draws} 次（要求 {asked} 次）",
+            f"the panel has {design.y.size} cells and each assignment is a regression anew: {draws} "
+            f"are drawn instead of {asked}",
+        ),
+        design.name,
+        Text(
+            "不列协变量、补齐缺口，或先汇总为聚类×时期的面板",
+            "leave covariates out, fill the gaps, or design a panel of clusters' means",
+        ),
+        count=draws,
+    )
+
+
+def _no_events(design: Design) -> Finding:
+    return Finding(
+        "N-INF-NO-EVENT-PLACEBOS",
+        "note",
+        Text(
+            "单位归入聚类，逐单位顶替的安慰剂不反映聚类内相关，各期效应不给区间",
+            "units are grouped into clusters, whose shared noise placebos of single units do not "
+            "show: effects by event time come without intervals",
+        ),
+        design.name,
+        Text("以总效应的推断为准", "rely on the inference of the overall effect"),
+    )
+
+
+def _fewer(design: Design, n: int) -> Finding:
+    return Finding(
+        "N-INF-FEWER-PLACEBOS",
+        "note",
+        Text(
+            f"面板有 {design.y.size} 个单元格，各期效应的安慰剂只取 {n} 次（通常 {_EVENT_PLACEBOS} 次）",
+            f"the panel has {design.y.size} cells: effects by event time are ranked among {n} "
+            f"placebos instead of {_EVENT_PLACEBOS}",
+        ),
+        design.name,
+        Text("无须处理", "nothing to do"),
+        count=n,
+    )
 
 
 def _how(design: Design, scheme: str, others: Assignments, n_failed: int) -> Finding:
