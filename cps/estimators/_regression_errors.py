@@ -85,6 +85,13 @@ def _tables(
     }
 
 
+def without_rounding(design: Design, one: Estimate) -> Estimate:
+    """Take an error of rounding's size away, and the interval that it spans; a rank's p stays."""
+    if one.se is None or one.se > rounding_floor(design):
+        return one
+    return Estimate(one.att, p_value=one.p_value)
+
+
 def rounding_floor(design: Design) -> float:
     """Give the size below which an error is rounding: of the panel without its two means."""
     y = design.y

@@ -38,7 +38,7 @@ from cps.estimators._joint_words import (
     not_separable,
     starts_of,
 )
-from cps.estimators._regression_errors import rounding_floor
+from cps.estimators._regression_errors import rounding_floor, without_rounding
 from cps.estimators._regression_panel import level_findings
 from cps.estimators._scale import (
     effect_measure,
@@ -132,7 +132,8 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     def one(key: tuple[str, float]) -> Estimate:
         if by_placebo and not key[0].startswith(OTHER):
             draws_of = np.asarray(placebos.get(key, ()))
-            return rank_estimate(atts[key], draws_of, level, n_units=design.n_donors)
+            ranked = rank_estimate(atts[key], draws_of, level, n_units=design.n_donors)
+            return without_rounding(design, ranked)
         place = keys.index(key)
         is_ours = not key[0].startswith(OTHER)
         has_own = has_error or (not is_ours and scores.shape[1] > _TOO_FEW)

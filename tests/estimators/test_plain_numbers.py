@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from cps.design.record import Design
+from cps.errors import DesignError
 from cps.estimators.registry import estimate
 from cps.result import Effect
 from cps.runs import encode
@@ -202,3 +203,24 @@ def test_the_bootstrap_has_always_treated_units_in_its_regression_too() -> None:
             inference_options={"draws": 99},
         )
         assert drawn.overall.se == pytest.approx(own.overall.se, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "inference",
+    ["conley_taber", "ferman_pinto", "placebo_in_time", "placebo_t", "randomisation"],
+)
+def test_inferences_on_a_panel_without_noise_give_no_error_of_rounding(inference: str) -> None:
+    # Levels in the thousands, so that rounding is far above zero.
+    frame = panel((2021, 2021, *[None] * 9), effect=1.0).with_columns(y=pl.col("y") + 1e3)
+    for method in ("imputation", "two_way_fixed_effects", "joint_effects"):
+        found = estimate(design(frame), method, inference=inference)
+        assert found.overall.att == pytest.approx(1.0, abs=1e-9)
+        assert (found.overall.se, found.overall.ci_low, found.overall.ci_high) == (None,) * 3
+        # A rank stands; an error's p-value would be zero.
+        assert (found.overall.p_value is None) == (inference == "placebo_t")
+
+
+def test_a_regression_without_residuals_is_not_resampled() -> None:
+    one = design(panel((2018, 2018, *[None] * 9), effect=1.0))
+    with pytest.raises(DesignError, match="nothing to resample"):
+        estimate(one, "two_way_fixed_effects", inference="wild_cluster_bootstrap")

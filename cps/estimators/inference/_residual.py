@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._ranks import TIE, accept_half_width, counted_p
+from cps.estimators._regression_errors import without_rounding
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._linear import treated_weights
@@ -241,7 +242,7 @@ def infer_from(
         return effect
     p_value, floor, low, high = rank_test(att, found, level, tails)
     spread = float(np.sqrt((found.draws**2).mean()))
-    overall = Estimate(att, spread if spread > 0 else None, low, high, p_value)
+    overall = without_rounding(design, Estimate(att, spread, low, high, p_value))
     findings = [*effect.findings, *said, _how(design, found)]
     if low is None:
         findings.append(floor_finding(design, floor, level, found.n_donors))

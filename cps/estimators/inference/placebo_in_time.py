@@ -17,6 +17,7 @@ from cps.design.subset import subset_design
 from cps.errors import Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._ranks import accept_half_width, counted_p, p_floor
+from cps.estimators._regression_errors import without_rounding
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._words import floor_finding
@@ -110,6 +111,7 @@ def infer(
         att + half if np.isfinite(half) else None,
         counted_p(att, placebos) if n else None,
     )
+    overall = without_rounding(design, overall)
     return dataclasses.replace(
         bare(effect, overall),
         natural=natural_scale(design, overall),

@@ -15,6 +15,7 @@ import numpy as np
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._options import Number
+from cps.estimators._regression_errors import rounding_floor
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._assign import assign
 from cps.estimators.inference._events import bare
@@ -79,7 +80,7 @@ def infer(
     error = float(np.sqrt((placebos**2).mean())) if len(placebos) > 1 else 0.0
     freedom = design.n_donors - 1
     overall = Estimate(att)
-    if error > 1e-9 * max(abs(att), 1e-300):
+    if error > rounding_floor(design):
         half = float(stdtrit(freedom, 0.5 + level / 2)) * error
         p_value = float(2 * stdtr(freedom, -abs(att) / error))
         overall = Estimate(att, error, att - half, att + half, p_value)

@@ -17,6 +17,7 @@ import numpy as np
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._options import Number
+from cps.estimators._regression_errors import without_rounding
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._assign import Assignments, assign
 from cps.estimators.inference._events import bare, placebo_events
@@ -81,6 +82,7 @@ def infer(
         return effect
     scores = choose(options["statistic"], att, refit, others, moves=scheme != "donors")
     overall, floor = _estimate(effect, scores, level)
+    overall = without_rounding(design, overall)
     findings = [*effect.findings, _how(design, scheme, others, scores.n_failed)]
     if draws < asked and not others.is_all:
         findings.append(_capped(design, draws, asked))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
 from cps.estimators._options import Number
+from cps.estimators._regression_errors import rounding_floor
 from cps.estimators._regression_panel import with_always_treated
 from cps.estimators._scale import natural_scale
 from cps.estimators._wild import Kind, Ties, WildTest, wild_bootstrap
@@ -96,6 +97,7 @@ def infer(
     regression = two_way_of(whole, effect.overall.att)
     if regression is None:
         regression = _comparison(design, effect, refit)
+    _require_noise(design, effect, regression)
     n_treated = len(set(clusters(whole)[_treated(whole)].tolist()))
     by = _by(options["by"], design, n_treated)
 
@@ -143,6 +145,24 @@ def _regressed(design: Design, effect: Effect) -> Design:
     """Give the design with the always-treated units, where the regression has them."""
     is_whole = effect.options.get("always_treated") == "include"
     return with_always_treated(design) if is_whole else design
+
+
+def _require_noise(design: Design, effect: Effect, regression: Regression) -> None:
+    """Refuse a regression without residuals: there is nothing to resample."""
+    x, y = regression.x, regression.y
+    left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    if float(np.sqrt((left**2).mean())) > rounding_floor(design):
+        return
+    raise DesignError(
+        Text(
+            "回归没有残差（或只剩舍入误差），无从自助",
+            "the regression leaves no residuals but rounding: nothing to resample",
+        ),
+        where=f"{design.name} › {effect.method}",
+        mend=Text(
+            "增加对照单位，或改用 randomisation", "add units, or use inference='randomisation'"
+        ),
+    )
 
 
 def _settled(design: Design, effect: Effect) -> tuple[dict[str, str], tuple[Finding, ...]]:
