@@ -7,6 +7,13 @@ import math
 from cps.design.record import Design
 from cps.errors import Text
 
+MANY_CELLS = 250_000  # units times periods from which on fewer estimates are made anew
+
+
+def several(n: int, noun: str) -> str:
+    """Write a number of things in English: 1 unit, 2 units."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
 
 def amount(design: Design, value: float) -> Text:
     """Write an effect on the design's scale as a clerk would say it."""

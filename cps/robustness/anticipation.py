@@ -10,7 +10,7 @@ from cps.estimators.registry import estimate
 from cps.provenance import sha256_json
 from cps.result import Check, Effect, Estimate
 from cps.robustness._honest_event import is_few, lead_p_value
-from cps.robustness._parts import amount
+from cps.robustness._parts import amount, several
 
 NAME = Text("提前反应", "Anticipation")
 SIZE = 0.05
@@ -23,7 +23,7 @@ def applies(design: Design, effect: Effect) -> Text | None:
     if n_before < 3 or effect.overall.att is None:
         return Text(
             f"最早批次启动前只有 {n_before} 期，再让出一期便无从比较",
-            f"{n_before} periods before the earliest start: none can be spared",
+            f"{several(n_before, 'period')} before the earliest start: none can be spared",
         )
     return None
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Text
 from cps.result import Check, Effect
+from cps.robustness._parts import several
 from cps.robustness._units import starts_of
 
 NAME = Text("门槛聚集", "Bunching at thresholds")
@@ -50,7 +51,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         f"{_WORDS[group].zh} {row[5]} 个在上、{row[4]} 个在下" for group, row in shown.items()
     )
     parts_en = "; ".join(
-        f"{_WORDS[group].en}, {row[5]} units above and {row[4]} below"
+        f"{_WORDS[group].en}, {several(row[5], 'unit')} above and {row[4]} below"
         for group, row in shown.items()
     )
     few = not judged

@@ -12,7 +12,7 @@ from cps.design.subset import subset_design
 from cps.errors import DesignError, Text
 from cps.estimators.registry import estimate, point_estimate
 from cps.result import Check, Effect, Estimate
-from cps.robustness._parts import amount
+from cps.robustness._parts import amount, several
 from cps.robustness._units import can_take_in, join, mean_seen, starts_of, take_in
 
 NAME = Text("受污染的对照", "Contaminated comparison units")
@@ -55,6 +55,13 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     in the verdict.
     """
     breaks = _breaks(design)
+    if not breaks.largest:
+        reason = Text(
+            "没有足够的对照单位在首次启动前后均有数据，或其全无波动，看不出突变",
+            "too few comparison units are seen before and after the first start, or none varies: no "
+            "break can be seen",
+        )
+        return Check("contaminated_controls", effect.method, None, None, None, NAME, reason)
     overall = effect.overall
     names = [design.units[row] for row in breaks.rows]
     keep = np.ones(len(design.units), dtype=bool)
@@ -69,7 +76,8 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     scan = Text(
         f"{design.n_donors} 个对照单位中有 {len(names)} 个在首次启动后另有水平突变"
         f"（最大为稳健标准差的 {breaks.largest:.1f} 倍，界限 {breaks.bound:.1f} 倍）",
-        f"{len(names)} of {design.n_donors} comparison units break in level of their own after the "
+        f"{len(names)} of {several(design.n_donors, 'comparison unit')} "
+        f"{'breaks' if len(names) == 1 else 'break'} in level of their own after the "
         f"first start (the largest is {breaks.largest:.1f} robust standard deviations, the bound "
         f"{breaks.bound:.1f})",
     )
@@ -85,7 +93,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         back = amount(design, with_them)
         zh.append(f"；放回登记为受污染的 {len(put_back)} 个单位，估计为 {back.zh}")
         en.append(
-            f"; with the {len(put_back)} units declared contaminated put back it is {back.en}"
+            f"; with {several(len(put_back), 'unit')} declared contaminated put back it is {back.en}"
         )
     return Check(
         name="contaminated_controls",

@@ -9,11 +9,11 @@ from cps.design.subset import subset_design
 from cps.errors import DesignError, Text
 from cps.estimators.registry import point_estimate
 from cps.result import Check, Effect
-from cps.robustness._parts import amount
-from cps.robustness._units import change_around, starts_of
+from cps.robustness._parts import MANY_CELLS, amount, several
+from cps.robustness._units import change_around, mean_seen, starts_of
 
 NAME = Text("逐一剔除", "Leave one out")
-MOST = 10
+MOST, MOST_OF_MANY = 10, 5
 
 
 def applies(design: Design, effect: Effect) -> Text | None:
@@ -29,8 +29,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     With clusters, also without each cluster that holds treated units.
 
     Comparison units are those with the largest weights, or, of a method without weights, those whose
-    change around the starts is farthest from the rest; no more than ten of either side. It passes
-    if every such estimate keeps the sign and lies within the headline's interval. Where the
+    change around the starts is farthest from the rest; where no unit was seen on both sides of a
+    start (repeated cross-sections), whose outcome is. No more than ten are left out of either side,
+    of cohorts (the largest) and of clusters; five where units times periods are over 250,000. It
+    passes if every such estimate keeps the sign and lies within the headline's interval. Where the
     interval covers zero the sign is not asked for: it was not known before either.
     """
     overall = effect.overall
@@ -53,9 +55,15 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     groups_zh = (f"、{n_cohorts} 个启动批次" if n_cohorts else "") + (
         f"、{n_clusters} 个聚类" if n_clusters else ""
     )
-    groups_en = (f", {n_cohorts} cohorts" if n_cohorts else "") + (
-        f", {n_clusters} clusters" if n_clusters else ""
+    groups_en = (f", {several(n_cohorts, 'cohort')}" if n_cohorts else "") + (
+        f", {several(n_clusters, 'cluster')}" if n_clusters else ""
     )
+    capped = Text("", "")
+    if design.y.size > MANY_CELLS:
+        capped = Text(
+            f"（数据量大，每类至多剔除 {_most(design)} 个）",
+            f" (the panel being large, at most {_most(design)} of each kind)",
+        )
     what = name.removeprefix(_COHORT).removeprefix(_CLUSTER)
     kind_zh = "批次" if name.startswith(_COHORT) else "聚类" if name.startswith(_CLUSTER) else ""
     return Check(
@@ -66,10 +74,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2,
         title=NAME,
         explanation=Text(
-            f"逐一剔除 {n_units} 个单位{groups_zh}，"
+            f"逐一剔除 {n_units} 个单位{groups_zh}{capped.zh}，"
             f"估计在 {shown[0].zh} 至 {shown[1].zh} 之间；"
             f"影响最大的是{what}{kind_zh}（{shown[3].zh} 变为 {shown[2].zh}）",
-            f"without each of {n_units} units{groups_en} the estimate lies between "
+            f"without each of {several(n_units, 'unit')}{groups_en}{capped.en} the estimate lies between "
             f"{shown[0].en} and {shown[1].en}; {name} moves it most "
             f"({shown[3].en} to {shown[2].en})",
         ),
@@ -89,18 +97,19 @@ def _estimates(design: Design, effect: Effect) -> dict[str, float]:
     }
     sizes = {start: int((starts == start).sum()) for start in design.cohorts}
     if len(sizes) > 1:
+        largest = sorted(sizes, key=lambda start: -sizes[start])[: _most(design)]
         # A cohort of one unit is left out with its unit.
         without |= {
             f"{_COHORT}{labels.get(start, str(start))}": starts != start
-            for start, size in sizes.items()
-            if size > 1
+            for start in sorted(largest)
+            if sizes[start] > 1
         }
     if design.cluster is not None:
         groups = np.array(design.cluster)
         hosting = sorted(set(groups[np.isfinite(starts)].tolist()))
         without |= {
             f"{_CLUSTER}{name}": groups != name
-            for name in hosting[:MOST]
+            for name in hosting[: _most(design)]
             if 1 < (groups == name).sum() < len(groups)
         }
     estimates: dict[str, float] = {}
@@ -116,14 +125,22 @@ def _estimates(design: Design, effect: Effect) -> dict[str, float]:
     return estimates
 
 
+def _most(design: Design) -> int:
+    return MOST if design.y.size <= MANY_CELLS else MOST_OF_MANY
+
+
 def _candidates(design: Design, effect: Effect) -> list[str]:
     change = change_around(design, design.y)
-    change = np.where(np.isfinite(change), change, np.nanmedian(change) if len(change) else 0.0)
+    if not np.isfinite(change).any():
+        # No unit was seen on both sides of a start: its outcome, net of the period's mean, tells.
+        change = mean_seen(design.y - mean_seen(design.y.T))
+    known = np.isfinite(change)
+    change = np.where(known, change, np.median(change[known]) if known.any() else 0.0)
     weight: dict[str, float] = {}
     for one in effect.weights:
         if one.unit is not None:
             weight[one.unit] = max(weight.get(one.unit, 0.0), one.weight)
-    heaviest = sorted(weight, key=lambda unit: -weight[unit])[:MOST]
+    heaviest = sorted(weight, key=lambda unit: -weight[unit])[: _most(design)]
     treated = _farthest(design, change, np.isfinite(starts_of(design)))
     return [
         *(treated if len(treated) > 1 else []),
@@ -134,7 +151,8 @@ def _candidates(design: Design, effect: Effect) -> list[str]:
 def _farthest(design: Design, change: np.ndarray, group: np.ndarray) -> list[str]:
     """Name the units of a group whose change is farthest from the group's median."""
     rows = np.flatnonzero(group)
-    if len(rows) <= MOST:
+    most = _most(design)
+    if len(rows) <= most:
         return [design.units[row] for row in rows]
     far = np.abs(change[rows] - np.median(change[rows]))
-    return [design.units[row] for row in rows[np.argsort(-far, kind="stable")[:MOST]]]
+    return [design.units[row] for row in rows[np.argsort(-far, kind="stable")[:most]]]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Text
 from cps.result import Check, Effect
+from cps.robustness._parts import several
 from cps.robustness._units import mean_seen
 
 NAME = Text("可比性", "Overlap and balance")
@@ -75,9 +76,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
             f"启动前比较 {len(rows)} 项，承办与对照差异最大的是{word.zh}：{size:+.2f} 个标准差"
             f"（误差 {error:.2f}，界限 {BALANCED:.2f}）；{n_treated} 个承办单位中有 {outside} 个"
             f"超出对照的范围{tail.zh}",
-            f"of {len(rows)} quantities before the start, treated and comparison units differ most "
+            f"of {_quantities(len(rows))} before the start, treated and comparison units differ most "
             f"in {word.en}: {size:+.2f} standard deviations (error {error:.2f}, bound "
-            f"{BALANCED:.2f}); of {n_treated} treated units {outside} lie outside the comparison "
+            f"{BALANCED:.2f}); of {several(n_treated, 'treated unit')} {outside} {'lies' if outside == 1 else 'lie'} "
+            "outside the comparison "
             f"units' range{tail.en}",
         ),
         table={
@@ -87,6 +89,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
             "n_outside": tuple(row[2] for row in rows.values()),
         },
     )
+
+
+def _quantities(n: int) -> str:
+    return "1 quantity" if n == 1 else f"{n} quantities"
 
 
 def _compares_levels(effect: Effect) -> bool:
@@ -123,7 +129,7 @@ def _tail(rows: dict[str, tuple[float, float, int]], judged: list[str], apart: i
     zh, en = "", ""
     if apart is not None:
         zh += f"；倾向得分把 {apart} 个承办单位与对照分开"
-        en += f"; a propensity score sets {apart} treated units apart"
+        en += f"; a propensity score sets {several(apart, 'treated unit')} apart"
     if _LEVEL in rows and _LEVEL not in judged:
         level = f"{rows[_LEVEL][0]:+.2f}"
         zh += f"；结果水平相差 {level} 个标准差，做差后不影响估计"

@@ -7,8 +7,8 @@ import numpy as np
 from cps.design.record import Design
 from cps.errors import Text
 from cps.result import Check, Effect
-from cps.robustness._parts import amount
-from cps.robustness._placebos import placebo_effects
+from cps.robustness._parts import amount, several
+from cps.robustness._placebos import assignment, placebo_effects
 
 NAME = Text("空间安慰剂", "Placebo in space")
 _FEWEST = 2
@@ -18,10 +18,14 @@ def applies(design: Design, effect: Effect) -> Text | None:
     """Say why there is no placebo distribution, or None."""
     if effect.overall.att is None:
         return Text("没有可供比较的估计", "there is no estimate to rank")
-    if not effect.placebos and design.n_donors - design.n_treated < _FEWEST:
+    pattern, place = assignment(design)
+    n, k = int(place.max(initial=-1)) + 1, len(pattern)
+    if not effect.placebos and n - k < _FEWEST:
+        is_whole = k < design.n_treated
+        zh, en = ("聚类", "comparison cluster") if is_whole else ("单位", "comparison unit")
         return Text(
-            f"对照单位 {design.n_donors} 个，不足以替代 {design.n_treated} 个承办单位",
-            f"{design.n_donors} comparison units can't stand in for {design.n_treated} treated ones",
+            f"对照{zh} {n} 个，不足以替代 {k} 个承办{zh}",
+            f"{several(n, en)} can't stand in for {several(k, 'treated one')}",
         )
     return None
 
@@ -36,9 +40,11 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     """
     if "placebo" in effect.tables and effect.overall.p_value is not None:
         return _by_ratio(effect)
-    placebos = np.array(effect.placebos)
+    placebos, by_cluster = np.array(effect.placebos), Text("", "")
     if not len(placebos):
         placebos = placebo_effects(design, effect, seed=seed)
+        if len(assignment(design)[0]) < design.n_treated:
+            by_cluster = Text("（聚类整体替换）", " of whole clusters")
     if not len(placebos):
         reason = Text(
             "该方法无法在对照单位上重新估计", "the method can't be fitted to comparison units alone"
@@ -51,6 +57,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     p_value = (1 + as_large) / (1 + n)
     shown = amount(design, att)
     too_few = 1 / (1 + n) > threshold
+    verb = "is" if as_large == 1 else "are"
     tail_zh = "；安慰剂太少，p 值再小也到不了界限" if too_few else ""
     tail_en = "; too few placebos for any p-value to reach the bound" if too_few else ""
     return Check(
@@ -61,9 +68,10 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=threshold,
         title=NAME,
         explanation=Text(
-            f"{n} 次安慰剂中有 {as_large} 次不小于本估计（{shown.zh}），p = {p_value:.3f}{tail_zh}",
-            f"{as_large} of {n} placebo effects are as large as the estimate ({shown.en}), "
-            f"p = {p_value:.3f}{tail_en}",
+            f"{n} 次安慰剂{by_cluster.zh}中有 {as_large} 次不小于本估计（{shown.zh}），"
+            f"p = {p_value:.3f}{tail_zh}",
+            f"{as_large} of {several(n, 'placebo effect')}{by_cluster.en} {verb} as large as the "
+            f"estimate ({shown.en}), p = {p_value:.3f}{tail_en}",
         ),
     )
 
@@ -85,7 +93,7 @@ def _by_ratio(effect: Effect) -> Check:
         title=NAME,
         explanation=Text(
             f"按启动后与启动前的均方误差之比，在连同 {n} 次安慰剂的排序中，p = {p_value:.3f}{tail_zh}",
-            f"by the ratio of mean squared errors after and before the start, among {n} placebos, "
+            f"by the ratio of mean squared errors after and before the start, among {several(n, 'placebo')}, "
             f"p = {p_value:.3f}{tail_en}",
         ),
     )

@@ -9,7 +9,7 @@ from cps.design.subset import subset_design
 from cps.errors import DesignError, Text
 from cps.estimators.registry import estimate
 from cps.result import Check, Effect
-from cps.robustness._parts import amount
+from cps.robustness._parts import amount, several
 from cps.robustness._placebos import placebo_effects
 from cps.robustness._units import join
 
@@ -27,7 +27,7 @@ def applies(design: Design, effect: Effect) -> Text | None:
         )
         return Text(
             f"各批次启动前最多只有 {n_before} 期，不足以设置虚拟启动",
-            f"{n_before} periods before a start at most: too few to pretend an earlier one",
+            f"{several(n_before, 'period')} before a start at most: too few to pretend an earlier one",
         )
     return None
 
@@ -78,7 +78,11 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     shown = amount(design, worst[1])
     names = join([labels[one[0]] for one in found])
     n_kept = design.n_treated - int(is_early.sum())
-    few = (f"（{n_kept} 个承办单位）", f" ({n_kept} treated units)") if is_early.any() else ("", "")
+    few = (
+        (f"（{n_kept} 个承办单位）", f" ({several(n_kept, 'treated unit')})")
+        if is_early.any()
+        else ("", "")
+    )
     tail = (
         ("", "") if can_tell else ("；p 值再小也到不了界限", "; no p-value could reach the bound")
     )

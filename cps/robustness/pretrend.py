@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Text
+from cps.estimators._options import Number
 from cps.result import Check, Effect
 from cps.robustness._honest_event import Vector, event_vector, periods_before
 from cps.robustness._parts import amount
@@ -25,6 +27,10 @@ from cps.robustness._pretrend_power import (
 NAME = Text("启动前趋势", "Trends before the start")
 SIZE = 0.05
 POWERS = (0.5, 0.8)
+OPTIONS: dict[str, tuple[str, ...] | Number] = {
+    "power": Number(0.8, low=0.5, high=0.999),  # with which a trend is taken to be seen
+    "slope": Number("none", words=("none",)),  # a trend a period to be judged besides
+}
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +44,8 @@ class _Seen:
     p_largest: float  # of the largest of them, under parallel trends
     p_wald: float | None  # of all together; None where their covariance can't bear it
     size: float  # of each test
-    slopes: tuple[float, ...]  # by POWERS
+    powers: tuple[float, ...]
+    slopes: tuple[float, ...]  # by powers
     biases: tuple[float, ...]  # of the average effect, if those trends went on
     passed_bias: float  # the first of them, among studies that pass
     likelihood_ratio: float  # of the first trend, over none
@@ -58,7 +65,7 @@ def applies(design: Design, effect: Effect) -> Text | None:
     return None
 
 
-def run(design: Design, effect: Effect, *, seed: int) -> Check:
+def run(design: Design, effect: Effect, *, seed: int, options: Mapping[str, str]) -> Check:
     """Test the differences before the start jointly, and say what the test could not have seen.
 
     The largest difference, in standard errors, is set against the bound that all of them keep with
@@ -74,7 +81,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     found = event_vector(design, effect)
     if isinstance(found, Text):
         return Check("pretrend", effect.method, None, None, None, NAME, found)
-    seen = _see(found)
+    seen = _see(found, (POWERS[0], float(options["power"])))
     overall = effect.overall
     claims = (
         overall.att is not None
@@ -84,6 +91,13 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     )
     is_dark = claims and abs(seen.biases[-1]) >= abs(overall.att or 0.0)
     verdict = False if not seen.is_passed else (None if is_dark else True)
+    words = _explanation(design, found, seen, att=overall.att, is_dark=is_dark)
+    table = _table(found, seen)
+    if options["slope"] != "none":
+        slope = float(options["slope"])
+        more = _given(design, found, seen, slope)
+        words = Text(words.zh + more.zh, words.en + more.en)
+        table["trend_given"] = tuple(slope * float(one) for one in found.times)
     return Check(
         name="pretrend",
         method=effect.method,
@@ -91,12 +105,12 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         statistic=float(seen.ratios.max()),
         threshold=seen.threshold,
         title=NAME,
-        explanation=_explanation(design, found, seen, att=overall.att, is_dark=is_dark),
-        table=_table(found, seen),
+        explanation=words,
+        table=table,
     )
 
 
-def _see(found: Vector) -> _Seen:
+def _see(found: Vector, powers: tuple[float, ...]) -> _Seen:
     n = min(found.n_pre, MOST_DIMENSIONS)  # those nearest to the start
     low = found.n_pre - n
     sigma = found.widened()[low:, low:]
@@ -109,7 +123,7 @@ def _see(found: Vector) -> _Seen:
     threshold = joint_threshold(before, size)
     ratios = np.abs(beta[:n]) / np.sqrt(np.diag(before))
     slopes = []
-    for power in POWERS:
+    for power in powers:
         slope = slope_for_power(times[:n], before, power, threshold=threshold)
         slopes.append(0.0 if slope is None else slope)
     since = float(found.headline @ times[n:])
@@ -120,6 +134,7 @@ def _see(found: Vector) -> _Seen:
         p_largest=rejection_probability(np.zeros(n), before, threshold=float(ratios.max())),
         p_wald=p_wald,
         size=size,
+        powers=powers,
         slopes=tuple(slopes),
         biases=tuple(slope * since for slope in slopes),
         passed_bias=float(found.headline @ passed[n:]),
@@ -129,6 +144,21 @@ def _see(found: Vector) -> _Seen:
             ).likelihood_ratio
             for side in (1.0, -1.0)
         ),
+    )
+
+
+def _given(design: Design, found: Vector, seen: _Seen, slope: float) -> Text:
+    """Say how likely the test is to find a trend that was asked about, and what it would do."""
+    low = found.n_pre - len(seen.ratios)
+    sigma = found.widened()[low : found.n_pre, low : found.n_pre]
+    times = found.times.astype(float)
+    power = rejection_probability(slope * times[low : found.n_pre], sigma, threshold=seen.threshold)
+    bias = amount(design, slope * float(found.headline @ times[found.n_pre :]))
+    shown, unit = amount(design, slope), found.unit
+    return Text(
+        f"。所问每{unit.zh} {shown.zh} 的趋势，有 {100 * power:.0f}% 的把握发现，会使平均效应偏 {bias.zh}",
+        f". A trend of {shown.en} a {unit.en}, as asked, would be seen with {100 * power:.0f}% "
+        f"probability and puts the average effect off by {bias.en}",
     )
 
 
@@ -154,7 +184,7 @@ def _explanation(
     slopes = [_size(amount(design, one)) for one in seen.slopes]
     biases = [_size(amount(design, one)) for one in (*seen.biases, seen.passed_bias)]
     headline = amount(design, att or 0.0)
-    shares = [f"{100 * one:g}%" for one in POWERS]
+    shares = [f"{100 * one:g}%" for one in seen.powers]
     tail = (
         (
             f"。后者已不小于主估计（{headline.zh}），通过也不足为凭",
@@ -187,7 +217,7 @@ def _table(found: Vector, seen: _Seen) -> dict[str, tuple[float | int | str | No
         "se": np.sqrt(np.diag(found.widened())),
         **{
             f"trend_{100 * power:g}": slope * found.times
-            for power, slope in zip(POWERS, seen.slopes, strict=True)
+            for power, slope in zip(seen.powers, seen.slopes, strict=True)
         },
     }
     return {

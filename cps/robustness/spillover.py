@@ -9,7 +9,7 @@ from cps.design.record import Design, LeftOut
 from cps.errors import DesignError, Text
 from cps.estimators.registry import point_estimate
 from cps.result import Check, Effect
-from cps.robustness._parts import amount
+from cps.robustness._parts import amount, several
 from cps.robustness._units import can_take_in, change_around, permutation_p_value, take_in
 
 NAME = Text("外溢", "Spill-over")
@@ -63,7 +63,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         explanation=Text(
             f"启动前后，圈内 {len(near)} 个邻近单位比圈外 {len(far)} 个单位多变动 {shown.zh}，"
             f"p = {p_value:.3f}；小于 {missed.zh} 的外溢多半发现不了{donut_zh}{tail[0] if too_few else ''}",
-            f"around the starts {len(near)} neighbours changed by {shown.en} more than {len(far)} "
+            f"around the starts {several(len(near), 'neighbour')} changed by {shown.en} more than {len(far)} "
             f"units farther off, p = {p_value:.3f}; spill-over of less than {missed.en} would most "
             f"likely go unseen{donut_en}{tail[1] if too_few else ''}",
         ),

@@ -51,7 +51,7 @@ def test_units_declared_contaminated_are_put_back_to_show_what_they_change() -> 
     series = np.array(one.y[10]) + np.where(np.asarray(one.periods) >= 2019, 30.0, 0.0)
     wide = dataclasses.replace(one, left_out=(LeftOut("boomtown", "contaminated", series),))
     found = check(wide)
-    assert "1 units declared contaminated put back" in found.explanation.en
+    assert "1 unit declared contaminated put back" in found.explanation.en
     assert found.verdict is check(one).verdict  # they have no part in it
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
+import polars as pl
 import pytest
 
+from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.estimators.registry import estimate, point_estimate
 from cps.result import Check
+from cps.robustness import _placebos, leave_one_out
+from cps.robustness._placebos import assignment
 from cps.robustness.registry import check_robustness
 from tests.robustness.worlds import noise, world
 
@@ -88,3 +93,60 @@ def test_gaps_do_not_stop_it() -> None:
     one = check(design, "joint_effects")
     assert one.verdict is not None
     assert all(np.isfinite(float(att or 0.0)) for att in one.table["att"])
+
+
+def sections(n: int = 400, *, clusters: int = 20) -> Design:
+    """Give people seen once each, in clusters of which a quarter start as a whole in 2019."""
+    rng = np.random.default_rng(6)
+    cluster, year = np.arange(n) % clusters, 2016 + (np.arange(n) // clusters) % 6
+    starts = cluster % 4 == 0
+    frame = pl.DataFrame(
+        {
+            "unit": [f"p{i:03d}" for i in range(n)],
+            "year": year,
+            "y": rng.normal(size=n) + 3.0 * (starts & (year >= 2019)) + np.eye(n)[7] * 90,
+            "cohort": [2019 if one else None for one in starts],
+            "village": cluster.astype(str),
+        },
+        schema_overrides={"cohort": pl.Int64},
+    )
+    return design_from_frame(
+        frame, unit="unit", period="year", outcome="y", cohort="cohort", cluster="village",
+        missing="keep",
+    )  # fmt: skip
+
+
+def test_of_people_seen_once_those_far_from_their_periods_mean_are_left_out() -> None:
+    design = sections()
+    assert np.isfinite(design.y).sum() == len(design.units)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checks = {c.name: c for c in check_robustness(design, estimate(design, "group_time_att"))}
+    one = checks["leave_one_out"]
+    assert "p007" in one.table["unit"]
+    assert one.table["unit"][-1].startswith("cluster ")  # type: ignore[union-attr]
+    # No unit was seen on both sides of the start: that is no sign that none has a break.
+    assert checks["contaminated_controls"].verdict is None
+    # Starts are dealt out among villages, as they were given.
+    assert "of whole clusters" in checks["placebo_in_space"].explanation.en
+    pattern, place = assignment(design)
+    assert pattern.tolist() == [2019.0] * 5
+    donors = [
+        c for c, is_donor in zip(design.cluster or (), design.is_donor, strict=True) if is_donor
+    ]
+    pairs = set(zip(donors, place.tolist(), strict=True))
+    assert len(pairs) == len(set(donors)) == 15
+
+
+def test_a_large_panel_is_asked_less_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    design = staggered(40)
+    all_of_them = check(design)
+    assert "at most" not in all_of_them.explanation.en
+    for module in (leave_one_out, _placebos):
+        monkeypatch.setattr(module, "MANY_CELLS", 100)
+    one = check(design)
+    assert "at most 5 of each kind" in one.explanation.en
+    assert "每类至多剔除 5 个" in one.explanation.zh
+    assert len(one.table["unit"]) < len(all_of_them.table["unit"])
+    effect = estimate(design, "group_time_att")
+    assert len(_placebos.placebo_effects(design, effect, seed=0)) == 39

@@ -113,3 +113,23 @@ def test_ranks_among_few_placebos_look_at_one_start_or_cannot_say() -> None:
     few = check("placebo_in_time", world(noise(12), [2020, *[None] * 11]))
     assert few.verdict is None
     assert "no p-value could reach" in few.explanation.en
+
+
+def test_synthetic_controls_are_ranked_by_the_ratio_of_errors_after_and_before() -> None:
+    y = noise(30, seed=8)
+    y[0, 5:] += 8.0
+    design = world(y, [2019, *[None] * 29])
+    effect = estimate(design, "synthetic_control")
+    (one,) = check_robustness(design, effect, names=["placebo_in_space"])
+    # By hand, from the table of the effect: the treated unit's ratio among all units' ratios.
+    table = effect.tables["placebo"]
+    ratios = np.array(table["ratio"], dtype=float)
+    treated = table["unit"].index("u00")
+    p_value = float((ratios >= ratios[treated]).sum() / len(ratios))
+    assert one.statistic == pytest.approx(p_value)
+    assert one.statistic == effect.overall.p_value
+    assert "ratio of mean squared errors" in one.explanation.en
+    assert "均方误差之比" in one.explanation.zh
+    for words in (one.explanation.zh, one.explanation.en):
+        assert f"{len(effect.placebos)}" in words
+        assert f"p = {p_value:.3f}" in words

@@ -24,6 +24,7 @@ from cps.robustness._pretrend_power import (
     rejection_probability,
     slope_for_power,
 )
+from tests.robustness.worlds import checked
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +128,7 @@ def panel(*, drift: float = 0.0, effect: float = 0.0, n_treated: int = 2, seed: 
 
 
 def check_of(one: Design) -> pretrend.Check:
-    return pretrend.run(one, estimate(one, options={"weights": "did"}), seed=0)
+    return checked("pretrend", one, estimate(one, options={"weights": "did"}))
 
 
 def test_a_trend_of_their_own_is_found() -> None:
@@ -141,7 +142,7 @@ def test_many_units_whose_differences_jump_about_fail_walds_test() -> None:
     y[:30, :5] += np.array([0.5, -0.5, 0.5, -0.5, 0.5])
     jagged = dataclasses.replace(one, y=y)
     effect = estimate(jagged, "group_time_att", options={"base": "universal"})
-    check = pretrend.run(jagged, effect, seed=0)
+    check = checked("pretrend", jagged, effect)
     assert check.statistic is not None and check.threshold is not None
     assert check.statistic < check.threshold
     assert check.verdict is False
@@ -190,3 +191,23 @@ def test_words_hold_the_same_numbers_in_both_languages_and_tables_are_even() -> 
 def test_too_few_periods_give_a_reason() -> None:
     one = panel(first_year=2018)
     assert pretrend.applies(one, estimate(one, options={"weights": "did"})) is not None
+
+
+def test_the_power_asked_for_and_a_trend_asked_about_are_told() -> None:
+    one = panel(n_treated=3, n_donors=30, effect=5.0)
+    effect = estimate(one, options={"weights": "did"})
+    plain = checked("pretrend", one, effect)
+    # The line that the check itself says is found with 80% probability, put as a question.
+    slope = plain.table["trend_80"][-1] / (plain.table["event_time"][-1] + 1)  # type: ignore[operator]
+    asked = checked("pretrend", one, effect, slope=slope)
+    assert asked.table["trend_given"] == pytest.approx(asked.table["trend_80"])
+    assert "would be seen with 80% probability" in asked.explanation.en
+    assert asked.explanation.en.startswith(plain.explanation.en)
+    assert asked.verdict == plain.verdict
+    numbers = [
+        sorted(re.findall(r"\d+(?:\.\d+)?", text))
+        for text in (asked.explanation.zh, asked.explanation.en)
+    ]
+    assert numbers[0] == numbers[1]
+    surer = checked("pretrend", one, effect, power=0.95)
+    assert abs(surer.table["trend_95"][0]) > abs(plain.table["trend_80"][0])  # type: ignore[arg-type]
