@@ -14,6 +14,7 @@ from cps.errors import DesignError
 from cps.estimators._regression_panel import assigned, collapsed
 from cps.estimators.inference import randomisation
 from cps.estimators.inference._assign import assign
+from cps.estimators.inference._linear import treated_weights
 from cps.estimators.registry import estimate, refit
 from tests.estimators._panels import design, panel
 
@@ -139,3 +140,22 @@ def test_too_few_to_stand_in_names_the_inference_to_take() -> None:
             inference="randomisation",
             inference_options={"scheme": "donors"},
         )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weights_of_the_treated_are_those_of_moving_each_of_them(weighted: bool) -> None:
+    frame = panel((2018, 2018, 2018, 2020, 2020, *[None] * 5), noise=1.0)
+    one = design(frame, weights="w") if weighted else design(frame)
+    again = refit(one, "two_way_fixed_effects")
+    found = treated_weights(one, again)
+    assert found is not None
+    base = again.one(one)
+    for place, unit in enumerate(np.flatnonzero([start is not None for start in one.cohort])):
+        for t in (0, 4, 7):
+            y = one.y.copy()
+            y[unit, t] += 1.0
+            moved = again.one(dataclasses.replace(one, y=y, y_natural=y))
+            # A difference of two estimates of the levels' size.
+            assert found[place, t] == pytest.approx(moved - base, abs=1e-10)
+    # With sampling weights units that start together do not weigh alike.
+    assert (np.abs(found[0] - found[1]).max() > 1e-3) == weighted
