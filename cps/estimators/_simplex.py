@@ -43,8 +43,88 @@ def simplex_qp(
     ndarray, shape (n_problems, k)
         A minimiser; where there are many, one with linearly independent columns.
     """
+    return _active_set(_Gram(gram), linear, allowed, start)
+
+
+def simplex_nearest(
+    points: Floats, wanted: Floats, v: Floats, allowed: Booleans, *, start: Floats | None = None
+) -> Floats:
+    """Find mixes of shared points nearest to targets, coordinates weighted: ``min Σ v (P'x − w)²``.
+
+    The same as :func:`simplex_qp` on products of the deviations; these are never formed, but for the
+    few points that carry weight.
+
+    Parameters
+    ----------
+    points : ndarray, shape (k, p)
+        What they have in common, such as their mean, is best taken out of points and targets.
+    wanted, v : ndarray, shape (n_problems, p)
+    allowed : ndarray of bool, shape (n_problems, k)
+    start : ndarray, shape (n_problems, k), or None
+        As for :func:`simplex_qp`.
+
+    Returns
+    -------
+    ndarray, shape (n_problems, k)
+    """
+    return _active_set(_Distances(points, wanted, v), np.zeros(allowed.shape), allowed, start)
+
+
+class _Gram:
+    """Products of columns, shape (n or 1, k, k)."""
+
+    def __init__(self, gram: Floats) -> None:
+        self.gram = gram
+        self.diagonal = np.ascontiguousarray(np.diagonal(gram, axis1=1, axis2=2))
+
+    def times(self, x: Floats) -> Floats:
+        """Multiply (n, k) to (n, k)."""
+        return x @ self.gram[0] if len(self.gram) == 1 else (x[:, None] @ self.gram)[:, 0]
+
+    def block(self, order: NDArray[np.int64]) -> Floats:
+        """Give the products of the columns in ``order``: (n, m) to (n, m, m)."""
+        k = self.gram.shape[-1]
+        pairs = order[:, :, None] * k + order[:, None, :]
+        own = 0 if len(self.gram) == 1 else np.arange(len(order))[:, None, None]
+        return np.asarray(self.gram.reshape(len(self.gram), -1)[own, pairs])
+
+    def keep(self, left: Booleans) -> _Gram:
+        """Keep some problems."""
+        return self if len(self.gram) == 1 else _Gram(self.gram[left])
+
+
+class _Distances:
+    """Products of weighted deviations of shared points from each problem's target."""
+
+    def __init__(self, points: Floats, wanted: Floats, v: Floats) -> None:
+        self.points, self.wanted, self.v = points, wanted, v
+        self.far = (v * wanted**2).sum(axis=1, keepdims=True)
+
+    @property
+    def diagonal(self) -> Floats:
+        cross = (self.v * self.wanted) @ self.points.T
+        return np.maximum(self.v @ (self.points**2).T - 2 * cross + self.far, 0.0)
+
+    def times(self, x: Floats) -> Floats:
+        """Multiply (n, k) to (n, k); rows of ``x`` sum to one."""
+        rest = self.v * (x @ self.points - self.wanted)
+        return np.asarray(rest @ self.points.T - (rest * self.wanted).sum(axis=1, keepdims=True))
+
+    def block(self, order: NDArray[np.int64]) -> Floats:
+        """Give the products of the points in ``order``: (n, m) to (n, m, m)."""
+        gap = self.points[order] - self.wanted[:, None]
+        return np.asarray((gap * self.v[:, None]) @ np.swapaxes(gap, 1, 2))
+
+    def keep(self, left: Booleans) -> _Distances:
+        """Keep some problems."""
+        return _Distances(self.points, self.wanted[left], self.v[left])
+
+
+def _active_set(
+    products: _Gram | _Distances, linear: Floats, allowed: Booleans, start: Floats | None
+) -> Floats:
     n, k = linear.shape
-    diagonal = np.ascontiguousarray(np.diagonal(gram, axis1=1, axis2=2))
+    diagonal = products.diagonal
     # Gradients that are small beside this are rounding.
     size = np.abs(diagonal).max(axis=1) + np.abs(linear).max(axis=1)
     size = np.broadcast_to(np.where(size > 0, size, 1.0), (n,))
@@ -56,7 +136,7 @@ def simplex_qp(
     place, done = np.arange(n), np.zeros(n, dtype=bool)
     x, support = result.copy(), result > 0
     for _ in range(20 * (k + 5)):
-        wanted, multiplier = _on_support(gram, linear, support, size)
+        wanted, multiplier = _on_support(products, linear, support, size)
         negative = support & (wanted < 0)
         inside: Booleans = np.logical_not(negative.any(axis=1))
         step = _step_to_edge(x, wanted, negative)
@@ -64,7 +144,7 @@ def simplex_qp(
         blocked = negative & (moved <= 1e-15)
         x = np.where(inside[:, None], wanted, np.where(blocked, 0.0, moved))
         support = support & ~blocked
-        gradient = (x @ gram[0] if len(gram) == 1 else (x[:, None] @ gram)[:, 0]) - linear
+        gradient = products.times(x) - linear
         gradient = np.where(allowed & ~support, gradient, np.inf)
         entering = gradient.argmin(axis=1)
         rows = np.arange(len(x))
@@ -77,7 +157,7 @@ def simplex_qp(
             left = ~done
             place, x, support, done = place[left], x[left], support[left], done[left]
             linear, allowed, size = linear[left], allowed[left], size[left]
-            gram = gram if len(gram) == 1 else gram[left]
+            products = products.keep(left)
             if not len(place):
                 break
     result[place] = x
@@ -86,7 +166,7 @@ def simplex_qp(
 
 
 def _on_support(
-    gram: Floats, linear: Floats, support: Booleans, size: Floats
+    products: _Gram | _Distances, linear: Floats, support: Booleans, size: Floats
 ) -> tuple[Floats, Floats]:
     """Minimise over the affine hull of each problem's support: weights and multiplier."""
     n, k = support.shape
@@ -94,9 +174,7 @@ def _on_support(
     order = np.argsort(~support, axis=1, kind="stable")[:, :most]
     rows = np.arange(n)[:, None]
     used = support[rows, order]
-    pairs = order[:, :, None] * k + order[:, None, :]
-    own = 0 if len(gram) == 1 else rows[:, :, None]
-    block = gram.reshape(len(gram), -1)[own, pairs]
+    block = products.block(order)
     unit = size[:, None]
     system = np.zeros((n, most + 1, most + 1))
     system[:, :most, :most] = block * (used[:, :, None] & used[:, None, :])

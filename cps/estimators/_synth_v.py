@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.estimators._nelder_mead import nelder_mead
-from cps.estimators._simplex import simplex_qp
+from cps.estimators._simplex import simplex_nearest
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -22,7 +22,7 @@ _LOWEST = -7.0  # decimal logarithm of the smallest weight, the largest being 1
 _POPULATION = 24  # besides the named starts
 _GENERATIONS = 60
 _SMALLEST_STEP = 1e-4
-_CHUNK = 4_000_000  # floats held at a time
+_CHUNK = 20_000  # floats held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,21 @@ class Match:
 
     def donors(self, task: NDArray[np.int64], v: Floats, start: Floats | None = None) -> Floats:
         """Solve for donors' weights, shape (len(task), n_units), given ``v`` (len(task), k)."""
-        size = max(1, _CHUNK // self.predictors.shape[0] ** 2)
+        size = max(1, _CHUNK // self.predictors.shape[0])
         if len(task) > size:
             cuts = [slice(i, i + size) for i in range(0, len(task), size)]
             return np.concatenate(
                 [self.donors(task[i], v[i], None if start is None else start[i]) for i in cuts]
             )
-        # Deviations from the target: the minimiser stays, the digits are better.
-        gap = self.predictors[None] - self.wanted[task][:, None, :]
-        weighted = gap * np.sqrt(v)[:, None, :]
-        gram = weighted @ np.swapaxes(weighted, 1, 2)
-        return simplex_qp(gram, np.zeros(gram.shape[:2]), self.allowed[task], start=start)
+        # What all units have in common moves no weight; without it the digits are better.
+        middle = self.predictors.mean(axis=0)
+        return simplex_nearest(
+            self.predictors - middle,
+            self.wanted[task] - middle,
+            v,
+            self.allowed[task],
+            start=start,
+        )
 
     def loss(self, task: NDArray[np.int64], weights: Floats) -> Floats:
         """Give the mean squared prediction error of the outcome, shape (len(task),)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cps.estimators._nelder_mead import nelder_mead
-from cps.estimators._simplex import simplex_even, simplex_qp, simplex_ridge
+from cps.estimators._simplex import simplex_even, simplex_nearest, simplex_qp, simplex_ridge
 
 
 def problems(seed: int, m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -229,3 +229,25 @@ def test_the_downhill_simplex_ends_where_scipys_does() -> None:
         )
         # The same steps in another order of sums: rounding only.
         assert ours[i] == pytest.approx(theirs.x, abs=1e-7)
+
+
+def test_nearest_mixes_are_those_of_the_products_of_their_deviations() -> None:
+    rng = np.random.default_rng(11)
+    points, wanted = rng.normal(size=(20, 6)), 0.4 * rng.normal(size=(50, 6))
+    v = 10.0 ** rng.uniform(-5, 0, (50, 6))
+    allowed = rng.random((50, 20)) < 0.8
+    deviations = (points - wanted[:, None]) * np.sqrt(v)[:, None]
+    products = deviations @ np.swapaxes(deviations, 1, 2)
+    by_products = simplex_qp(products, np.zeros((50, 20)), allowed)
+    found = simplex_nearest(points, wanted, v, allowed)
+    again = simplex_nearest(points, wanted, v, allowed, start=found)
+
+    def distance(x: np.ndarray) -> np.ndarray:
+        return np.asarray((v * (x @ points - wanted) ** 2).sum(axis=1))
+
+    assert (found[~allowed] == 0).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
+    # Where six coordinates can be met exactly the mix is not unique, but the distance is: 0.
+    np.testing.assert_allclose(distance(found), distance(by_products), rtol=1e-7, atol=1e-11)
+    np.testing.assert_allclose(distance(again), distance(found), rtol=1e-7, atol=1e-11)
+    assert (distance(found) > 1e-6).any()
