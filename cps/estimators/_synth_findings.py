@@ -186,6 +186,25 @@ def no_placebo(design: Design, *, has_errors: bool = True) -> Finding:
     )
 
 
+def no_constant_effect(design: Design) -> tuple[Finding, ...]:
+    """Say that the ratio test leaves no constant effect, so that there is no interval."""
+    return (
+        Finding(
+            "N-EST-EMPTY-PLACEBO",
+            "note",
+            Text(
+                "没有区间：区间以效应不随时间变化为前提，而没有一个不变的效应能通过误差比检验——"
+                "启动后的差距随时间变化，或启动前拟合得过好",
+                "there is no interval: it takes the effect to be constant over time, and the ratio "
+                "test rejects every constant effect: gaps after the start vary over time, or the fit "
+                "before it is too good",
+            ),
+            design.name,
+            Text("以 p 值和各期效应为准", "read the p-value and the effects by period"),
+        ),
+    )
+
+
 def wide_interval(
     design: Design, *, placebo: str, n_pre: int, times: float, half: float, reach: float
 ) -> tuple[Finding, ...]:

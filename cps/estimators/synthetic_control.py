@@ -24,6 +24,7 @@ from cps.estimators._synth_errors import placebo_starts
 from cps.estimators._synth_findings import (
     few_donors,
     few_pre_periods,
+    no_constant_effect,
     no_placebo,
     quality_of_fit,
     wide_interval,
@@ -304,8 +305,11 @@ def _overall(
     alone = Estimate(att, p_value=rank_p_value(float(own.ratio[0]), others.ratio))
     place = governing(others.ratio, level)
     interval = inverted_interval(att, (own.pre[0], own.post[0]), others.ratio, level)
-    if not with_interval or interval is None or place is None:
+    if not with_interval or place is None:
         return alone, ()
+    if interval is None:
+        can_be = own.pre[0] > 0 and np.isfinite(others.ratio).all()
+        return alone, no_constant_effect(design) if can_be else ()
     low, high = interval
     variance = float(design.y[design.is_donor].var())
     moves = [

@@ -111,3 +111,13 @@ def test_half_a_width_beyond_the_outcomes_range_is_not_shown() -> None:
     (beyond,) = wide_interval(design, placebo="u01", n_pre=12, times=2.0, half=9.5, reach=9.0)
     assert "9.5" in beyond.what.en
     assert "9.5" in beyond.what.zh
+
+
+def test_an_effect_that_no_constant_comes_near_has_no_interval_and_says_so() -> None:
+    y = noisy(40, 60)
+    y[0] -= 3 * np.arange(66)
+    y[0, 60:] += np.array([-900.0, 900.0] * 3)
+    effect = estimate(panel(y, 60), "synthetic_control", options=DEMEANED)
+    assert effect.overall.ci_low is None
+    assert "N-EST-EMPTY-PLACEBO" in codes(effect)
+    assert effect.overall.p_value == pytest.approx(1 / 41)
