@@ -243,8 +243,9 @@ def wide_interval(
     else:
         return ()
     mend = Text(
-        "以 p 值为准，或补充更早的时期，或改用 inference=conformal 或 randomisation",
-        "rely on the p-value, add earlier periods, or take inference='conformal' or 'randomisation'",
+        "以 p 值为准，或补充更早的时期，或改用 inference=randomisation（比较差距本身，不除以启动前误差）",
+        "rely on the p-value, add earlier periods, or take inference='randomisation', which ranks "
+        "the gaps themselves, not their ratio to the fit before",
     )
     return (Finding("W-EST-WIDE-PLACEBO", "warn", what, design.name, mend),)
 
