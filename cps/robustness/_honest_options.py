@@ -63,7 +63,7 @@ def target_of(found: Vector, given: str, *, where: str) -> Target:
         chosen[effects[k - 1]] = 1.0
         unit = found.unit
         name = Text(
-            f"启动后第 {k} {unit.zh}的效应", f"the effect in {unit.en} {k} from the start on"
+            f"自启动起第 {k} {unit.zh}的效应", f"the effect in {unit.en} {k} from the start on"
         )
         return Target(chosen, name)
     if numbers is not None and len(numbers) > 1 and len(numbers) == n and any(numbers):

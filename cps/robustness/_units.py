@@ -115,6 +115,6 @@ def permutation_p_value(group: Floats, others: Floats, seed: int) -> tuple[float
     return as_large / n_draws, 1 / n_draws
 
 
-def join(names: Sequence[str], most: int = 5) -> str:
-    """List names, the first few."""
-    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+def join(names: Sequence[str], most: int = 5, *, comma: str = ", ") -> str:
+    """List names, the first few; in Chinese the comma is ``、``."""
+    return comma.join(names[:most]) + (" …" if len(names) > most else "")

@@ -83,7 +83,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     )
     zh, en = [scan.zh], [scan.en]
     if names and overall.att is not None:
-        zh.append(f"：{join(names)}")
+        zh.append(f"：{join(names, comma='、')}")
         en.append(f": {join(names)}")
         if without is not None:
             one, other = amount(design, overall.att), amount(design, without)
@@ -93,7 +93,7 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         back = amount(design, with_them)
         zh.append(f"；放回登记为受污染的 {len(put_back)} 个单位，估计为 {back.zh}")
         en.append(
-            f"; with {several(len(put_back), 'unit')} declared contaminated put back it is {back.en}"
+            f"; with {several(len(put_back), 'unit')} declared contaminated put back the estimate is {back.en}"
         )
     return Check(
         name="contaminated_controls",

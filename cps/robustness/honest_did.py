@@ -162,7 +162,7 @@ def _explanation(
     about_first = Text("", "")
     if broken[1] is not None:
         about_first = Text(
-            f"（首{unit.zh}效应为 {broken[1].zh}）",
+            f"（首{unit.zh}效应的突破值为 {broken[1].zh}）",
             f" ({broken[1].en} for the first {unit.en}'s effect)",
         )
     bound = Text(

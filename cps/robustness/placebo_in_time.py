@@ -76,7 +76,8 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     can_tell = min(one[4] for one in found) <= bound
     worst = min(found, key=lambda one: one[3])
     shown = amount(design, worst[1])
-    names = join([labels[one[0]] for one in found])
+    years = [labels[one[0]] for one in found]
+    names = Text(join(years, comma="、"), join(years))
     n_kept = design.n_treated - int(is_early.sum())
     few = (
         (f"（{n_kept} 个承办单位）", f" ({several(n_kept, 'treated unit')})")
@@ -94,9 +95,9 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
         threshold=bound,
         title=NAME,
         explanation=Text(
-            f"分别假定 {names} 启动（实际尚未启动）{few[0]}，最突出的 {labels[worst[0]]} 得“效应”{shown.zh}，"
+            f"分别假定 {names.zh} 启动（实际尚未启动）{few[0]}，最突出的 {labels[worst[0]]} 得“效应”{shown.zh}，"
             f"p = {worst[3]:.3f}，界限 {bound:.3f}{tail[0]}",
-            f"of starts pretended in {names}, before any true one{few[1]}, {labels[worst[0]]} stands out most: "
+            f"of starts pretended in {names.en}, before any true one{few[1]}, {labels[worst[0]]} stands out most: "
             f"{shown.en}, p = {worst[3]:.3f} against a bound of {bound:.3f}{tail[1]}",
         ),
         table={

@@ -50,7 +50,9 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     gap = float(near.mean() - far.mean())
     too_few = floor > SIZE
     spread = float(far.std(ddof=1)) * float(np.sqrt(1 / len(near) + 1 / len(far)))
-    shown, missed = amount(design, gap), amount(design, multiple(len(far) - 1) * spread)
+    shown = amount(design, gap)
+    least = amount(design, multiple(len(far) - 1) * spread)
+    missed = Text(least.zh.replace("+", ""), least.en.replace("+", ""))
     donut_zh, donut_en, with_ring = _donut(design, effect)
     tail = ("；单位太少，p 值到不了界限", "; too few units for any p-value to reach the bound")
     return Check(

@@ -65,7 +65,7 @@ def test_the_bends_asked_for_are_tried_in_units_of_the_outcome(method: str) -> N
         low, high = smoothness_set(second, size, method=name)  # type: ignore[arg-type]
         assert check.table["low"][place] == pytest.approx(low, abs=1e-9)
         assert check.table["high"][place] == pytest.approx(high, abs=1e-9)
-    assert "period 2" in check.explanation.en and "第 2 期" in check.explanation.zh
+    assert "period 2" in check.explanation.en and "自启动起第 2 期" in check.explanation.zh
 
 
 def test_effects_are_asked_for_by_number_or_by_weights() -> None:
