@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cps.design._arrays import Arrays, arrays_of, describe_gaps
+from cps.design._exposure import exposure_of
 from cps.design._hash import hash_design
 from cps.design._notes import detectable_of, few_cluster_findings, power_findings
 from cps.design._refuse import (
@@ -137,6 +138,7 @@ def finish_design(
         dose=arrays.dose,
         denominator=arrays.denominator,
         other_cohorts=others,
+        exposure=exposure_of(frame, kept),
         left_out=reserve,
         regimes=regime_of,
         thresholds=tuple(thresholds),

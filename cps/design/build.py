@@ -35,6 +35,7 @@ def make_design(
     weights: str | None = None,
     cluster: str | None = None,
     denominator: str | None = None,
+    exposure: str | None = None,
     dose: Dose | None = None,
     dose_of: Sequence[Initiative] = (),
 ) -> Design:
@@ -65,6 +66,8 @@ def make_design(
         Columns of the panel, positive.
     cluster : str or None
         Column of the panel, such as ``area``, within which errors may be related.
+    exposure : str or None
+        Column of the panel: how far a unit is exposed to hosts, zero or more, fixed over time.
     dose : {"cost", "formats"} or None
         Intensity of treatment for ``dose_response``: 万元 spent, or number of initiatives under way.
     dose_of : sequence of Initiative
@@ -88,7 +91,7 @@ def make_design(
     require_distinct(covariates)
     measure = OUTCOME_MEASURES.get(outcome, outcome)
     chosen: Form = form or ("log" if measure == "yuan" else "level")
-    columns = {"weight": weights, "denominator": denominator}
+    columns = {"weight": weights, "denominator": denominator, "exposure": exposure}
     _require_columns(panel, {**columns, "cluster": cluster}, covariates, form=chosen)
     units = panel.frame.select("unit", "area").unique(maintain_order=True)
     areas = dict(zip(units["unit"].to_list(), units["area"].to_list(), strict=True))

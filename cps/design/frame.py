@@ -45,6 +45,7 @@ def design_from_frame(
     dose: str | None = None,
     denominator: str | None = None,
     ring: str | None = None,
+    exposure: str | None = None,
     regime: str | None = None,
     thresholds: Sequence[float] = (),
     missing: Missing = "drop_unit",
@@ -85,6 +86,9 @@ def design_from_frame(
     ring : str or None
         True for untreated units near treated ones: they are left out of the comparison, and kept
         for the check of spill-over.
+    exposure : str or None
+        How far a unit is exposed to treated ones, such as 1 / distance; zero or more, fixed. Used
+        by the check of that name, by no estimator.
     regime : str or None
         Accounting regime, constant within a period.
     thresholds : sequence of float
@@ -134,6 +138,7 @@ def design_from_frame(
         "cluster": cluster,
         "dose": dose,
         "denominator": denominator,
+        "exposure": exposure,
         "ring": ring,
         "regime": regime,
     }
@@ -166,7 +171,7 @@ def design_from_frame(
         *(
             _as_number(frame, column).alias(role)
             for role, column in others.items()
-            if column and role in ("weight", "dose", "denominator")
+            if column and role in ("weight", "dose", "denominator", "exposure")
         ),
         *(_as_number(frame, column).alias(COVARIATE + column) for column in covariates),
         *(

@@ -137,6 +137,8 @@ class Design:
     other_cohorts : dict of str to tuple of (int or None), each of length n_units
         First treated period by *other* initiatives of units kept in, for a joint model. Empty
         unless the design was asked to be joint; then ``is_donor`` is False for their hosts.
+    exposure : ndarray of float, shape (n_units,), or None
+        How far a unit is exposed to treated ones (nearness, shared visitors); zero or more, fixed.
     left_out : tuple of LeftOut
     regimes : tuple of (str or None), length n_periods, or empty
         Accounting regime of each period.
@@ -170,6 +172,7 @@ class Design:
     dose: NDArray[np.float64] | None = None
     denominator: NDArray[np.float64] | None = None
     other_cohorts: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    exposure: NDArray[np.float64] | None = None
     left_out: tuple[LeftOut, ...] = ()
     regimes: tuple[str | None, ...] = ()
     thresholds: tuple[float, ...] = ()

@@ -60,6 +60,7 @@ def subset_design(
         other_cohorts={
             name: tuple(compress(one, rows)) for name, one in design.other_cohorts.items()
         },
+        exposure=None if design.exposure is None else design.exposure[rows],
         left_out=tuple(
             dataclasses.replace(
                 one,

@@ -31,6 +31,7 @@ def rich_design() -> Design:
         "dose": rng.uniform(size=(n, t)),
         "denominator": rng.uniform(1, 2, (n, t)),
         "other_cohorts": {"flowers": (2018, *[None] * (n - 1))},
+        "exposure": rng.uniform(size=n),
         "left_out": (LeftOut("near", "spillover", rng.normal(size=t)),),
         "regimes": tuple("2004" if i < 4 else "2023" for i in range(t)),
         "thresholds": (500_000.0,),
