@@ -332,6 +332,7 @@ def with_always_treated(design: Design) -> Design:
         covariates=covariates,
         weights=weights,
         cluster=cluster,
+        exposure=None,
     )
 
 
@@ -368,6 +369,7 @@ def collapsed(design: Design, starts: Floats) -> tuple[Design, Floats]:
         cluster=tuple(map(str, names)),
         dose=None,
         denominator=None,
+        exposure=None,
     )
     return small, starts[:, first]
 
