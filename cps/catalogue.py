@@ -65,7 +65,10 @@ def catalogue() -> list[tuple[Text, list[Entry]]]:
         ),
         (
             Text("稳健性检验 check_robustness", "Checks: check_robustness"),
-            [Entry(name, checks[name].NAME) for name in list_checks()],
+            [
+                Entry(name, checks[name].NAME, _options(getattr(checks[name], "OPTIONS", {})))
+                for name in list_checks()
+            ],
         ),
     ]
 
