@@ -27,7 +27,15 @@ _KIND = Text("估计方法", "estimator")
 _INFERENCE_KIND = Text("推断方法", "way of inference")
 _NOT_METHODS = ("registry", "battery")
 # Warnings about a method's own errors, which an inference put in their place makes moot.
-_ABOUT_OWN_ERRORS = ("W-EST-FEW-TREATED", "W-EST-ALONE-IN-COHORT", "W-EST-NO-ERROR")
+_ABOUT_OWN_ERRORS = (
+    "W-EST-FEW-TREATED",
+    "W-EST-ALONE-IN-COHORT",
+    "W-EST-NO-ERROR",
+    "W-EST-NO-PLACEBO",
+    "W-EST-WIDE-PLACEBO",
+    "N-EST-EMPTY-PLACEBO",
+    "N-EST-PLACEBO",
+)
 
 
 class Refit:
