@@ -89,6 +89,28 @@ def groups_units(design: Design) -> bool:
     return design.cluster is not None and len(set(design.cluster)) < len(design.units)
 
 
+def clusters_ignored(design: Design) -> list[Finding]:
+    """Reject a design that groups units, for an inference in which they stand in one by one."""
+    if not groups_units(design):
+        return []
+    return [
+        Finding(
+            "E-INF-CLUSTERS",
+            "reject",
+            Text(
+                "设计把单位归入聚类，而顶替逐单位进行，聚类内的相关会被忽略",
+                "units are grouped into clusters, but stand in one by one: what clusters share "
+                "would be ignored",
+            ),
+            design.name,
+            Text(
+                "改用 inference=randomisation（按聚类重排），或以聚类均值为单位",
+                "use inference='randomisation', which permutes clusters, or make clusters units",
+            ),
+        )
+    ]
+
+
 def _mixes(design: Design) -> bool:
     return design.cluster is not None and not shares_starts(design)
 

@@ -20,7 +20,7 @@ from cps.estimators._regression_errors import without_rounding
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
 from cps.estimators.inference._linear import treated_weights
-from cps.estimators.inference._refuse import ROWS_MEND, groups_units, seen_once
+from cps.estimators.inference._refuse import ROWS_MEND, clusters_ignored, seen_once
 from cps.estimators.inference._words import floor_finding
 from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
@@ -74,23 +74,7 @@ def residual_refusals(design: Design, effect: Effect) -> tuple[Finding, ...]:
                 else Text("设计时用 missing=drop_unit", "design it with missing='drop_unit'"),
             )
         )
-    if groups_units(design):
-        found.append(
-            Finding(
-                "E-INF-CLUSTERS",
-                "reject",
-                Text(
-                    "设计把单位归入聚类，而残差逐单位顶替，聚类内的相关会被忽略",
-                    "units are grouped into clusters, but residuals stand in unit by unit: "
-                    "what clusters share would be ignored",
-                ),
-                design.name,
-                Text(
-                    "改用 randomisation（按聚类重排），或以聚类均值为单位",
-                    "use inference='randomisation', which permutes clusters, or make clusters units",
-                ),
-            )
-        )
+    found += clusters_ignored(design)
     if design.n_donors < 3:
         found.append(
             Finding(

@@ -19,7 +19,7 @@ from cps.estimators._regression_errors import rounding_floor
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._assign import assign
 from cps.estimators.inference._events import bare
-from cps.estimators.inference._refuse import refusals
+from cps.estimators.inference._refuse import clusters_ignored, refusals
 from cps.estimators.registry import Refit
 from cps.result import Effect, Estimate
 
@@ -39,6 +39,7 @@ _LEAST = 5  # comparison units; with fewer, one odd unit decides the error
 def needs(design: Design, effect: Effect, options: Mapping[str, str]) -> tuple[Finding, ...]:
     """Reject a design whose comparison units can't stand in for the treated, or are too few."""
     found = list(refusals(design, effect, {"scheme": "donors"}))
+    found += clusters_ignored(design)
     if design.n_donors < _LEAST:
         found.append(
             Finding(

@@ -79,3 +79,12 @@ def test_scale_is_followed_and_all_alike_units_give_no_error() -> None:
 def test_four_comparison_units_are_refused() -> None:
     with pytest.raises(DesignError, match="4 comparison units"):
         inferred(panel(4))
+
+
+def test_units_grouped_into_clusters_are_refused() -> None:
+    alone = panel(12)
+    grouped = dataclasses.replace(
+        alone, cluster=tuple(f"c{i // 2}" for i in range(len(alone.units)))
+    )
+    with pytest.raises(DesignError, match="what clusters share"):
+        estimate(grouped, "group_time_att", inference="placebo_t")
