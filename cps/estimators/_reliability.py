@@ -42,6 +42,11 @@ class Reliability:
     reason: str
 
     @property
+    def is_judged(self) -> bool:
+        """Tell whether the study saw enough of the pair to say either way."""
+        return not self.reason.startswith(("too few replications", "takes more than"))
+
+    @property
     def is_offered(self) -> bool:
         """Tell whether the pair held its level everywhere it was judged."""
         return self.verdict == "offered"

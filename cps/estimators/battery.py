@@ -180,7 +180,7 @@ def _why_not(design: Design, one: Specification, n_treated: int) -> Text | None:
     options = settled_options(one.method, one.options)
     inference = one.inference(n_treated) or one.own
     record = reliability(one.method, options, inference, n_treated)
-    if record is not None and not record.is_offered:
+    if record is not None and record.is_judged and not record.is_offered:
         return Text(
             f"处理单位为 {record.treated} 个时，其推断在模拟中未守住名义水平",
             f"with {record.treated} treated its inference missed its level in simulations",

@@ -190,7 +190,7 @@ def _with_reliability(design: Design, effect: Effect) -> Effect:
     """Say of an effect whether its pair of method and inference held its level."""
     n_treated = count_treated(design)
     record = reliability(effect.method, effect.options, effect.inference, n_treated)
-    if record is None:
+    if record is None or not record.is_judged:
         return effect
     if record.is_offered:
         return dataclasses.replace(effect, is_reliable=True)
