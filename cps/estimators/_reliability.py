@@ -13,6 +13,7 @@ PATH = Path(__file__).parent / "reliability.toml"
 # Options that do not move the overall estimate or its error in the designs studied.
 UNSTUDIED = frozenset({"draws", "base", "balance_e", "min_e", "max_e", "pretrends"})
 Bucket = Literal["1", "2-4", "5+"]
+MOST = 30  # treated units beyond which the study, with at most 15, says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def bucket(n_treated: int) -> Bucket:
 def reliability(
     method: str, options: Mapping[str, str], inference: str, n_treated: int
 ) -> Reliability | None:
-    """Look a pair up; None where the study has no such pair.
+    """Look a pair up; None where the study has no such pair, or as many treated units.
 
     Parameters
     ----------
@@ -71,6 +72,8 @@ def reliability(
     n_treated : int
         Treated units; treated clusters where the design groups units.
     """
+    if n_treated > MOST:
+        return None
     treated = bucket(n_treated)
     # A named inference replaces the method's own errors: their kind does not matter then.
     without = {name: one for name, one in options.items() if name != "errors"}
