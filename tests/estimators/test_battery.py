@@ -66,10 +66,26 @@ def test_a_pair_that_missed_its_level_is_no_headline(monkeypatch: pytest.MonkeyP
     assert "missed its level" in told.what.en
 
 
-def test_one_treated_cluster_with_gaps_gets_an_estimate_and_no_interval() -> None:
+def one_treated_cluster() -> Design:
+    """Four treated units in one of five clusters, with a gap."""
     frame = panel(4, 20).filter(~((pl.col("unit") == "u07") & (pl.col("year") == 2015)))
-    effects = estimate_all(design(frame, cluster="group", missing="keep"))
-    first = effects[0]
+    return design(frame, cluster="group", missing="keep")
+
+
+def test_one_treated_cluster_of_five_is_ranked_among_clusters_and_gets_no_interval() -> None:
+    first = estimate_all(one_treated_cluster())[0]
+    assert first.inference == "randomisation"
+    assert first.p_value_floor == pytest.approx(1 / 5)
+    assert (first.overall.ci_low, first.overall.ci_high) == (None, None)
+
+
+def test_where_no_inference_for_few_applies_the_estimate_stands_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = battery.Specification("group_time_att", {"base": "universal"}, few=("conley_taber",))
+    monkeypatch.setattr(battery, "SPECIFICATIONS", (alone,))
+    monkeypatch.setattr(battery, "HEADLINES", (alone,))
+    first = estimate_all(one_treated_cluster())[0]
     assert first.overall.att is not None
     assert (first.overall.se, first.overall.ci_low, first.overall.p_value) == (None, None, None)
     assert first.inference == "none"

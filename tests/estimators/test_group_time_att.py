@@ -112,8 +112,9 @@ def test_analytic_intervals_cover_at_their_level_with_many_units() -> None:
 def test_few_treated_units_are_warned_of() -> None:
     few = estimate(design(panel([2018] * 2 + [None] * 9, 1.0)), "group_time_att")
     many = estimate(design(panel([2018] * 6 + [None] * 9, 1.0)), "group_time_att")
-    assert [one.code for one in few.findings] == ["W-EST-FEW-TREATED"]
-    assert many.findings == ()
+    # With either number the simulation study found the analytic test to reject too often.
+    assert [one.code for one in few.findings] == ["W-EST-FEW-TREATED", "W-EST-LEVEL"]
+    assert [one.code for one in many.findings] == ["W-EST-LEVEL"]
 
 
 def test_the_counterfactual_path_is_observed_less_the_effect() -> None:
