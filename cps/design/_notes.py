@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.design._power import FEW_DONORS, Detectable, detectable_effect, starts_of
-from cps.design.record import Design
+from cps.design._power import FEW_DONORS, Detectable, detectable_effect
+from cps.design.record import Design, starts_of
 from cps.errors import Finding, Text
 
 
@@ -15,11 +15,11 @@ def detectable_of(design: Design) -> Detectable:
     weights = design.weights
     y = design.y
     for starts in design.other_cohorts.values():
-        other = np.array([np.inf if one is None else one for one in starts], dtype=float)
+        other = starts_of(starts)
         y = np.where(np.asarray(design.periods)[None, :] >= other[:, None], np.nan, y)
     return detectable_effect(
         y,
-        starts_of(design),
+        design.starts,
         design.is_donor,
         np.asarray(design.periods),
         anticipation=design.anticipation,

@@ -109,7 +109,7 @@ def natural_detectable(design: Design) -> float | None:
     effect = design.minimum_detectable_effect
     if effect is None:
         return None
-    starts = starts_of(design)
+    starts = design.starts
     before = np.asarray(design.periods)[None, :] < starts[:, None] - design.anticipation
     before &= np.isfinite(starts)[:, None] & ~np.isnan(design.y)
     if design.form == "log":
@@ -117,11 +117,6 @@ def natural_detectable(design: Design) -> float | None:
     if design.form == "rate" and design.denominator is not None:
         return float(design.denominator[before].mean() * effect) if before.any() else None
     return effect
-
-
-def starts_of(design: Design) -> Floats:
-    """Give each unit's first treated period, infinity for never; shape (n_units,)."""
-    return np.array([np.inf if one is None else one for one in design.cohort], dtype=float)
 
 
 def student_quantile(probability: float, df: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -183,6 +184,11 @@ class Design:
         return not bool(np.isnan(self.y).any())
 
     @property
+    def starts(self) -> NDArray[np.float64]:
+        """First treated period of each unit, shape (n_units,); infinity for never."""
+        return starts_of(self.cohort)
+
+    @property
     def n_treated(self) -> int:
         """Number of units with a cohort."""
         return sum(cohort is not None for cohort in self.cohort)
@@ -196,3 +202,8 @@ class Design:
     def cohorts(self) -> tuple[int, ...]:
         """The first treated periods that occur, ascending."""
         return tuple(sorted({cohort for cohort in self.cohort if cohort is not None}))
+
+
+def starts_of(cohort: Sequence[int | None]) -> NDArray[np.float64]:
+    """Give first treated periods as an array, infinity for never (None)."""
+    return np.array([np.inf if one is None else one for one in cohort], dtype=float)

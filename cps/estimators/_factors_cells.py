@@ -49,7 +49,7 @@ class Panel:
 
 def panel_of(design: Design, starts: Floats | None = None) -> Panel:
     """Take treated units and donors out of a design, with other starts if ``starts`` gives them."""
-    given = np.array([np.inf if one is None else one for one in design.cohort])
+    given = design.starts
     first = given if starts is None else starts
     rows = np.flatnonzero(np.isfinite(first) | (design.is_donor if starts is None else True))
     periods = np.asarray(design.periods)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.design.record import Design
+from cps.design.record import Design, starts_of
 from cps.errors import Finding, Text
 from cps.estimators._scale import is_treated_cell
 
@@ -15,11 +13,6 @@ _FEW = 5
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-def starts_of(cohort: Sequence[int | None]) -> Floats:
-    """Give first treated periods, infinity for never."""
-    return np.array([np.inf if one is None else one for one in cohort], dtype=float)
 
 
 def not_separable(design: Design, lost: Bools) -> Finding:

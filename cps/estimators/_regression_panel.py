@@ -77,11 +77,6 @@ class Rows:
         )
 
 
-def starts_of(design: Design) -> Floats:
-    """Give the first treated period by unit, shape (n_units,); infinity for never treated."""
-    return np.array([np.inf if cohort is None else cohort for cohort in design.cohort])
-
-
 def clusters_of(design: Design) -> Codes:
     """Number each unit's cluster, shape (n_units,); each its own if the design has none."""
     if design.cluster is None:
@@ -97,7 +92,7 @@ def rows_of(design: Design, options: Mapping[str, str]) -> Rows:
     """
     seen = ~np.isnan(design.y)
     unit, period = (one.astype(np.int64) for one in np.nonzero(seen))
-    start = starts_of(design)
+    start = design.starts
     ordinals = np.asarray(design.periods, float)
     clusters = clusters_of(design)
     shared = {"unit": np.arange(len(start)), "cohort": as_codes(start), "cluster": clusters}

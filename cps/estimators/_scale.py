@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Mapping
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
-from cps.result import Estimate, PathPoint
+from cps.errors import Text
+from cps.result import Effect, Estimate, PathPoint
 
 _NORMAL = NormalDist()
 _LEAST_LOG = -30.0
@@ -69,6 +71,47 @@ def t_quantile(probability: float, freedom: int) -> float:
     return float(stdtrit(freedom, probability)) if freedom > 0 else math.inf
 
 
+def described(
+    design: Design,
+    overall: Estimate,
+    *,
+    method: str,
+    method_name: Text,
+    reference: str,
+    estimand: Text,
+    options: Mapping[str, str],
+    level: float,
+    inference: str,
+) -> Effect:
+    """Give an effect with all that follows from its design and its overall estimate.
+
+    A method adds what is its own by ``dataclasses.replace``. Periods before and after are counted
+    from the earliest start.
+    """
+    first = min(design.cohorts)
+    return Effect(
+        initiative=design.name,
+        outcome=design.outcome,
+        measure=effect_measure(design),
+        natural_measure=design.measure,
+        estimand=estimand,
+        method=method,
+        method_name=method_name,
+        reference=reference,
+        options=dict(options),
+        overall=overall,
+        natural=natural_scale(design, overall),
+        level=level,
+        inference=inference,
+        p_value_floor=None,
+        n_treated=design.n_treated,
+        n_comparison=design.n_donors,
+        n_pre=sum(period < first - design.anticipation for period in design.periods),
+        n_post=sum(period >= first for period in design.periods),
+        design_hash=design.design_hash,
+    )
+
+
 def effect_measure(design: Design) -> str:
     """Give the unit of an effect on the design's estimation scale."""
     return "log_points" if design.form == "log" else design.measure
@@ -76,7 +119,7 @@ def effect_measure(design: Design) -> str:
 
 def is_treated_cell(design: Design) -> NDArray[np.bool_]:
     """Tell which cells, shape (n_units, n_periods), lie at or after their unit's start."""
-    start = np.array([np.inf if cohort is None else cohort for cohort in design.cohort])
+    start = design.starts
     return np.asarray(design.periods)[None, :] >= start[:, None]
 
 

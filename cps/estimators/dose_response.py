@@ -41,10 +41,9 @@ from cps.estimators._regression_panel import (
     few_treated,
     level_findings,
     rows_of,
-    starts_of,
     t_estimate,
 )
-from cps.estimators._scale import effect_measure, natural_scale, normal_estimate
+from cps.estimators._scale import described, normal_estimate
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
 
 REFERENCE = "Callaway, Goodman-Bacon & Sant'Anna (2024), NBER WP 32117, doi:10.3386/w32117"
@@ -96,13 +95,13 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
             ),
         )
     doses = unit_doses(design, options["dose"])
-    treated = np.isfinite(starts_of(design))
+    treated = np.isfinite(design.starts)
     bad = [
         unit
         for unit, dose, is_treated in zip(design.units, doses, treated, strict=True)
         if is_treated and not dose > 0
     ]
-    early = np.asarray(design.periods)[None] < starts_of(design)[:, None]
+    early = np.asarray(design.periods)[None] < design.starts[:, None]
     stray = np.flatnonzero((np.where(early, np.nan_to_num(design.dose), 0.0) > 0).any(axis=1))
     if bad or len(stray):
         named = [*bad, *(design.units[one] for one in stray)][:_SHOWN]
@@ -197,28 +196,21 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     first_level = 3 if slope else 2
     first_event = first_level + len(edges)
     first_cohort = first_event + len(events)
-    overall, first = all_of[0], min(design.cohorts)
+    overall = all_of[0]
     chosen = scores[:, first_event:first_cohort]
     covariance = chosen.T @ chosen
-    effect = Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="dose_response",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
+    effect = dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="dose_response",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
         by_event_time=tuple(
             EventTimeEffect(
                 int(e),
@@ -236,11 +228,10 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         findings=(
             *(one for one in needs(design, options) if one.severity != "reject"),
             strong_trends_finding(design),
-            *timing_findings(design, starts_of(design)[treated], doses),
+            *timing_findings(design, design.starts[treated], doses),
             *thin_findings(design, cells.dose, cells.cluster, edges),
             *few_treated(design),
         ),
-        design_hash=design.design_hash,
         assumes=ASSUMES,
         event_covariance=tuple(tuple(map(float, row)) for row in covariance)
         if np.isfinite(covariance).all()
@@ -286,7 +277,7 @@ def unit_doses(design: Design, how: str) -> Floats:
     """Give each unit's dose, shape (n_units,): over its treated periods; 0 for never treated."""
     if design.dose is None:
         raise ValueError("the design has no dose")
-    start = starts_of(design)
+    start = design.starts
     after = (np.asarray(design.periods)[None] >= start[:, None]) & np.isfinite(design.dose)
     after &= np.isfinite(design.y)
     doses = np.zeros(len(start))
@@ -310,7 +301,7 @@ def _long(design: Design) -> Floats:
     weight = np.ones(design.y.shape) if design.weights is None else design.weights
     return long_differences(
         design.y,
-        starts_of(design),
+        design.starts,
         np.asarray(design.periods, float),
         weight,
         np.asarray(design.is_donor),
@@ -372,7 +363,7 @@ def _scores(design: Design, fitted: _Fitted, lines: list[Line]) -> Floats:
             rows.unit,
             rows.period,
             y=design.y,
-            start=starts_of(design),
+            start=design.starts,
             periods=np.asarray(design.periods, float),
             weight=np.ones(design.y.shape) if design.weights is None else design.weights,
             is_never=np.asarray(design.is_donor),

@@ -8,6 +8,7 @@ Stata ``did_imputation``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,12 +41,15 @@ from cps.estimators._regression_panel import (
     few_treated,
     level_findings,
     rows_of,
-    starts_of,
     under_each,
     units_by_event,
 )
 from cps.estimators._regression_sparse import regress_flags
-from cps.estimators._scale import effect_measure, natural_scale, normal_estimate, path_points
+from cps.estimators._scale import (
+    described,
+    normal_estimate,
+    path_points,
+)
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
 
 REFERENCE = "Borusyak, Jaravel & Spiess (2024), REStud 91(6), doi:10.1093/restud/rdae007"
@@ -146,31 +150,23 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     leads = _leads(design, parts, options)
     before = _before(leads, level)
     overall = all_of[0]
-    first = min(design.cohorts)
     unit_of = units_by_event(rows)
     here = np.bincount(rows.period[treated], minlength=len(design.periods))
     dropped = tuple(
         name for name, kept in zip(rows.names, parts.step.kept, strict=True) if not kept
     )
-    effect = Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="imputation",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
+    effect = dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="imputation",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
         by_event_time=tuple(
             EventTimeEffect(e, one, unit_of[e]) for e, one in {**before, **events}.items()
         ),
@@ -189,7 +185,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             *(alone_findings(design, _ALONE) if options["average_by"] == "cohort_period" else ()),
             *few_treated(design),
         ),
-        design_hash=design.design_hash,
         assumes=ASSUMES,
         event_covariance=_event_covariance(leads, scores[:, offsets[1] : offsets[2]], rows),
         tables={
@@ -313,7 +308,7 @@ def _leads(design: Design, parts: _Parts, options: Mapping[str, str]) -> Regress
     leads = [int(e) for e in near[:n]][::-1]
     try:
         if _is_plain(design, options):
-            starts, group = np.unique(starts_of(design), return_inverse=True)
+            starts, group = np.unique(design.starts, return_inverse=True)
             event = np.asarray(design.periods)[None] - starts[:, None]
             return regress_groups(
                 design.y,

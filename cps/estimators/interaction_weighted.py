@@ -6,6 +6,7 @@ doi:10.1016/j.jeconom.2020.09.006. Numbers agree with ``sunab`` of R ``fixest``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
@@ -29,13 +30,12 @@ from cps.estimators._regression_panel import (
     few_treated,
     level_findings,
     rows_of,
-    starts_of,
     t_estimate,
     under_each,
     unfitted,
     units_by_event,
 )
-from cps.estimators._scale import effect_measure, natural_scale, path_points
+from cps.estimators._scale import described, path_points
 from cps.result import Effect, Estimate, EventTimeEffect, GroupTimeEffect, PeriodEffect
 
 REFERENCE = "Sun & Abraham (2021), J. Econometrics 225(2), doi:10.1016/j.jeconom.2020.09.006"
@@ -128,27 +128,21 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         "dynamic": as_estimate(float(mean @ att), _root(mean @ covariance @ mean)),
     }
     comparison = _is_comparison(design, options)
-    first = min(design.cohorts)
     treated_units = units_by_event(rows)
-    effect = Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="interaction_weighted",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
-        n_treated=int((~comparison & np.isfinite(starts_of(design))).sum()),
+    effect = dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="interaction_weighted",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
+        n_treated=int((~comparison & np.isfinite(design.starts)).sum()),
         n_comparison=int(comparison.sum()),
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=tuple(
             EventTimeEffect(e, by_event.get(e, Estimate(0.0)), treated_units.get(e, 0))
             for e in events
@@ -179,7 +173,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             *alone_findings(design, _ALONE),
             *few_treated(design),
         ),
-        design_hash=design.design_hash,
         assumes=ASSUMES,
         event_covariance=tuple(tuple(map(float, row)) for row in joint),
         tables={
@@ -270,13 +263,13 @@ def _uses_last(design: Design, options: Mapping[str, str]) -> bool:
 
 def _is_comparison(design: Design, options: Mapping[str, str]) -> NDArray[np.bool_]:
     if _uses_last(design, options):
-        return np.asarray(starts_of(design) == max(design.cohorts))
+        return np.asarray(design.starts == max(design.cohorts))
     return np.asarray(design.is_donor)
 
 
 def _inside(design: Design, rows: Rows, options: Mapping[str, str]) -> NDArray[np.bool_]:
     """Tell which rows enter: units of the comparison or treated, periods with a comparison."""
-    start = starts_of(design)
+    start = design.starts
     inside = _is_comparison(design, options) | np.isfinite(start)
     rows_inside = inside[rows.unit]
     rows_inside &= _periods_kept(design, options)[rows.period]
@@ -343,7 +336,7 @@ def _all_cells(design: Design, options: Mapping[str, str]) -> tuple[Rows, Cells]
     rows = rows_of(design, options)
     comparison = _is_comparison(design, options)
     if _is_plain(design, options):
-        start = starts_of(design)
+        start = design.starts
         used, kept = comparison | np.isfinite(start), _periods_kept(design, options)
         cells = balanced_cells(
             design.y[np.ix_(used, kept)],

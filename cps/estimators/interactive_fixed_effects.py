@@ -8,6 +8,7 @@ doi:10.1162/REST_a_00537). Numbers agree with R ``gsynth``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -36,7 +37,7 @@ from cps.estimators._factors_findings import (
 )
 from cps.estimators._factors_projection import Choice, Model, choose_factors, parametric_draws
 from cps.estimators._options import Number
-from cps.estimators._scale import effect_measure, natural_scale
+from cps.estimators._scale import described
 from cps.result import Effect
 
 REFERENCE = "Xu (2017), Political Analysis 25(1), doi:10.1017/pan.2016.2"
@@ -133,26 +134,18 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     kind = options["errors"]
     covariance = _covariance(panel, model, averages, design.periods, options=options, seed=seed)
     parts = views(averages, averages.of(gaps), covariance, level)
-    first = min(design.cohorts)
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="interactive_fixed_effects",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=parts.overall,
-        natural=natural_scale(design, parts.overall),
-        level=level,
-        inference=kind,
-        p_value_floor=None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
+    return dataclasses.replace(
+        described(
+            design,
+            parts.overall,
+            level=level,
+            method="interactive_fixed_effects",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference=kind,
+            options=dict(options),
+        ),
         by_event_time=parts.by_event_time,
         by_cohort=parts.by_cohort,
         by_calendar=parts.by_calendar,
@@ -163,7 +156,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             *_factor_findings(design, panel, choice, options),
             *error_findings(design, kind, panel),
         ),
-        design_hash=design.design_hash,
         assumes=ASSUMES.get(kind),
         inference_name=ERROR_NAMES.get(kind),
         tables=_tables(design, found, choice),

@@ -21,7 +21,7 @@ from cps.estimators._its import Floats
 from cps.estimators._its_fit import Fit, Plan, fit_counts, fit_means, fit_pooled, mean_functionals
 from cps.estimators._its_words import REFUSALS, findings_of, refusal
 from cps.estimators._options import Number
-from cps.estimators._scale import effect_measure, natural_scale
+from cps.estimators._scale import described, effect_measure, natural_scale
 from cps.periods import PERIODS_PER_YEAR
 from cps.result import Effect, Estimate, EventTimeEffect, PathPoint
 
@@ -115,26 +115,21 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     natural = _natural_of_ratio(design, overall) if is_count else natural_scale(design, overall)
     events = estimated.event_times()
     covariance = estimated.covariance(np.array([weights for _, weights, _ in events]))
-    first = min(design.cohorts)
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
+    return dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="interrupted_time_series",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
         measure="log_points" if is_count else effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="interrupted_time_series",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
         natural=natural,
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
-        n_treated=design.n_treated,
         n_comparison=0 if plan.controls == "none" else design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=tuple(
             EventTimeEffect(event, estimated.estimate(weights, level), n)
             for event, weights, n in events
@@ -144,7 +139,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         tables=estimated.tables(level),
         findings=findings_of(design, plan.controls, estimated.lag),
         assumes=_assumes(plan.controls),
-        design_hash=design.design_hash,
     )
 
 

@@ -11,12 +11,13 @@ initiative's own effects free, the others' are common to their hosts.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.design.record import Design
+from cps.design.record import Design, starts_of
 from cps.errors import Finding, Text
 from cps.estimators._joint_cells import (
     OTHER,
@@ -36,13 +37,11 @@ from cps.estimators._joint_words import (
     lost_finding,
     n_groups,
     not_separable,
-    starts_of,
 )
 from cps.estimators._regression_errors import rounding_floor, without_rounding
 from cps.estimators._regression_panel import level_findings
 from cps.estimators._scale import (
-    effect_measure,
-    natural_scale,
+    described,
     normal_estimate,
     path_points,
     rank_estimate,
@@ -88,9 +87,7 @@ def needs(design: Design, options: Mapping[str, str]) -> tuple[Finding, ...]:
     once = [one for one in level_findings(design, {}) if one.code == "E-EST-SEEN-ONCE"]
     if once:
         return tuple(once)
-    found = joint_of(
-        _ground(design), starts_of(design.cohort), is_imputed=options["own"] == "imputed"
-    )
+    found = joint_of(_ground(design), design.starts, is_imputed=options["own"] == "imputed")
     if not found.cells.any():
         return (not_separable(design, found.lost),)
     if options["errors"] == "placebo" and not _can_deal(design):
@@ -114,7 +111,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     two hosts in one cluster, whose shared noise units dealt out one by one would not show; where it
     can't, there is no error. The others' effects always have clustered errors.
     """
-    ground, starts = _ground(design), starts_of(design.cohort)
+    ground, starts = _ground(design), design.starts
     found = joint_of(ground, starts, is_imputed=options["own"] == "imputed")
     y = np.where(ground.omega > 0, design.y, 0.0)
     asked = asked_weights(found)
@@ -144,27 +141,20 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     places = [keys.index(key) for key in events]
     overall = one(("overall", 0))
     draws = tuple(float(one) for one in placebos.get(("overall", 0), ()))
-    first = min(design.cohorts)
     tail = _PLACEBO if by_placebo else _CLUSTERED
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="joint_effects",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="placebo" if by_placebo else "analytic" if has_error else "none",
+    return dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="joint_effects",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="placebo" if by_placebo else "analytic" if has_error else "none",
+            options=dict(options),
+        ),
         p_value_floor=1 / (1 + len(draws)) if by_placebo else None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=tuple(
             EventTimeEffect(int(key[1]), one(key), n_at(found, key[1])) for key in events
         ),
@@ -174,7 +164,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             *lost_finding(design, found.lost, found.cells),
             *few_treated(design, how, is_known=has_error),
         ),
-        design_hash=design.design_hash,
         assumes=_assumes(design, tail),
         event_covariance=tuple(tuple(float(covariance[a, b]) for b in places) for a in places)
         if has_error and not by_placebo
@@ -185,7 +174,7 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
 
 def point(design: Design, *, options: Mapping[str, str]) -> float:
     """Give the estimate alone."""
-    return float(points(design, starts_of(design.cohort)[None], options=options)[0])
+    return float(points(design, design.starts[None], options=options)[0])
 
 
 def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
@@ -224,7 +213,7 @@ def _roles(design: Design) -> tuple[NDArray[np.int64], list[str]]:
     Those are the initiatives that our hosts host too: what is known of their effects comes from
     their other hosts, whose noise is then in our estimate as well.
     """
-    own = np.isfinite(starts_of(design.cohort))
+    own = np.isfinite(design.starts)
     others = {name: np.isfinite(starts_of(one)) for name, one in design.other_cohorts.items()}
     shared = sorted(name for name, hosts in others.items() if (hosts & own).any())
     role = own.copy()
@@ -255,7 +244,7 @@ def _placebos(
     roles, shared = _roles(design)
     donors = np.flatnonzero(design.is_donor)
     padding = np.full(len(donors) - len(roles), np.inf)
-    own = np.concatenate([starts_of(design.cohort)[roles], padding])
+    own = np.concatenate([design.starts[roles], padding])
     others = [
         (name, np.concatenate([starts_of(design.other_cohorts[name])[roles], padding]))
         for name in shared

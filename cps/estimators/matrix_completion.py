@@ -34,7 +34,7 @@ from cps.estimators._factors_findings import (
     error_refusals,
 )
 from cps.estimators._options import Number
-from cps.estimators._scale import effect_measure, natural_scale, rank_estimate
+from cps.estimators._scale import described, rank_estimate
 from cps.result import Effect
 
 REFERENCE = "Athey et al. (2021), JASA 116(536), doi:10.1080/01621459.2021.1891924"
@@ -94,26 +94,19 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         overall = rank_estimate(
             float(averages.of(gaps)[0]), placebos, level, n_units=design.n_donors
         )
-    first = min(design.cohorts)
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="matrix_completion",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference=kind,
+    return dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="matrix_completion",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference=kind,
+            options=dict(options),
+        ),
         p_value_floor=1 / (1 + len(placebos)) if kind == "placebo" else None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=parts.by_event_time,
         by_cohort=parts.by_cohort,
         by_calendar=parts.by_calendar,
@@ -122,7 +115,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         paths=counterfactual_path(design, gaps),
         placebos=tuple(float(one) for one in placebos),
         findings=(*_model_findings(design, found), *error_findings(design, kind, panel)),
-        design_hash=design.design_hash,
         assumes=ASSUMES.get(kind),
         inference_name=ERROR_NAMES.get(kind),
         tables=_tables(found),

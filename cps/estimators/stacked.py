@@ -7,6 +7,7 @@ working paper 32054, doi:10.3386/w32054.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -28,14 +29,13 @@ from cps.estimators._regression_panel import (
     few_treated,
     level_findings,
     rows_of,
-    starts_of,
     t_estimate,
     under_each,
     unfitted,
 )
 from cps.estimators._regression_stack import stacked_points
 from cps.estimators._regression_stack_findings import left_out_findings
-from cps.estimators._scale import effect_measure, natural_scale
+from cps.estimators._scale import described
 from cps.result import Effect, Estimate, EventTimeEffect
 
 REFERENCE = (
@@ -172,23 +172,20 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         static = _regress(rows, window, stack, design, options, dynamic=False)
         overall = t_estimate(*static.get(_TREATED), level, static.degrees)
         aggregations["simple"] = overall
-    treated = np.isin(starts_of(design), stack.cohorts)
+    treated = np.isin(design.starts, stack.cohorts)
     controls = np.unique(rows.unit[stack.row[~stack.treated]])
-    effect = Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="stacked",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
+    effect = dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="stacked",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
         n_treated=int(treated.sum()),
         n_comparison=len(controls),
         n_pre=sum(e < -design.anticipation for e in events),
@@ -211,7 +208,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             ),
             *few_treated(design),
         ),
-        design_hash=design.design_hash,
         assumes=ASSUMES,
         event_covariance=tuple(tuple(map(float, row)) for row in joint),
         tables={

@@ -6,6 +6,7 @@ doi:10.1214/14-AOAS788; by restricted likelihood instead of spike-and-slab prior
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Finding, Text
-from cps.estimators._scale import effect_measure, natural_scale, path_points
+from cps.estimators._scale import described, path_points
 from cps.estimators._structural import Combination, Forecast, components, forecast, season_columns
 from cps.periods import PERIODS_PER_YEAR
 from cps.result import Effect, Estimate, EventTimeEffect, PeriodEffect
@@ -124,26 +125,19 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     overall = _estimate(
         [(share, _average(one)) for share, one in zip(shares, cohorts, strict=True)], level
     )
-    first = min(design.cohorts)
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="structural_time_series",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
-        n_treated=design.n_treated,
+    return dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="structural_time_series",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
         n_comparison=0 if options["controls"] == "none" else design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=_by_event_time(design, cohorts, level),
         event_covariance=_event_covariance(cohorts),
         by_cohort=tuple(
@@ -154,7 +148,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         tables={"forecast": _table(design, cohorts, level), "components": _components(cohorts)},
         findings=_history(design, options),
         assumes=ASSUMES,
-        design_hash=design.design_hash,
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._options import Free, Number
-from cps.estimators._scale import effect_measure, natural_scale, path_points
+from cps.estimators._scale import described, path_points
 from cps.estimators._synth_control import Notes, Rules, control_gaps
 from cps.estimators._synth_errors import placebo_starts
 from cps.estimators._synth_findings import (
@@ -137,31 +137,26 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         with_interval=options["interval"] == "placebo",
         level=level,
     )
-    first, n_placebos, cells = min(design.cohorts), len(placebos.gaps), Slices.of(calendar)
+    n_placebos, cells = len(placebos.gaps), Slices.of(calendar)
     findings = (*quality_of_fit(design, actual, calendar), *wide)
     if not n_placebos and options["placebo_pool"] != "none":
         findings = (*findings, no_placebo(design, has_errors=False))
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="synthetic_control",
-        method_name=_NAMES[options["intercept"], options["augment"]],
-        reference=_REFERENCES.get(
-            options["augment"], _REFERENCES.get(options["intercept"], REFERENCE)
+    return dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="synthetic_control",
+            method_name=_NAMES[options["intercept"], options["augment"]],
+            reference=_REFERENCES.get(
+                options["augment"], _REFERENCES.get(options["intercept"], REFERENCE)
+            ),
+            estimand=ESTIMAND,
+            inference="placebo" if n_placebos else "none",
+            options=dict(options),
         ),
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="placebo" if n_placebos else "none",
         p_value_floor=1 / (1 + n_placebos) if n_placebos else None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
         n_pre=int(calendar.is_pre[0].sum()),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=_by_event_time(actual, placebos, cells, own, errors),
         by_cohort=_by_period(actual, cells.cohorts, design.cohorts),
         by_calendar=_by_period(
@@ -171,7 +166,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         weights=_weights(design, actual),
         placebos=tuple(float(one) for one in placebos.mean(calendar.is_post)),
         findings=findings,
-        design_hash=design.design_hash,
         assumes=ASSUMES if n_placebos else None,
         tables=control_tables(
             design,
@@ -225,7 +219,7 @@ def _calendar(design: Design, cohorts: NDArray[np.int64]) -> Calendar:
 
 
 def _starts(design: Design) -> Floats:
-    starts = np.array([np.inf if one is None else float(one) for one in design.cohort])
+    starts = design.starts
     starts[np.isinf(starts) & ~design.is_donor] = np.nan
     return starts
 

@@ -12,6 +12,7 @@ pre-period: the noise level, and so the penalty, is taken from first differences
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import partial
 
@@ -23,8 +24,7 @@ from cps.design.subset import subset_design
 from cps.errors import Finding, Text
 from cps.estimators._options import Number
 from cps.estimators._scale import (
-    effect_measure,
-    natural_scale,
+    described,
     path_points,
 )
 from cps.estimators._synth_covariates import optimized, projected
@@ -120,25 +120,20 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     first = min(design.cohorts)
     n_draws = len(spread.gaps.gaps)
     is_ranked = spread.way == "placebo" and n_draws > 0
-    return Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="synthetic_did",
-        method_name=_NAMES[options["weights"]],
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference=spread.way if n_draws else "none",
+    return dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="synthetic_did",
+            method_name=_NAMES[options["weights"]],
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference=spread.way if n_draws else "none",
+            options=dict(options),
+        ),
         p_value_floor=1 / (1 + n_draws) if is_ranked else None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
         n_pre=int(_pre(design, first).sum()),
-        n_post=sum(period >= first for period in design.periods),
         by_event_time=tuple(
             EventTimeEffect(int(e), one, size)
             for e, one, size in zip(
@@ -170,7 +165,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
         weights=_weights(design, actual),
         placebos=_placebos(spread, calendar) if is_ranked else (),
         findings=inference_notes(design, spread),
-        design_hash=design.design_hash,
         assumes=ASSUMES.get(spread.way) if n_draws else None,
     )
 
@@ -236,7 +230,7 @@ def _calendar(design: Design) -> Calendar:
 
 def _starts(design: Design) -> Floats:
     """First treated periods; infinity for units to compare with, NaN for those kept out."""
-    starts = np.array([np.inf if one is None else float(one) for one in design.cohort])
+    starts = design.starts
     starts[np.isinf(starts) & ~design.is_donor] = np.nan
     return starts
 

@@ -10,6 +10,7 @@ common regression has them, and ``cps.estimators._bacon.decompose`` takes plain 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
@@ -39,14 +40,13 @@ from cps.estimators._regression_panel import (
     few_treated,
     level_findings,
     rows_of,
-    starts_of,
     t_estimate,
     under_each,
     units_by_event,
     with_always_treated,
 )
 from cps.estimators._regression_sparse import regress_flags
-from cps.estimators._scale import effect_measure, natural_scale
+from cps.estimators._scale import described
 from cps.result import Effect, Estimate, EventTimeEffect
 
 DIAGNOSIS = True
@@ -126,7 +126,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
     cells = _cell_weights(whole, rows)
     slopes = [name for name in fitted.names if name != _TREATED]
     events, covariance = _dynamic(design, options, level)
-    first = min(design.cohorts)
     tables: dict[str, Table] = {"cell_weights": cells}
     if parts is not None:
         tables["bacon"] = _table(parts)
@@ -136,25 +135,18 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             "slope": tuple(fitted.get(name)[0] for name in slopes),
             "se": tuple(fitted.get(name)[1] for name in slopes),
         }
-    effect = Effect(
-        initiative=design.name,
-        outcome=design.outcome,
-        measure=effect_measure(design),
-        natural_measure=design.measure,
-        estimand=ESTIMAND,
-        method="two_way_fixed_effects",
-        method_name=NAME,
-        reference=REFERENCE,
-        options=dict(options),
-        overall=overall,
-        natural=natural_scale(design, overall),
-        level=level,
-        inference="analytic",
-        p_value_floor=None,
-        n_treated=design.n_treated,
-        n_comparison=design.n_donors,
-        n_pre=sum(period < first - design.anticipation for period in design.periods),
-        n_post=sum(period >= first for period in design.periods),
+    effect = dataclasses.replace(
+        described(
+            design,
+            overall,
+            level=level,
+            method="two_way_fixed_effects",
+            method_name=NAME,
+            reference=REFERENCE,
+            estimand=ESTIMAND,
+            inference="analytic",
+            options=dict(options),
+        ),
         by_event_time=events,
         findings=(
             diagnosis_finding(design, parts, overall),
@@ -162,7 +154,6 @@ def fit(design: Design, *, level: float, seed: int, options: Mapping[str, str]) 
             *collinear_finding(design, fitted.dropped),
             *few_treated(design),
         ),
-        design_hash=design.design_hash,
         assumes=ASSUMES,
         is_diagnosis=True,
         event_covariance=covariance,
@@ -242,7 +233,7 @@ def _regress(
     errors = cast(Errors, options["errors"])
     small_sample = cast(SmallSample, options["small_sample"])
     if _is_plain(design, options) and len(rows.y) == design.y.size:
-        starts, group = np.unique(starts_of(design), return_inverse=True)
+        starts, group = np.unique(design.starts, return_inverse=True)
         event = np.asarray(design.periods)[None] - starts[:, None]
         return regress_groups(
             design.y,
@@ -342,11 +333,11 @@ def _decomposition(design: Design, options: Mapping[str, str]) -> Bacon | None:
     weight = None if design.weights is None else design.weights[:, 0]
     periods = np.asarray(design.periods, float)
     if design.covariates is None:
-        return decompose(design.y, starts_of(design), periods, weight)
+        return decompose(design.y, design.starts, periods, weight)
     covariates = design.covariates
     if options["covariates"] == "by_period":
         covariates = np.array([one * (periods == t) for one in design.covariates for t in periods])
-    return decompose_with_controls(design.y, starts_of(design), periods, covariates, weight)
+    return decompose_with_controls(design.y, design.starts, periods, covariates, weight)
 
 
 def _table(parts: Bacon) -> Table:

@@ -207,7 +207,7 @@ def _of_comparison(design: Design) -> Vector | None:
         or design.cluster is not None
     ):
         return None
-    start = np.array([np.inf if one is None else one for one in design.cohort])
+    start = design.starts
     times, size, beta, sigma = comparison_event_study(
         design.y, start, design.is_donor, np.asarray(design.periods), design.anticipation
     )

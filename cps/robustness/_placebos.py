@@ -11,7 +11,6 @@ from cps.design.record import Design
 from cps.estimators.registry import refit
 from cps.result import Effect
 from cps.robustness._parts import MANY_CELLS
-from cps.robustness._units import starts_of
 
 DRAWS, DRAWS_OF_MANY = 99, 39  # the latter still reach a p-value of 0.025
 
@@ -56,7 +55,7 @@ def assignment(design: Design) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     place : ndarray of int, shape (n_donors,)
         From 0 on.
     """
-    starts = starts_of(design)
+    starts = design.starts
     if design.cluster is not None:
         _, groups = np.unique(np.array(design.cluster), return_inverse=True)
         hosts = np.unique(groups[np.isfinite(starts)])

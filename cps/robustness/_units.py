@@ -19,11 +19,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def starts_of(design: Design) -> Floats:
-    """Give first treated periods, infinity for never; shape (n_units,)."""
-    return np.array([np.inf if one is None else one for one in design.cohort], dtype=float)
-
-
 def can_take_in(design: Design) -> bool:
     """Tell whether a series alone makes a unit of this design."""
     return (
@@ -75,7 +70,7 @@ def change_around(design: Design, series: Floats) -> Floats:
         NaN where a series was not seen on both sides of a start.
     """
     periods = np.asarray(design.periods)
-    starts = starts_of(design)
+    starts = design.starts
     total, weight = np.zeros(len(series)), 0.0
     for start in design.cohorts:
         size = float((starts == start).sum())

@@ -11,7 +11,6 @@ from cps.design.record import Design
 from cps.errors import Text
 from cps.result import Check, Effect
 from cps.robustness._parts import several
-from cps.robustness._units import starts_of
 
 NAME = Text("门槛聚集", "Bunching at thresholds")
 WINDOW = 0.10
@@ -98,7 +97,7 @@ def _threshold(design: Design, level: float) -> Text:
 
 def _groups(design: Design) -> dict[str, NDArray[np.bool_]]:
     periods = np.asarray(design.periods)[None, :]
-    starts = starts_of(design)[:, None]
+    starts = design.starts[:, None]
     treated = np.isfinite(starts)
     donors = design.is_donor[:, None]
     first = min(design.cohorts)

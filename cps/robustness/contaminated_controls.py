@@ -13,7 +13,7 @@ from cps.errors import DesignError, Text
 from cps.estimators.registry import estimate, point_estimate
 from cps.result import Check, Effect, Estimate
 from cps.robustness._parts import amount, several
-from cps.robustness._units import can_take_in, join, mean_seen, starts_of, take_in
+from cps.robustness._units import can_take_in, join, mean_seen, take_in
 
 NAME = Text("受污染的对照", "Contaminated comparison units")
 SIZE = 0.05
@@ -123,7 +123,7 @@ def _breaks(design: Design) -> _Breaks:
     periods = np.asarray(design.periods)
     rows = np.flatnonzero(design.is_donor)
     donors = design.y[rows]
-    first = int(np.nanmin(starts_of(design)))
+    first = int(np.nanmin(design.starts))
     candidates = [period for period in design.periods if period >= first and period > periods[0]]
     df = max(_MAD_EFFICIENCY * (len(rows) - 1), 2.0)
     bound = student_quantile(1 - SIZE / (2 * len(rows) * max(len(candidates), 1)), df)

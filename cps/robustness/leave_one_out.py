@@ -10,7 +10,7 @@ from cps.errors import DesignError, Text
 from cps.estimators.registry import point_estimate
 from cps.result import Check, Effect
 from cps.robustness._parts import MANY_CELLS, amount, several
-from cps.robustness._units import change_around, mean_seen, starts_of
+from cps.robustness._units import change_around, mean_seen
 
 NAME = Text("逐一剔除", "Leave one out")
 MOST, MOST_OF_MANY = 10, 5
@@ -90,7 +90,7 @@ _COHORT, _CLUSTER = "cohort ", "cluster "
 
 def _estimates(design: Design, effect: Effect) -> dict[str, float]:
     labels = dict(zip(design.periods, design.period_labels, strict=True))
-    starts = starts_of(design)
+    starts = design.starts
     without: dict[str, np.ndarray] = {
         unit: np.array([one != unit for one in design.units])
         for unit in _candidates(design, effect)
@@ -141,7 +141,7 @@ def _candidates(design: Design, effect: Effect) -> list[str]:
         if one.unit is not None:
             weight[one.unit] = max(weight.get(one.unit, 0.0), one.weight)
     heaviest = sorted(weight, key=lambda unit: -weight[unit])[: _most(design)]
-    treated = _farthest(design, change, np.isfinite(starts_of(design)))
+    treated = _farthest(design, change, np.isfinite(design.starts))
     return [
         *(treated if len(treated) > 1 else []),
         *(heaviest or _farthest(design, change, design.is_donor)),

@@ -58,30 +58,37 @@ def run(design: Design, effect: Effect, *, seed: int) -> Check:
     shown = amount(design, att)
     too_few = 1 / (1 + n) > threshold
     verb = "is" if as_large == 1 else "are"
-    tail_zh = "；安慰剂太少，p 值再小也到不了界限" if too_few else ""
-    tail_en = "; too few placebos for any p-value to reach the bound" if too_few else ""
-    return Check(
-        name="placebo_in_space",
-        method=effect.method,
-        verdict=None if too_few else p_value <= threshold,
-        statistic=p_value,
-        threshold=threshold,
-        title=NAME,
-        explanation=Text(
+    return _judged(
+        effect,
+        p_value,
+        Text(
             f"{n} 次安慰剂{by_cluster.zh}中有 {as_large} 次不小于本估计（{shown.zh}），"
-            f"p = {p_value:.3f}{tail_zh}",
+            f"p = {p_value:.3f}",
             f"{as_large} of {several(n, 'placebo effect')}{by_cluster.en} {verb} as large as the "
-            f"estimate ({shown.en}), p = {p_value:.3f}{tail_en}",
+            f"estimate ({shown.en}), p = {p_value:.3f}",
         ),
+        too_few=too_few,
     )
 
 
 def _by_ratio(effect: Effect) -> Check:
     """Rank the error after the start over that before it, as synthetic controls do."""
-    p_value, floor = effect.overall.p_value or 1.0, effect.p_value_floor or 0.0
+    p_value, n = effect.overall.p_value or 1.0, len(effect.placebos)
+    return _judged(
+        effect,
+        p_value,
+        Text(
+            f"按启动后与启动前的均方误差之比，在连同 {n} 次安慰剂的排序中，p = {p_value:.3f}",
+            "by the ratio of mean squared errors after and before the start, among "
+            f"{several(n, 'placebo')}, p = {p_value:.3f}",
+        ),
+        too_few=(effect.p_value_floor or 0.0) > 1 - effect.level,
+    )
+
+
+def _judged(effect: Effect, p_value: float, found: Text, *, too_few: bool) -> Check:
+    """Set the rank against the level; no verdict where it could not reach it."""
     threshold = 1 - effect.level
-    n = len(effect.placebos)
-    too_few = floor > threshold
     tail_zh = "；安慰剂太少，p 值再小也到不了界限" if too_few else ""
     tail_en = "; too few placebos for any p-value to reach the bound" if too_few else ""
     return Check(
@@ -91,9 +98,5 @@ def _by_ratio(effect: Effect) -> Check:
         statistic=p_value,
         threshold=threshold,
         title=NAME,
-        explanation=Text(
-            f"按启动后与启动前的均方误差之比，在连同 {n} 次安慰剂的排序中，p = {p_value:.3f}{tail_zh}",
-            f"by the ratio of mean squared errors after and before the start, among {several(n, 'placebo')}, "
-            f"p = {p_value:.3f}{tail_en}",
-        ),
+        explanation=Text(found.zh + tail_zh, found.en + tail_en),
     )

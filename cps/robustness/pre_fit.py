@@ -12,7 +12,7 @@ from cps.design.record import Design
 from cps.errors import Text
 from cps.result import Check, Effect
 from cps.robustness._parts import amount
-from cps.robustness._units import mean_seen, starts_of
+from cps.robustness._units import mean_seen
 
 NAME = Text("启动前拟合", "Fit before the start")
 SIZE = 0.05
@@ -95,7 +95,7 @@ def _by_cohort(design: Design, effect: Effect, is_level: bool) -> list[_Fit]:
     if set(given) != set(design.cohorts) or np.isnan(design.y).any():
         return []
     labels = dict(zip(design.periods, design.period_labels, strict=True))
-    periods, starts = np.asarray(design.periods), starts_of(design)
+    periods, starts = np.asarray(design.periods), design.starts
     found = []
     for cohort, weights in given.items():
         # Weights that do not add up to one belong to a model with an intercept or a bias correction.

@@ -113,7 +113,7 @@ def _breaks(design: Design) -> list[int]:
 def _within(design: Design, effect: Effect) -> _Within | None:
     edges = [0, *_breaks(design), len(design.periods)]
     periods = np.asarray(design.periods)
-    start = np.array([np.inf if one is None else one for one in design.cohort])
+    start = design.starts
     best, most = None, 0
     for low, high in pairwise(edges):
         held = (start - design.anticipation > periods[low]) & (start <= periods[high - 1])

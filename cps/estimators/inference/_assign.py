@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
-from cps.estimators.inference._linear import starts_of
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +47,7 @@ def assign(design: Design, scheme: str, draws: int, seed: int) -> Assignments:
     draws : int
         Assignments drawn where there are more than that.
     """
-    starts = starts_of(design)
+    starts = design.starts
     treated = np.isfinite(starts)
     pool = treated | design.is_donor
     rng = np.random.default_rng(seed)

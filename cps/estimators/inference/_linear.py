@@ -12,11 +12,6 @@ Floats = NDArray[np.float64]
 _EXACT = 1e-6  # of the estimate's size; a method that is linear errs by rounding alone
 
 
-def starts_of(design: Design) -> Floats:
-    """Give the first treated period of each unit, infinity for never."""
-    return np.array([np.inf if one is None else float(one) for one in design.cohort])
-
-
 def treated_weights(design: Design, refit: Refit) -> Floats | None:
     """Find the weight of each treated unit's outcome in each period.
 
@@ -29,7 +24,7 @@ def treated_weights(design: Design, refit: Refit) -> Floats | None:
     -------
     ndarray, shape (n_treated, n_periods), or None
     """
-    starts = starts_of(design)[None]
+    starts = design.starts[None]
     treated = np.flatnonzero(np.isfinite(starts[0]))
     step = float(np.nanstd(design.y)) or 1.0
     base = float(refit.under(starts, y=design.y)[0])
@@ -72,7 +67,7 @@ def common_contrast(design: Design, att: float | None, refit: Refit) -> Floats |
     """
     if att is None:
         return None
-    starts = starts_of(design)[None]
+    starts = design.starts[None]
     step = float(np.nanstd(design.y)) or 1.0
     found = np.zeros(len(design.periods))
     for t in range(len(design.periods)):
@@ -87,7 +82,7 @@ def is_linear_in_treated(design: Design, refit: Refit) -> bool:
 
     Moves all of them at random, then twice as far; a method that picks weights by fit bends.
     """
-    starts = starts_of(design)
+    starts = design.starts
     treated = np.isfinite(starts)
     step = float(np.nanstd(design.y)) or 1.0
     push = np.zeros(design.y.shape)

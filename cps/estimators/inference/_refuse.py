@@ -8,7 +8,7 @@ import numpy as np
 
 from cps.design.record import Design
 from cps.errors import Finding, Text
-from cps.estimators.inference._linear import is_linear_in_treated, starts_of
+from cps.estimators.inference._linear import is_linear_in_treated
 from cps.estimators.registry import Refit
 from cps.result import Effect
 
@@ -76,7 +76,7 @@ def shares_starts(design: Design) -> bool:
     """Tell whether there are clusters within which all units start alike."""
     if design.cluster is None:
         return False
-    starts, pool = starts_of(design), design.is_donor | np.isfinite(starts_of(design))
+    starts, pool = design.starts, design.is_donor | np.isfinite(design.starts)
     seen: dict[str, float] = {}
     return all(
         seen.setdefault(design.cluster[i], float(starts[i])) == starts[i]

@@ -83,7 +83,7 @@ def two_way(design: Design, level: str = "unit") -> Regression | None:
     level : {"unit", "cluster", "cohort"}
         Who shares a level.
     """
-    start = np.array([np.inf if one is None else one for one in design.cohort])
+    start = design.starts
     treated = np.asarray(design.periods)[None, :] >= start[:, None]
     early = np.asarray(design.periods)[None, :] >= start[:, None] - design.anticipation
     keep = ~np.isnan(design.y) & (treated | ~early)

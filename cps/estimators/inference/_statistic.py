@@ -21,7 +21,6 @@ from cps.estimators._ranks import (
     outermost,
 )
 from cps.estimators.inference._assign import Assignments
-from cps.estimators.inference._linear import starts_of
 from cps.estimators.registry import Refit
 
 Floats = NDArray[np.float64]
@@ -62,7 +61,7 @@ class Table:
 
     def __init__(self, design: Design, refit: Refit, others: Assignments, moves: bool) -> None:
         self.design, self.refit, self.others, self.moves = design, refit, others, moves
-        start = starts_of(design)
+        start = design.starts
         self.treated = np.asarray(design.periods)[None, :] >= start[:, None]
         self.actual = start[start_pool(design)][None]
 
@@ -116,7 +115,7 @@ def _without_draws(refit: Refit) -> dict[str, str]:
 
 def start_pool(design: Design) -> NDArray[np.bool_]:
     """Tell which units are treated or may be compared."""
-    return np.isfinite(starts_of(design)) | design.is_donor
+    return np.isfinite(design.starts) | design.is_donor
 
 
 class _Plain:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.errors import Finding, Text
 from cps.estimators._options import Number
-from cps.estimators.inference._linear import starts_of
 from cps.estimators.inference._residual import (
     errors,
     infer_from,
@@ -98,7 +97,7 @@ def infer(
     parts = stand_ins(design, weights)
     size = _settle(design, options["size"])
     roughness = _roughness(design, size)
-    of_treated = roughness[np.isfinite(starts_of(design))]
+    of_treated = roughness[np.isfinite(design.starts)]
     of_donors = roughness[design.is_donor]
     scale = np.array(
         [_scale(part, one, of_donors) for part, one in zip(parts, of_treated, strict=True)]
