@@ -125,6 +125,12 @@ class RunError(CpsError):
     exit_code = 3
 
 
+class StorageError(CpsError):
+    """A folder, disk, kernel or environment that can't be used for a run."""
+
+    exit_code = 2
+
+
 class LockedError(CpsError):
     """Another run holds the output folder."""
 

@@ -1,0 +1,288 @@
+"""Engine of this machine: papermill in a process of its own for each notebook, real kernels."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cps.errors import StorageError, Text
+from cps.runner.engine import NOTEBOOK, RUN, Ended, Piece
+from cps.runner.judge import Verdict, judge
+from cps.runner.scratch import scratch_folder, task_environment, write_kernelspec
+from cps.runs import LIBRARIES
+
+_WORKER = "cps.runner.worker:run_papermill"
+_GRACE_SECONDS = 15  # between a cell's time-out, which keeps the notebook, and the hard one
+_RETRIES = 1  # after a process died under a piece; an error in a cell is never tried again
+
+
+class Task(Protocol):
+    """A process that was started for one job."""
+
+    pid: int
+
+    def wait(self, timeout: float | None) -> int | None:
+        """Give the exit status, or None if ``timeout`` seconds passed."""
+        ...
+
+    def kill(self) -> None:
+        """End it with everything that it started."""
+        ...
+
+
+@dataclass(slots=True)
+class LocalEngine:
+    """Runs pieces, and jobs of our own such as rendering, in processes of this machine.
+
+    Parameters
+    ----------
+    scratch : Path
+    environment : dict
+        Of every process started.
+    warm : WarmProcess or None
+        Forks workers and kernels; each is started from nothing if None.
+    kernel : str
+        Kernelspec.
+    """
+
+    scratch: Path
+    environment: dict[str, str]
+    warm: object | None
+    kernel: str
+    versions: dict[str, str]
+    _tasks: dict[int, Task]
+    _lock: threading.Lock
+    _is_stopped: bool = False
+
+    def run(self, piece: Piece, target: Path) -> Ended:
+        """Run one piece into the new folder ``target``; tried again if a process dies under it."""
+        started = time.monotonic()
+        verdict: Verdict | None = None
+        attempts = 0
+        for attempts in range(1, _RETRIES + 2):
+            verdict = self._once(piece, target)
+            if self._is_stopped or verdict is None or verdict.kind != "crashed":
+                break
+        return Ended(
+            name=piece.name,
+            message=verdict.message if verdict else None,
+            kind=verdict.kind if verdict else None,
+            seconds=time.monotonic() - started,
+            attempts=attempts,
+            cell=verdict.cell if verdict else None,
+        )
+
+    def call(self, function: str, payload: bytes, *, printed: Path, timeout: float) -> int | None:
+        """Run ``module:function`` on ``payload`` in a process; its exit status, None if too slow."""
+        task = self._started(function, payload, printed, None)
+        try:
+            return task.wait(timeout)
+        finally:
+            self._ended(task)
+
+    def stop(self) -> None:
+        """End everything that runs, at once."""
+        with self._lock:
+            self._is_stopped = True
+            running = list(self._tasks.values())
+        for task in running:
+            task.kill()
+
+    def _once(self, piece: Piece, target: Path) -> Verdict | None:
+        _empty(target)
+        printed = target / "printed.txt"
+        folders = {name: str(path) for name, path in piece.folders.items()}
+        order = {
+            "notebook": str(piece.notebook),
+            "output": str(target / NOTEBOOK),
+            "parameters": {**piece.parameters, **folders, "out": str(target / RUN)},
+            "kernel": self.kernel,
+            "timeout_seconds": max(1, round(piece.timeout_seconds)),
+        }
+        task = self._started(_WORKER, json.dumps(order).encode(), printed, piece.memory_bytes)
+        try:
+            status = task.wait(piece.timeout_seconds + _GRACE_SECONDS)
+        finally:
+            self._ended(task)
+        if status in (None, 124):
+            return Verdict("timeout", _too_slow(piece.timeout_seconds))
+        found = judge(
+            status, target / NOTEBOOK, target / RUN, printed=printed, versions=self.versions
+        )
+        if found is None:
+            printed.unlink(missing_ok=True)
+        return found
+
+    def _started(self, function: str, payload: bytes, printed: Path, memory: int | None) -> Task:
+        environment = dict(self.environment)
+        if memory is not None:
+            environment["CPS_MEMORY_BYTES"] = str(memory)
+        task: Task
+        with self._lock:
+            if self._is_stopped:
+                raise InterruptedError("the engine was stopped")
+            if self.warm is not None:
+                task = self.warm.fork(  # type: ignore[attr-defined]
+                    function,
+                    payload,
+                    env=environment,
+                    cwd=self.scratch,
+                    memory_bytes=memory,
+                    output=printed,
+                    name=printed.parent.name,
+                )
+            else:
+                task = _ColdTask(function, payload, printed, environment, self.scratch, memory)
+            self._tasks[id(task)] = task
+        return task
+
+    def _ended(self, task: Task) -> None:
+        task.kill()
+        with self._lock:
+            self._tasks.pop(id(task), None)
+
+
+@contextlib.contextmanager
+def local_engine(*, is_cold: bool = False, kernel: str | None = None) -> Iterator[LocalEngine]:
+    """Yield an engine of this machine.
+
+    Parameters
+    ----------
+    is_cold : bool
+        Start each kernel from nothing, as everywhere where processes can't be forked.
+    kernel : str or None
+        Name of an installed kernelspec to use in place of this very Python.
+
+    Raises
+    ------
+    StorageError
+        If there is no place for temporary files, or no such kernel.
+    """
+    from cps.runner.warm.client import WarmProcess, is_available
+
+    with scratch_folder() as scratch, contextlib.ExitStack() as stack:
+        environment = task_environment(scratch, kernel=kernel)
+        for name in ("rt", "ipython", "mpl", "cache", "config"):
+            (scratch / name).mkdir(mode=0o700)
+        warm = None
+        if not is_cold and kernel is None and is_available():
+            warm = WarmProcess.start(scratch)
+            stack.callback(warm.close)
+            environment["CPS_WARM"] = str(warm.address)
+        name = kernel or write_kernelspec(scratch, is_warm=warm is not None)
+        if kernel is not None:
+            _demand_kernel(kernel)
+        engine = LocalEngine(scratch, environment, warm, name, versions(), {}, threading.Lock())
+        stack.callback(engine.stop)
+        yield engine
+
+
+def versions() -> dict[str, str]:
+    """Give the library versions that every run must have been made with."""
+    named = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {**named, "cps": importlib.metadata.version("cps")}
+
+
+def _demand_kernel(name: str) -> None:
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    manager = KernelSpecManager()
+    try:
+        manager.get_kernel_spec(name)
+    except NoSuchKernel as error:
+        found = ", ".join(sorted(manager.find_kernel_specs())) or "-"
+        raise StorageError(
+            Text(f"没有名为“{name}”的内核", f"there is no kernel named {name!r}"),
+            where="--kernel",
+            mend=Text(
+                f"已安装：{found}；安装：cps kernel install 或 python -m ipykernel install --user",
+                f"installed: {found}; install one with: cps kernel install, or "
+                "python -m ipykernel install --user",
+            ),
+        ) from error
+
+
+def _empty(target: Path) -> None:
+    import shutil
+
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+
+
+def _too_slow(seconds: float) -> Text:
+    return Text(
+        f"超过 {seconds:.0f} 秒未完成，已终止（--timeout 可放宽）",
+        f"not finished after {seconds:.0f} s; ended (--timeout allows more)",
+    )
+
+
+class _ColdTask:
+    """A task in an ordinary process, in a session of its own."""
+
+    def __init__(
+        self,
+        function: str,
+        payload: bytes,
+        printed: Path,
+        environment: dict[str, str],
+        cwd: Path,
+        memory: int | None,
+    ) -> None:
+        # An interpreter and code of our own; what is given travels as data on standard input.
+        with printed.open("wb") as output, printed.with_suffix(".order").open("w+b") as order:
+            order.write(payload)
+            order.seek(0)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cps.runner.child", function],
+                stdin=order,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=cwd,
+                start_new_session=os.name == "posix",
+            )
+        printed.with_suffix(".order").unlink()
+        self.pid = self._process.pid
+        if memory is not None and sys.platform == "linux":
+            import resource
+
+            resource.prlimit(self.pid, resource.RLIMIT_AS, (memory, memory))
+
+    def wait(self, timeout: float | None) -> int | None:
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """End the process and everything it started; kernels lead sessions of their own."""
+        import psutil
+
+        try:
+            started = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            started = []
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(self.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+        for one in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(started, timeout=10)
+
+
+
