@@ -152,16 +152,39 @@ def _equal(allowed: Booleans) -> Floats:
 def _by_outcomes(
     task: _Task, rules: Rules, covariates: Floats | None, fixed: float | None, notes: Notes
 ) -> Floats:
-    if covariates is None and rules.ridge == "none":
-        return _plain(task.y[:, task.pre], task.share, task.allowed)
+    if covariates is not None:
+        return _balanced(task, rules, covariates, fixed, notes)
+    before = task.y[:, task.pre]
+    weights = _plain(before, task.share, task.allowed)
+    if rules.ridge == "none":
+        return weights
+    before, wanted = before - before.mean(axis=0), task.share @ (before - before.mean(axis=0))
+    penalties = np.full(len(weights), fixed if rules.ridge == "auto" else float(rules.ridge))
+    if rules.ridge == "auto" and fixed is None:
+        for i, (target, allowed) in enumerate(zip(wanted, task.allowed, strict=True)):
+            penalties[i], *_ = choose_penalty(*_centred(before[allowed], target), rules.rule)
+    notes.penalties.append(float(penalties[0]))
+    size = max(1, _CHUNK // (4 * before.size))
+    for low in range(0, len(weights), size):
+        part = slice(low, low + size)
+        allowed = task.allowed[part]
+        middle = _equal(allowed) @ before
+        # Those who may not compare have rows of zeros, and are moved nowhere.
+        columns = (before - middle[:, None]) * allowed[:, :, None]
+        weights[part] = augmented(columns, wanted[part] - middle, weights[part], penalties[part])
+    return weights
+
+
+def _balanced(
+    task: _Task, rules: Rules, covariates: Floats, fixed: float | None, notes: Notes
+) -> Floats:
+    """Balance covariates beside outcomes, on each problem's own scale: one problem at a time."""
     weights = np.zeros(task.share.shape)
     for i, (share, allowed) in enumerate(zip(task.share, task.allowed, strict=True)):
         donors = task.y[allowed][:, task.pre]
         columns, target = _centred(donors, share @ task.y[:, task.pre])
-        balance = None
-        if covariates is not None:
-            balance = _centred(covariates[allowed], share @ covariates)
-            columns, target = _with_covariates(columns, target, balance, rules.residualise)
+        z, aim = _centred(covariates[allowed], share @ covariates)
+        columns, target = _with_covariates(columns, target, (z, aim), rules.residualise)
         own = simplex_even(columns.T, target[None], np.ones((1, len(columns)), dtype=bool))[0]
         if rules.ridge != "none":
             penalty = fixed
@@ -174,8 +197,7 @@ def _by_outcomes(
             if i == 0:
                 notes.penalties.append(penalty)
             own = augmented(columns, target, own, penalty)
-        if balance is not None and rules.residualise:
-            z, aim = balance
+        if rules.residualise:
             own = own + z @ np.linalg.lstsq(z.T @ z, aim - own @ z, rcond=None)[0]
         weights[i, allowed] = own
     return weights

@@ -15,28 +15,48 @@ Floats = NDArray[np.float64]
 
 _N_PENALTIES = 20
 _SMALLEST_RATIO = 1e-8
+_FLAT = 1e-13  # of the largest eigenvalue: below it there is rounding only
 _CHUNK = 4_000_000  # floats held at a time
 
 
-def augmented(columns: Floats, target: Floats, weights: Floats, penalty: float) -> Floats:
+def augmented(columns: Floats, target: Floats, weights: Floats, penalty: float | Floats) -> Floats:
     """Add to ``weights`` what ridge regression says of the imbalance that they leave.
 
     Parameters
     ----------
-    columns : ndarray, shape (n_donors, m)
-        What is balanced, donors' mean taken out.
-    target : ndarray, shape (m,)
+    columns : ndarray, shape (..., n_donors, m)
+        What is balanced, donors' mean taken out; leading axes run over problems.
+    target : ndarray, shape (..., m)
         Less the donors' mean.
-    weights : ndarray, shape (n_donors,)
+    weights : ndarray, shape (..., n_donors)
+    penalty : float or ndarray, shape (...)
+        Zero is the limit of ever smaller ones: the least change that takes the imbalance out.
 
     Returns
     -------
-    ndarray, shape (n_donors,)
+    ndarray, shape (..., n_donors)
         Sums to one still; may be negative.
     """
-    gram = columns @ columns.T
-    rest = columns @ (target - weights @ columns)
-    return np.asarray(weights + np.linalg.solve(gram + penalty * np.eye(len(gram)), rest))
+    rest = target - (weights[..., None, :] @ columns)[..., 0, :]
+    across, n_donors, m = np.swapaxes(columns, -1, -2), *columns.shape[-2:]
+    # Either side gives the same change; the shorter one has the smaller system.
+    is_wide = m <= n_donors
+    gram = across @ columns if is_wide else columns @ across
+    aim = rest if is_wide else (columns @ rest[..., None])[..., 0]
+    moved = _ridge_solved(gram, aim, np.asarray(penalty, float))
+    return np.asarray(weights + ((columns @ moved[..., None])[..., 0] if is_wide else moved))
+
+
+def _ridge_solved(gram: Floats, aim: Floats, penalty: Floats) -> Floats:
+    if (penalty > 0).all():
+        system = gram + penalty[..., None, None] * np.eye(gram.shape[-1])
+        return np.asarray(np.linalg.solve(system, aim[..., None])[..., 0])
+    values, vectors = np.linalg.eigh(gram)
+    # Directions in which nobody differs can't be moved in.
+    is_flat = values <= _FLAT * values.max(axis=-1, keepdims=True)
+    inverse = np.where(is_flat, 0.0, 1 / np.where(is_flat, 1.0, values + penalty[..., None]))
+    turned = (np.swapaxes(vectors, -1, -2) @ aim[..., None])[..., 0]
+    return np.asarray((vectors @ (inverse * turned)[..., None])[..., 0])
 
 
 def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, Floats, Floats]:

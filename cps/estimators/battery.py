@@ -37,22 +37,30 @@ class Specification:
     few: tuple[str, ...] = ()
     own: str = "analytic"
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Give the options that make it another method; how a minimum is reached does not."""
+        return tuple(value for name, value in self.options.items() if name not in _EXACT)
+
     def inferences(self, n_treated: int) -> tuple[str, ...]:
         """Give the inferences to ask for in turn; none for the method's own."""
         return self.few if n_treated < MANY else ()
 
 
 _FEW = ("conley_taber", "randomisation")
+# The minimum itself, so that the weights hang neither on where steps stop nor on units' order: where
+# no penalty makes them unique (sc), the most even ones.
+_EXACT = {"solver": "exact"}
 
 SPECIFICATIONS: tuple[Specification, ...] = (
-    Specification("synthetic_did", {"weights": "sdid"}, own="placebo"),
-    Specification("synthetic_did", {"weights": "did"}, own="placebo"),
+    Specification("synthetic_did", {"weights": "sdid", **_EXACT}, own="placebo"),
+    Specification("synthetic_did", {"weights": "did", **_EXACT}, own="placebo"),
     Specification("group_time_att", {"control": "never", "base": "universal"}, few=_FEW),
     Specification("group_time_att", {"control": "not_yet", "base": "universal"}, few=_FEW),
     Specification("imputation", few=_FEW),
     Specification("interaction_weighted", few=_FEW),
     Specification("stacked", few=_FEW),
-    Specification("synthetic_did", {"weights": "sc"}, own="placebo"),
+    Specification("synthetic_did", {"weights": "sc", **_EXACT}, own="placebo"),
     Specification("synthetic_control", {"intercept": "yes"}, own="placebo"),
     Specification("synthetic_control", {"augment": "ridge"}, own="placebo"),
     Specification("matrix_completion", own="placebo"),
@@ -93,7 +101,7 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
         try:
             effects.append(_estimated(design, one, n_treated, level, seed))
         except DesignError as error:
-            names = ", ".join(one.options.values())
+            names = ", ".join(one.words)
             refused.append((f"{one.method} ({names})" if names else one.method, error))
     usable = [one for one in effects if not one.is_diagnosis]
     if not usable:
@@ -230,8 +238,8 @@ def _departure(design: Design, first: Specification, why: Text) -> Finding:
         "N-EST-HEADLINE",
         "note",
         Text(
-            f"主结果没有采用 {first.method}（{'、'.join(first.options.values())}）：{why.zh}",
-            f"the headline is not {first.method} ({', '.join(first.options.values())}): {why.en}",
+            f"主结果没有采用 {first.method}（{'、'.join(first.words)}）：{why.zh}",
+            f"the headline is not {first.method} ({', '.join(first.words)}): {why.en}",
         ),
         design.name,
         Text("补充更早年份或更多对照的台账", "add earlier ledgers, or more comparison units"),
