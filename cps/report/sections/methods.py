@@ -1,4 +1,4 @@
-"""How the numbers were made: method, parameters, versions, hashes, times."""
+"""How the numbers were made: method, parameters, versions, hashes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ TEXT = {
         "parameters": "参数",
         "version": "cps 版本",
         "libraries": "程序库",
-        "started": "开始（UTC）",
-        "finished": "完成（UTC）",
+        "python": "Python 版本",
+        "code": "代码 SHA-256",
+        "data": "全部台账的 SHA-256",
         "design_hash": "设计哈希",
         "run_hash": "运行哈希",
         "inputs": "读入的台账及其 SHA-256",
@@ -42,8 +43,9 @@ TEXT = {
         "parameters": "Parameters",
         "version": "cps version",
         "libraries": "Libraries",
-        "started": "Started (UTC)",
-        "finished": "Finished (UTC)",
+        "python": "Python version",
+        "code": "SHA-256 of the code",
+        "data": "SHA-256 of all ledgers",
         "design_hash": "Hash of the design",
         "run_hash": "Hash of the run",
         "inputs": "Ledgers read, with their SHA-256",
@@ -51,7 +53,6 @@ TEXT = {
         "sha": "SHA-256",
     },
 }
-_NOT_SHOWN = ("out", "panel", "runs")  # places on one machine, no part of the result
 
 
 def build(run: Run) -> list[Block]:
@@ -69,17 +70,20 @@ def build(run: Run) -> list[Block]:
             *([("assumes", effect.assumes)] if effect.assumes else []),
             ("options", Listing(options)),
         ]
-    chosen = {k: v for k, v in manifest.parameters.items() if k not in _NOT_SHOWN}
     rows += [
         ("seed", str(manifest.seed)),
-        ("parameters", Listing(tuple(f"{name}={value}" for name, value in chosen.items()))),
+        (
+            "parameters",
+            Listing(tuple(f"{name}={value}" for name, value in manifest.parameters.items())),
+        ),
         ("version", manifest.cps_version),
         (
             "libraries",
             Listing(tuple(f"{name} {one}" for name, one in manifest.library_versions.items())),
         ),
-        ("started", manifest.started.replace("+00:00", "")),
-        ("finished", manifest.finished.replace("+00:00", "")),
+        ("python", manifest.python_version),
+        ("code", manifest.code_sha256),
+        ("data", manifest.data_sha256),
         ("design_hash", str(run.design.get("design_hash", ""))),
         ("run_hash", manifest.run_hash),
     ]
