@@ -1,0 +1,1 @@
+"""One import-only warm process, from which tasks and Jupyter kernels are forked (Linux)."""

@@ -1,0 +1,415 @@
+"""The warm process as its user sees it: start it, fork tasks, wait for them, close it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from cps.errors import RunError, Text
+from cps.runner.warm.preload import PRELOAD
+from cps.runner.warm.wire import PATH_BYTES, Lines, fits_address, send_line, send_request
+
+START_SECONDS = 60.0
+_REPLY_SECONDS = 60.0
+_ENDING_SECONDS = 10.0
+
+
+@functools.cache
+def is_available() -> bool:
+    """Tell whether tasks can be forked here: Linux, with control over orphaned processes."""
+    if sys.platform != "linux" or not hasattr(os, "fork") or not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+        import cps.runner.warm.processes  # noqa: F401
+    except (OSError, ImportError, AttributeError):
+        return False
+    return True
+
+
+class Task:
+    """One task, forked; its connection is its life line: closed or lost, the task's tree ends."""
+
+    def __init__(self, connection: socket.socket, name: str) -> None:
+        self.pid = 0
+        self.name = name
+        self._connection = connection
+        self._lines = Lines()
+        self._status: int | None = None
+        self._lock = threading.Lock()
+        while self.pid == 0:
+            self._read()
+            if self.pid == 0 and self._status is not None:
+                raise ConnectionResetError("the connection ended before the task began")
+        connection.settimeout(None)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait until the task and all that it started have ended.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds; None waits for ever.
+
+        Returns
+        -------
+        int or None
+            Exit code, or the negative of the signal that ended it; None if it still runs.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._status is not None:
+                return self._status
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if self._readable(left):
+                with self._lock:
+                    if self._status is None and self._readable(0):
+                        self._read()
+            elif left is not None and left <= 0:
+                return self._status
+
+    def fileno(self) -> int:
+        """Give the connection's descriptor: readable when the task has ended; -1 after that."""
+        return self._connection.fileno()
+
+    def kill(self) -> None:
+        """Kill the task and everything it started, at once."""
+        self._send({"kill": True})
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the task itself."""
+        self.signal(signal.SIGINT)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the task itself."""
+        self.signal(signal.SIGTERM)
+
+    def signal(self, signum: int, *, group: bool = False) -> None:
+        """Send a signal to the task, or to its process group; nothing if it has ended."""
+        self._send({"signal": int(signum), "group": group})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            if self._status is None:
+                send_line(self._connection, message)
+
+    def _readable(self, timeout: float | None) -> bool:
+        waiting = select.poll()
+        try:
+            waiting.register(self._connection, select.POLLIN)
+        except ValueError:  # closed by another thread that saw the end
+            return True
+        return bool(waiting.poll(None if timeout is None else timeout * 1000))
+
+    def _read(self) -> None:
+        try:
+            data = self._connection.recv(4096)
+        except ConnectionError:
+            data = b""
+        for message in self._lines.feed(data):
+            if "pid" in message:
+                self.pid = int(message["pid"])
+            if "status" in message:
+                self._status = int(message["status"])
+        if not data and self._status is None:
+            # The keeper was killed; the kernel has killed its task.
+            self._status = -int(signal.SIGKILL)
+        if self._status is not None:
+            self._connection.close()
+
+
+class WarmProcess:
+    """A warm process, and the way to it; several threads may fork and wait at once."""
+
+    def __init__(self, address: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.address = address
+        self._process = process
+
+    @classmethod
+    def start(cls, scratch: Path, *, modules: Sequence[str] = PRELOAD) -> WarmProcess:
+        """Start a warm process that ends with this one.
+
+        Parameters
+        ----------
+        scratch : Path
+            Folder for its socket and log.
+        modules : sequence of str
+            What it imports beforehand.
+
+        Raises
+        ------
+        RunError
+            If it can't start here, or is not ready after 60 s.
+        """
+        if not is_available():
+            raise _failed(
+                Text("本系统不支持预热进程", "no warm process on this system"), sys.platform
+            )
+        address = scratch.resolve() / "warm.sock"
+        check_address(address)
+        scratch.mkdir(parents=True, exist_ok=True)
+        log = scratch / "warm.log"
+        command = server_command(address, modules, "--owner", str(os.getpid()))
+        with log.open("ab") as errors:
+            # A fixed command of our own: the interpreter and a module.
+            process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=address.parent,
+                env=server_environment(os.environ),
+                start_new_session=True,
+            )
+        with _ended_on_error(process):
+            await_ready(process, log)
+        return cls(address, process)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, if this process started it."""
+        return None if self._process is None else self._process.pid
+
+    def fork(
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        memory_bytes: int | None = None,
+        output: int | Path,
+        errors: int | None = None,
+        name: str,
+    ) -> Task:
+        """Fork a task that runs ``function(payload)``.
+
+        Parameters
+        ----------
+        function : str
+            ``package.module:function``; its int is the exit status.
+        payload : bytes
+            Passed on as it is.
+        env : mapping
+            The whole environment of the task.
+        cwd : Path
+            Its working folder.
+        memory_bytes : int or None
+            Limit of its address space.
+        output : int or Path
+            Descriptor or file (appended to) for standard output, and for errors too.
+        errors : int or None
+            Descriptor for standard error, where it is another.
+        name : str
+            What process listings and messages call it.
+
+        Raises
+        ------
+        RunError
+            If the warm process can't be reached, or refuses.
+        """
+        order = {
+            "function": function,
+            "env": dict(env),
+            "cwd": str(cwd),
+            "memory_bytes": memory_bytes,
+            "umask": _umask(),
+            "name": name,
+        }
+        with _descriptor(output) as out:
+            files = [out, out if errors is None else errors]
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.settimeout(_REPLY_SECONDS)
+                connection.connect(str(self.address))
+                send_request(connection, order, payload, files)
+                return Task(connection, name)
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, OSError | ValueError):
+                    raise _unreachable(self.address, error) from error
+                raise
+
+    def close(self) -> None:
+        """End all tasks and the process itself, if this process started it."""
+        process = self._process
+        if process is None:
+            return
+        if process.stdin is not None and not process.stdin.closed:
+            process.stdin.close()
+        try:
+            process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> WarmProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def server_command(address: Path, modules: Sequence[str], *options: str) -> list[str]:
+    """Give the command that starts a warm process."""
+    return [
+        sys.executable,
+        "-m",
+        "cps.runner.warm.server",
+        "--address",
+        str(address),
+        "--modules",
+        ",".join(modules),
+        *options,
+    ]
+
+
+def server_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of a warm process: UTF-8, and one order of sets in all its children."""
+    return {"PYTHONHASHSEED": "0", **env, "PYTHONUTF8": "1"}
+
+
+def await_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a warm process says that it is ready.
+
+    Raises
+    ------
+    RunError
+        If it ends, refuses, or says nothing for 60 s.
+    """
+    assert process.stdout is not None  # noqa: S101
+    said = _read_line(process.stdout.fileno(), START_SECONDS)
+    if said is None:
+        raise _failed(
+            Text(
+                f"预热进程 {START_SECONDS:.0f} 秒内未就绪",
+                f"the warm process is not ready after {START_SECONDS:.0f} s",
+            ),
+            str(log),
+        )
+    message = json.loads(said) if said else {"failed": _tail(log)}
+    if "ready" in message:
+        process.stdout.close()
+        return
+    why = str(message["failed"])
+    raise _failed(
+        Text(f"预热进程未能启动：{why}", f"the warm process did not start: {why}"), str(log)
+    )
+
+
+def check_address(address: Path) -> None:
+    """Refuse an address that is too long for a socket.
+
+    Raises
+    ------
+    RunError
+        If the path has more bytes than the system takes.
+    """
+    if fits_address(address):
+        return
+    n_bytes = len(os.fsencode(address))
+    raise RunError(
+        Text(
+            f"路径太长，不能作套接字地址（{n_bytes} 字节，最多 {PATH_BYTES} 字节）",
+            f"the path is too long for a socket ({n_bytes} bytes, at most {PATH_BYTES})",
+        ),
+        where=str(address),
+        mend=Text(
+            "换一个路径较短的临时文件夹（TMPDIR）",
+            "use a scratch folder with a shorter path (TMPDIR)",
+        ),
+    )
+
+
+@contextlib.contextmanager
+def _ended_on_error(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+        raise
+
+
+@contextlib.contextmanager
+def _descriptor(output: int | Path) -> Iterator[int]:
+    if isinstance(output, int):
+        yield output
+        return
+    with output.open("ab") as handle:
+        yield handle.fileno()
+
+
+def _umask() -> int | None:
+    # os.umask can only be read by setting it, for all threads.
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return None
+
+
+def _read_line(descriptor: int, seconds: float) -> bytes | None:
+    """Read to the first line end; what was read if the other side closed; None after a time-out."""
+    deadline = time.monotonic() + seconds
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    said = b""
+    while not said.endswith(b"\n"):
+        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return None
+        part = os.read(descriptor, 4096)
+        if not part:
+            return b""
+        said += part
+    return said
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "?"
+    return "?"
+
+
+def _failed(what: Text, where: str) -> RunError:
+    return RunError(
+        what,
+        where=where,
+        mend=Text(
+            "改用普通方式启动内核（较慢，结果相同），并按上述原因处理",
+            "start kernels the ordinary way (slower, same results), and mend the cause named above",
+        ),
+    )
+
+
+def _unreachable(address: Path, error: Exception) -> RunError:
+    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return RunError(
+        Text(f"无法由预热进程派生任务：{why}", f"the warm process forked no task: {why}"),
+        where=str(address),
+        mend=Text(
+            "它可能已被终止：重新运行；若仍失败，改用普通方式启动内核",
+            "it may have been killed: run again; if it fails again, start kernels the ordinary way",
+        ),
+    )

@@ -1,0 +1,100 @@
+"""What the warm process imports, and proof that nothing of it started a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+# Public names, all of which must be there.
+PRELOAD: tuple[str, ...] = (
+    "numpy",
+    "polars",
+    "scipy",
+    "statsmodels",
+    "altair",
+    "jinja2",
+    "IPython",
+    "ipykernel.kernelapp",
+    "jupyter_client",
+    "nbclient",
+    "nbformat",
+    "papermill",
+    "cps",
+)
+
+_ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+# polars' allocator would start threads of its own; children never had them, with or without.
+_ALLOCATOR = "_RJEM_MALLOC_CONF"
+# Threads that a library starts when it is imported and that do nothing but sleep until its first
+# query: they hold no lock, and a child, which does not have them, does not need them.
+_SLEEPERS = frozenset({"polars-ooc-clea"})
+_SETTLE_SECONDS = 1.0  # for a thread that is about to end, or to sleep
+
+
+class PreloadError(Exception):
+    """A module that can't be imported here, or that leaves a thread behind."""
+
+
+def prepare_interpreter() -> None:
+    """Set what must be set before the first import of a numerical library."""
+    # A second of CPU in every process that imports jsonschema; only needed to validate IRIs.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"
+    given = os.environ.get(_ALLOCATOR)
+    os.environ[_ALLOCATOR] = ",".join(filter(None, (given, "background_thread:false")))
+    # ipykernel reads it when imported, and would then watch for the wrong parent.
+    for name in ("JPY_PARENT_PID", "JPY_INTERRUPT_EVENT"):
+        os.environ.pop(name, None)
+
+
+def preload(modules: Sequence[str]) -> None:
+    """Import ``modules`` one by one.
+
+    Raises
+    ------
+    PreloadError
+        If one can't be imported, or started a thread; names it.
+    """
+    check_threads("the interpreter")
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            raise PreloadError(f"{name}: {type(error).__name__}: {error}") from error
+        check_threads(name)
+
+
+def check_threads(culprit: str) -> None:
+    """Refuse a second thread, of Python or of a library: a fork would lose it with its locks."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while others := [name for name, state in _threads() if name not in _SLEEPERS or state != "S"]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    if others or threading.active_count() > 1:
+        raise PreloadError(f"{culprit} started a thread ({', '.join(others) or 'python'})")
+
+
+def _threads() -> list[tuple[str, str]]:
+    """Give name and state of each thread but the first."""
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        if int(thread) != os.getpid():
+            with contextlib.suppress(OSError):  # ended meanwhile
+                stat = Path(f"/proc/self/task/{thread}/stat").read_bytes().decode(errors="replace")
+                head, _, rest = stat.rpartition(")")
+                found.append((head.partition("(")[2], rest.split()[0]))
+    return found

@@ -1,0 +1,92 @@
+"""What is said on a task's connection: one request with its files, then lines of JSON both ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_HEAD = struct.Struct(">4sII")  # mark, bytes of JSON, bytes of payload
+_MARK = b"cps1"
+_MOST_FILES = 8
+PATH_BYTES = 107  # of an AF_UNIX address, without its closing NUL
+
+
+@dataclass(slots=True)
+class Request:
+    """One task to fork: its order as JSON values, its payload and its open files."""
+
+    order: dict[str, Any]
+    payload: bytes
+    files: list[int]
+
+
+def send_request(
+    connection: socket.socket, order: Mapping[str, Any], payload: bytes, files: Sequence[int]
+) -> None:
+    """Send a request; the files are duplicated by the kernel and stay the caller's."""
+    text = json.dumps(order).encode()
+    socket.send_fds(connection, [_HEAD.pack(_MARK, len(text), len(payload))], list(files))
+    connection.sendall(text)
+    connection.sendall(payload)
+
+
+def receive_request(connection: socket.socket) -> Request | None:
+    """Receive a request; None if the other side closed before it was whole."""
+    head, files, _, _ = socket.recv_fds(
+        connection, _HEAD.size, _MOST_FILES, socket.MSG_CMSG_CLOEXEC
+    )
+    head += _receive(connection, _HEAD.size - len(head))
+    if len(head) < _HEAD.size:
+        return None
+    mark, text_bytes, payload_bytes = _HEAD.unpack(head)
+    if mark != _MARK:
+        return None
+    text = _receive(connection, text_bytes)
+    payload = _receive(connection, payload_bytes)
+    if len(text) < text_bytes or len(payload) < payload_bytes:
+        return None
+    return Request(json.loads(text), payload, files)
+
+
+def send_line(connection: socket.socket, message: Mapping[str, Any]) -> None:
+    """Send one message; short enough to go whole."""
+    connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+class Lines:
+    """Cut what arrives on a connection into messages."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """Give the messages that ``data`` completes."""
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return [json.loads(line) for line in whole if line]
+
+
+def fits_address(path: str | os.PathLike[str]) -> bool:
+    """Tell whether ``path`` can be the address of a socket."""
+    return len(os.fsencode(path)) <= PATH_BYTES
+
+
+def peer_of(connection: socket.socket) -> tuple[int, int]:
+    """Give the process id and user id of who connected."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, _ = struct.unpack("3i", packed)
+    return pid, uid
+
+
+def _receive(connection: socket.socket, count: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < count:
+        part = connection.recv(min(count - len(parts), 1 << 20))
+        if not part:
+            break
+        parts += part
+    return bytes(parts)
