@@ -19,7 +19,7 @@ from types import TracebackType
 
 from cps.errors import RunError, Text
 from cps.runner.warm.preload import PRELOAD
-from cps.runner.warm.wire import PATH_BYTES, Lines, fits_address, send_line, send_request
+from cps.runner.warm.wire import PATH_BYTES, Lines, fits_address, peer_of, send_line, send_request
 
 START_SECONDS = 60.0
 _REPLY_SECONDS = 60.0
@@ -182,6 +182,15 @@ class WarmProcess:
         """Process id, if this process started it."""
         return None if self._process is None else self._process.pid
 
+    def answers(self) -> bool:
+        """Tell whether something of this user listens at the address."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            try:
+                connection.connect(str(self.address))
+                return peer_of(connection)[1] == os.getuid()
+            except OSError:
+                return False
+
     def fork(
         self,
         function: str,
@@ -234,6 +243,8 @@ class WarmProcess:
             try:
                 connection.settimeout(_REPLY_SECONDS)
                 connection.connect(str(self.address))
+                if peer_of(connection)[1] != os.getuid():
+                    raise PermissionError("the process there is another user's")
                 send_request(connection, order, payload, files)
                 return Task(connection, name)
             except BaseException as error:

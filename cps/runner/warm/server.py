@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     processes.set_name("cps-warm")
     processes.adopt_orphans()
+    bound = options.address.stat().st_ino
     server = _Server(listener, options.owner, options.idle_seconds)
     gc.collect()
     gc.freeze()
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server.serve()
     finally:
-        options.address.unlink(missing_ok=True)
+        _unlink(options.address, bound)
         server.end()
     return 0
 
@@ -166,6 +167,13 @@ def _listen(address: Path) -> socket.socket:
     listener.listen(128)
     listener.setblocking(False)
     return listener
+
+
+def _unlink(address: Path, bound: int) -> None:
+    # A cleaner of temporary files may have removed it, and a successor have taken the address.
+    with contextlib.suppress(FileNotFoundError):
+        if address.stat().st_ino == bound:
+            address.unlink()
 
 
 def _report(message: dict[str, object]) -> None:

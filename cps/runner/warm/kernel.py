@@ -1,0 +1,57 @@
+"""A Jupyter kernel in a forked task: the ordinary one, less what a fork has done already."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from cps.runner.warm.folders import private_folder
+
+
+def run_kernel(payload: bytes) -> int:
+    """Serve as the kernel that ``python -m ipykernel_launcher`` would be, to its end.
+
+    Parameters
+    ----------
+    payload : bytes
+        JSON list of the launcher's arguments.
+    """
+    arguments: list[str] = json.loads(payload)
+    _look_like_the_launcher(arguments)
+
+    from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
+
+    config = Config()
+    # What is typed into a notebook stays in the notebook.
+    config.HistoryManager.enabled = False
+    folder = _ipython_folder()
+    if folder is not None:
+        config.BaseIPythonApplication.ipython_dir = str(folder)
+    IPKernelApp.launch_instance(arguments, config=config)
+    return 0
+
+
+def _look_like_the_launcher(arguments: list[str]) -> None:
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    name = launcher.origin if launcher is not None and launcher.origin else "ipykernel_launcher"
+    sys.argv[:] = [name, *arguments]
+    sys.orig_argv[:] = [sys.executable, "-m", "ipykernel_launcher", *arguments]
+
+
+def _ipython_folder() -> Path | None:
+    """Give a folder for IPython where its own can't be written; None if it can."""
+    given = os.environ.get("IPYTHONDIR")
+    own = Path(given).expanduser() if given else Path.home() / ".ipython"
+    place = own if own.exists() else own.parent
+    if os.access(place, os.W_OK | os.X_OK):
+        return None
+    folder = private_folder()
+    if folder is None:
+        warnings.filterwarnings("ignore", "IPython (dir|parent)", UserWarning)
+        return None
+    return folder / "ipython"
