@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_STEPS = 20_000
-_ROUGH_STEPS = 500  # as R gsynth has it
+STEPS = 20_000
+ROUGH_STEPS = 500  # as R gsynth has it
 ROUGH = 1e-5  # tolerance for fits that are made hundreds of times
 
 
@@ -191,7 +191,7 @@ def _fixed_point(step: Callable[[Floats], Floats], state: Floats, tolerance: flo
     before_value: Floats | None = None
     before_move: Floats | None = None
     value = state
-    for _ in range(_STEPS if tolerance < ROUGH else _ROUGH_STEPS):
+    for _ in range(STEPS if tolerance < ROUGH else ROUGH_STEPS):
         value = step(state)
         move = value - state
         if float(np.linalg.norm(move)) <= tolerance * float(np.linalg.norm(value)):

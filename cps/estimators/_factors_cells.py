@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from cps.result import Estimate, EventTimeEffect, GroupTimeEffect, PathPoint, Pe
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+_AT_ONCE = 512  # redrawn panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +166,12 @@ def counterfactual_path(design: Design, gaps: Floats) -> tuple[PathPoint, ...]:
     return path_points(design, mean - gap)
 
 
-# panel -> gaps of its treated units, shape (n_treated, n_periods)
-Gaps = Callable[[Panel], Floats]
+# panels of one shape -> gaps of the treated units of each, shape (n_treated, n_periods)
+Gaps = Callable[[Sequence[Panel]], Sequence[Floats]]
+Redraw = tuple[Floats, Floats, Bools]
 
 
-def block_bootstrap(
-    panel: Panel, gaps_of: Gaps, *, n_draws: int, seed: int
-) -> list[tuple[Floats, Floats, Bools]]:
+def block_bootstrap(panel: Panel, gaps_of: Gaps, *, n_draws: int, seed: int) -> list[Redraw]:
     """Draw units with replacement, treated and comparison units apart, and estimate anew.
 
     Returns
@@ -180,14 +181,11 @@ def block_bootstrap(
     """
     rng = np.random.default_rng(seed)
     treated, others = np.flatnonzero(panel.is_treated), np.flatnonzero(~panel.is_treated)
-    return [
-        _again(
-            panel,
-            np.concatenate([rng.choice(treated, len(treated)), rng.choice(others, len(others))]),
-            gaps_of,
-        )
+    drawn = (
+        np.concatenate([rng.choice(treated, len(treated)), rng.choice(others, len(others))])
         for _ in range(n_draws)
-    ]
+    )
+    return _again((_rows_of(panel, rows) for rows in drawn), gaps_of)
 
 
 def placebo_gaps(panel: Panel, gaps_of: Gaps, *, n_draws: int, seed: int) -> Floats:
@@ -206,32 +204,30 @@ def placebo_gaps(panel: Panel, gaps_of: Gaps, *, n_draws: int, seed: int) -> Flo
         chosen = others[:, None]
     else:
         chosen = np.array([rng.permutation(others)[: len(treated)] for _ in range(n_draws)])
-    masks = panel.seen[treated]
-    found = []
-    for one in chosen:
-        rows = np.concatenate([one, np.setdiff1d(others, one)])
-        seen = panel.seen[rows]
-        seen[: len(one)] &= masks
-        stand_in = Panel(
-            panel.y[rows],
-            None if panel.covariates is None else panel.covariates[:, rows],
-            seen,
-            np.concatenate([panel.starts[treated], np.full(len(rows) - len(one), np.inf)]),
-            panel.rows[rows],
-            panel.observed[rows],
-        )
-        found.append(np.where(panel.observed[one], gaps_of(stand_in), np.nan))
-    return np.array(found)
+    masks, n = panel.seen[treated], len(treated)
+    starts = np.full(len(others), np.inf)
+    starts[:n] = panel.starts[treated]
+
+    def stand_ins() -> Iterator[Panel]:
+        for one in chosen:
+            is_left = ~panel.is_treated
+            is_left[one] = False
+            drawn = _rows_of(panel, np.concatenate([one, np.flatnonzero(is_left)]))
+            drawn.seen[:n] &= masks
+            yield replace(drawn, starts=starts)
+
+    gaps = [one for some in _batches(stand_ins()) for one in gaps_of(some)]
+    return np.where(panel.observed[chosen], np.array(gaps), np.nan)
 
 
-def jackknife(panel: Panel, gaps_of: Gaps) -> list[tuple[Floats, Floats, Bools]]:
+def jackknife(panel: Panel, gaps_of: Gaps) -> list[Redraw]:
     """Leave out one unit at a time and estimate anew; as :func:`block_bootstrap`."""
     every = np.arange(len(panel.y))
-    return [_again(panel, np.delete(every, one), gaps_of) for one in every]
+    return _again((_rows_of(panel, np.delete(every, one)) for one in every), gaps_of)
 
 
-def _again(panel: Panel, rows: NDArray[np.int64], gaps_of: Gaps) -> tuple[Floats, Floats, Bools]:
-    drawn = Panel(
+def _rows_of(panel: Panel, rows: NDArray[np.int64]) -> Panel:
+    return Panel(
         panel.y[rows],
         None if panel.covariates is None else panel.covariates[:, rows],
         panel.seen[rows],
@@ -239,13 +235,24 @@ def _again(panel: Panel, rows: NDArray[np.int64], gaps_of: Gaps) -> tuple[Floats
         panel.rows[rows],
         panel.observed[rows],
     )
-    observed = drawn.observed[drawn.is_treated]
-    gaps = np.where(observed, gaps_of(drawn), np.nan)
-    return gaps, drawn.starts[drawn.is_treated], observed
+
+
+def _again(drawn: Iterator[Panel], gaps_of: Gaps) -> list[Redraw]:
+    found: list[Redraw] = []
+    for some in _batches(drawn):
+        for one, gaps in zip(some, gaps_of(some), strict=True):
+            observed = one.observed[one.is_treated]
+            found.append((np.where(observed, gaps, np.nan), one.starts[one.is_treated], observed))
+    return found
+
+
+def _batches(drawn: Iterator[Panel]) -> Iterator[list[Panel]]:
+    """A hundred thousand panels need not lie in memory together."""
+    return iter(lambda: list(islice(drawn, _AT_ONCE)), [])
 
 
 def covariance_of_redraws(
-    redraws: list[tuple[Floats, Floats, Bools]],
+    redraws: list[Redraw],
     averages: Averages,
     periods: tuple[int, ...],
     *,

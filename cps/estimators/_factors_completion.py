@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._factors import ROUGH, fit_factors, split_additive
+from cps.estimators._factors import ROUGH
+from cps.estimators._factors_batch import additive_fits, shrink
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_STEPS = 5_000
-_ROUGH_STEPS = 200
 _DECADES = 3
 _PATIENCE = 5  # penalties that may bring nothing before the search ends
 
@@ -77,61 +76,99 @@ def complete(
     seed : int
         Of the folds.
     """
-    y = np.where(mask, y, 0.0)
-    additive = fit_factors(y, 0, observed=mask, effects=effects, tolerance=1e-7).fitted
+    y, mask = np.where(mask, y, 0.0)[None], mask[None]
+    additive = additive_fits(y, mask, effects=effects, tolerance=1e-7)
     if penalty is not None:
-        return _solve(y, mask, penalty, additive, effects=effects, tolerance=tolerance)
-    largest = float(np.linalg.svd(np.where(mask, y - additive, 0.0), compute_uv=False)[0])
+        found = shrink(y, mask, np.array([penalty]), additive, effects=effects, tolerance=tolerance)
+        return Completion(found.fitted[0], penalty, int(found.rank[0]))
+    left = np.where(mask[0], y[0] - additive[0], 0.0)
+    largest = float(np.linalg.svd(left, compute_uv=False)[0])
     if largest <= 1e-12 * float(np.abs(y).max()):
-        return Completion(additive, 0.0, 0)
+        return Completion(additive[0], 0.0, 0)
     penalties = largest * np.logspace(0, -_DECADES, n_penalties)
-    errors = _left_out(y, mask, penalties, effects, n_folds=n_folds, share=share, seed=seed)
-    best = int(np.argmin(errors))
-    fit = additive
-    for one in penalties[:best]:  # each a start for the next
-        fit = _solve(y, mask, float(one), fit, effects=effects, tolerance=ROUGH).fitted
-    found = _solve(y, mask, float(penalties[best]), fit, effects=effects, tolerance=tolerance)
+    tried = _try(y, mask, additive, penalties, effects, n_folds=n_folds, share=share, seed=seed)
+    best = int(np.argmin(tried.errors))
+    found = shrink(
+        y,
+        mask,
+        penalties[best : best + 1],
+        tried.starts[best],
+        effects=effects,
+        tolerance=tolerance,
+    )
     return Completion(
-        found.fitted,
-        found.penalty,
-        found.rank,
-        tuple(float(one) for one in penalties[: len(errors)]),
-        tuple(float(one) for one in errors),
+        found.fitted[0],
+        float(penalties[best]),
+        int(found.rank[0]),
+        tuple(float(one) for one in penalties[: len(tried.errors)]),
+        tried.errors,
     )
 
 
-def _left_out(
+def complete_all(
+    y: Floats, mask: Bools, penalty: Floats, *, effects: str, tolerance: float
+) -> Floats:
+    """Fill in many panels of one shape, each with a penalty of its own.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_panels, n_units, n_periods)
+    mask : ndarray of bool, shape as y
+    penalty : ndarray, shape (n_panels,)
+
+    Returns
+    -------
+    ndarray, shape as y
+        As :attr:`Completion.fitted`.
+    """
+    y = np.where(mask, y, 0.0)
+    additive = additive_fits(y, mask, effects=effects, tolerance=1e-7)
+    return shrink(y, mask, penalty, additive, effects=effects, tolerance=tolerance).fitted
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Errors penalty by penalty, and what the whole panel's fit at each starts from."""
+
+    errors: tuple[float, ...]
+    starts: list[Floats]
+
+
+def _try(
     y: Floats,
     mask: Bools,
+    additive: Floats,
     penalties: Floats,
     effects: str,
     *,
     n_folds: int,
     share: float,
     seed: int,
-) -> Floats:
+) -> _Tried:
     """Give the mean square of errors on cells left out, penalty by penalty, largest first.
 
+    The whole panel goes along with its folds: its fit at one penalty is the start for the next.
     Ends where the last few penalties have brought nothing.
     """
     rng = np.random.default_rng(seed)
-    folds = [_fold(mask, share, rng) for _ in range(n_folds)]
-    fits = [
-        fit_factors(y, 0, observed=kept, effects=effects, tolerance=ROUGH).fitted for kept in folds
-    ]
+    kept = np.array([_fold(mask[0], share, rng) for _ in range(n_folds)])
+    cells = np.concatenate([kept, mask])
+    values = np.repeat(y, n_folds + 1, axis=0)
+    scale = cells.sum(axis=(1, 2)) / mask.sum()
+    out = mask & ~kept
+    n_out = out.sum(axis=(1, 2))
+    folds = additive_fits(values[:-1], kept, effects=effects, tolerance=ROUGH)
+    fits = np.concatenate([folds, additive])
     errors: list[float] = []
+    starts: list[Floats] = []
     for one in penalties:
-        square = 0.0
-        for place, kept in enumerate(folds):
-            scale = kept.sum() / mask.sum()
-            fits[place] = _solve(
-                y, kept, float(one * scale), fits[place], effects=effects, tolerance=ROUGH
-            ).fitted
-            square += float(((y - fits[place])[mask & ~kept] ** 2).mean()) / n_folds
-        errors.append(square)
+        starts.append(fits[-1:])
+        fits = shrink(values, cells, one * scale, fits, effects=effects, tolerance=ROUGH).fitted
+        squares = np.where(out, y - fits[:-1], 0.0) ** 2
+        errors.append(float((squares.sum(axis=(1, 2)) / n_out).mean()))
         if len(errors) - int(np.argmin(errors)) > _PATIENCE:
             break
-    return np.array(errors)
+    return _Tried(tuple(errors), starts)
 
 
 def _fold(mask: Bools, share: float, rng: np.random.Generator) -> Bools:
@@ -142,37 +179,3 @@ def _fold(mask: Bools, share: float, rng: np.random.Generator) -> Bools:
     for column in np.flatnonzero(~kept.any(axis=0) & mask.any(axis=0)):
         kept[rng.choice(np.flatnonzero(mask[:, column])), column] = True
     return np.asarray(kept)
-
-
-def _solve(
-    y: Floats, mask: Bools, penalty: float, start: Floats, *, effects: str, tolerance: float
-) -> Completion:
-    """Fill, take out effects, shrink, and again, with momentum that is dropped when it overshoots."""
-    fit, ahead, speed, rank = start, start, 1.0, 0
-    for _ in range(_STEPS if tolerance < ROUGH else _ROUGH_STEPS):
-        new, rank = _shrunk(np.where(mask, y, ahead), penalty, effects)
-        move = new - fit
-        if float(np.linalg.norm(move)) <= tolerance * float(np.linalg.norm(new)):
-            fit = new
-            break
-        if float(((ahead - new) * move).sum()) > 0:
-            speed = 1.0
-        faster = (1 + np.sqrt(1 + 4 * speed**2)) / 2
-        ahead = new + (speed - 1) / faster * move
-        fit, speed = new, faster
-    return Completion(fit, penalty, rank)
-
-
-def _shrunk(values: Floats, penalty: float, effects: str) -> tuple[Floats, int]:
-    level, units, periods, rest = split_additive(values, effects)
-    additive = level + units[:, None] + periods
-    is_wide = rest.shape[0] <= rest.shape[1]
-    squares, vectors = np.linalg.eigh(rest @ rest.T if is_wide else rest.T @ rest)
-    sizes = np.sqrt(np.maximum(squares, 0))
-    kept = sizes > penalty
-    if not kept.any():
-        return additive, 0
-    part = vectors[:, kept]
-    shrink = part * (1 - penalty / sizes[kept])
-    low_rank = shrink @ (part.T @ rest) if is_wide else (rest @ part) @ shrink.T
-    return np.asarray(additive + low_rank), int(kept.sum())

@@ -9,7 +9,7 @@ doi:10.1162/REST_a_00537). Numbers agree with R ``gsynth``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,10 +225,14 @@ def _covariance(
         draws = averages.of(parametric_draws(panel, model, n_draws=n_draws, seed=seed))
         return np.atleast_2d(np.cov(draws.T))
     rough = Model(model.r, model.effects, model.is_projected, ROUGH)
+
+    def gaps_of(drawn: Sequence[Panel]) -> list[Floats]:
+        return [rough.gaps(one) for one in drawn]
+
     if kind == "jackknife":
-        redraws = jackknife(panel, rough.gaps)
+        redraws = jackknife(panel, gaps_of)
     else:
-        redraws = block_bootstrap(panel, rough.gaps, n_draws=n_draws, seed=seed)
+        redraws = block_bootstrap(panel, gaps_of, n_draws=n_draws, seed=seed)
     return covariance_of_redraws(redraws, averages, periods, is_jackknife=kind == "jackknife")
 
 

@@ -7,7 +7,7 @@ doi:10.1080/01621459.2021.1891924: nuclear-norm penalty, unit and period effects
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from cps.estimators._factors_cells import (
     placebo_gaps,
     views,
 )
-from cps.estimators._factors_completion import Completion, complete
+from cps.estimators._factors_completion import Completion, complete, complete_all
 from cps.estimators._factors_findings import (
     ERROR_NAMES,
     common_refusals,
@@ -173,17 +173,12 @@ def _errors(
     """Give the averages' covariance, and placebo effects where they are what it rests on."""
     kind, n_draws, none = options["errors"], int(options["draws"]), np.zeros(0)
 
-    def gaps_of(drawn: Panel) -> Floats:
+    def gaps_of(drawn: Sequence[Panel]) -> list[Floats]:
+        y, seen = np.array([one.y for one in drawn]), np.array([one.seen for one in drawn])
         # A penalty counts per cell: a panel with fewer of them takes less.
-        scale = drawn.seen.sum() / panel.seen.sum()
-        fitted = complete(
-            drawn.y,
-            drawn.seen,
-            penalty=penalty * float(scale),
-            effects=options["effects"],
-            tolerance=1e-5,
-        ).fitted
-        return np.asarray((drawn.y - fitted)[drawn.is_treated])
+        scale = seen.sum(axis=(1, 2)) / panel.seen.sum()
+        fitted = complete_all(y, seen, penalty * scale, effects=options["effects"], tolerance=1e-5)
+        return [mine[one.is_treated] for one, mine in zip(drawn, y - fitted, strict=True)]
 
     if kind == "none":
         return None, none
