@@ -8,18 +8,20 @@ which suits the many weights of a penalised one. Problems that share ``B`` share
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from cps.estimators._simplex_active import Distances, Gram, active_set
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 _MOST_ROUNDS = 40  # of Newton steps; a handful is usual
 _MOST_HALVINGS = 30
-_RELATIVE = 1e-11  # of a problem's scale: below it a gradient is rounding
 _PERFECT, _TO_EVEN, _NEARLY = 1e-13, 1e-11, 1e-9  # of a problem's scale, in squares
 _FLAT = 1e-15  # of all curvature: keeps a direction without any from making a system singular
-_JITTER = 1e-13  # keeps equal columns from making a system singular
 
 
 def simplex_qp(
@@ -43,7 +45,7 @@ def simplex_qp(
     ndarray, shape (n_problems, k)
         A minimiser; where there are many, one with linearly independent columns.
     """
-    return _active_set(_Gram(gram), linear, allowed, start)
+    return active_set(Gram(gram), linear, allowed, start)
 
 
 def simplex_nearest(
@@ -67,134 +69,7 @@ def simplex_nearest(
     -------
     ndarray, shape (n_problems, k)
     """
-    return _active_set(_Distances(points, wanted, v), np.zeros(allowed.shape), allowed, start)
-
-
-class _Gram:
-    """Products of columns, shape (n or 1, k, k)."""
-
-    def __init__(self, gram: Floats) -> None:
-        self.gram = gram
-        self.diagonal = np.ascontiguousarray(np.diagonal(gram, axis1=1, axis2=2))
-
-    def times(self, x: Floats) -> Floats:
-        """Multiply (n, k) to (n, k)."""
-        return x @ self.gram[0] if len(self.gram) == 1 else (x[:, None] @ self.gram)[:, 0]
-
-    def block(self, order: NDArray[np.int64]) -> Floats:
-        """Give the products of the columns in ``order``: (n, m) to (n, m, m)."""
-        k = self.gram.shape[-1]
-        pairs = order[:, :, None] * k + order[:, None, :]
-        own = 0 if len(self.gram) == 1 else np.arange(len(order))[:, None, None]
-        return np.asarray(self.gram.reshape(len(self.gram), -1)[own, pairs])
-
-    def keep(self, left: Booleans) -> _Gram:
-        """Keep some problems."""
-        return self if len(self.gram) == 1 else _Gram(self.gram[left])
-
-
-class _Distances:
-    """Products of weighted deviations of shared points from each problem's target."""
-
-    def __init__(self, points: Floats, wanted: Floats, v: Floats) -> None:
-        self.points, self.wanted, self.v = points, wanted, v
-        self.far = (v * wanted**2).sum(axis=1, keepdims=True)
-
-    @property
-    def diagonal(self) -> Floats:
-        cross = (self.v * self.wanted) @ self.points.T
-        return np.maximum(self.v @ (self.points**2).T - 2 * cross + self.far, 0.0)
-
-    def times(self, x: Floats) -> Floats:
-        """Multiply (n, k) to (n, k); rows of ``x`` sum to one."""
-        rest = self.v * (x @ self.points - self.wanted)
-        return np.asarray(rest @ self.points.T - (rest * self.wanted).sum(axis=1, keepdims=True))
-
-    def block(self, order: NDArray[np.int64]) -> Floats:
-        """Give the products of the points in ``order``: (n, m) to (n, m, m)."""
-        gap = self.points[order] - self.wanted[:, None]
-        return np.asarray((gap * self.v[:, None]) @ np.swapaxes(gap, 1, 2))
-
-    def keep(self, left: Booleans) -> _Distances:
-        """Keep some problems."""
-        return _Distances(self.points, self.wanted[left], self.v[left])
-
-
-def _active_set(
-    products: _Gram | _Distances, linear: Floats, allowed: Booleans, start: Floats | None
-) -> Floats:
-    n, k = linear.shape
-    diagonal = products.diagonal
-    # Gradients that are small beside this are rounding.
-    size = np.abs(diagonal).max(axis=1) + np.abs(linear).max(axis=1)
-    size = np.broadcast_to(np.where(size > 0, size, 1.0), (n,))
-    first = np.where(allowed, diagonal - 2 * linear, np.inf).argmin(axis=1)
-    result = np.zeros((n, k))
-    result[np.arange(n), first] = 1.0
-    if start is not None:
-        result = start.copy()
-    place, done = np.arange(n), np.zeros(n, dtype=bool)
-    x, support = result.copy(), result > 0
-    for _ in range(20 * (k + 5)):
-        wanted, multiplier = _on_support(products, linear, support, size)
-        negative = support & (wanted < 0)
-        inside: Booleans = np.logical_not(negative.any(axis=1))
-        step = _step_to_edge(x, wanted, negative)
-        moved = x + step[:, None] * (wanted - x)
-        blocked = negative & (moved <= 1e-15)
-        x = np.where(inside[:, None], wanted, np.where(blocked, 0.0, moved))
-        support = support & ~blocked
-        gradient = products.times(x) - linear
-        gradient = np.where(allowed & ~support, gradient, np.inf)
-        entering = gradient.argmin(axis=1)
-        rows = np.arange(len(x))
-        enters = inside & (multiplier - gradient[rows, entering] > _RELATIVE * size)
-        done |= inside & ~enters
-        support[rows[enters & ~done], entering[enters & ~done]] = True
-        # Those that are done stay where they are until there are enough of them to leave out.
-        if done.sum() * 4 >= len(done):
-            result[place[done]] = x[done]
-            left = ~done
-            place, x, support, done = place[left], x[left], support[left], done[left]
-            linear, allowed, size = linear[left], allowed[left], size[left]
-            products = products.keep(left)
-            if not len(place):
-                break
-    result[place] = x
-    result = np.maximum(result, 0.0)
-    return np.asarray(result / result.sum(axis=1, keepdims=True))
-
-
-def _on_support(
-    products: _Gram | _Distances, linear: Floats, support: Booleans, size: Floats
-) -> tuple[Floats, Floats]:
-    """Minimise over the affine hull of each problem's support: weights and multiplier."""
-    n, k = support.shape
-    most = int(support.sum(axis=1).max())
-    order = np.argsort(~support, axis=1, kind="stable")[:, :most]
-    rows = np.arange(n)[:, None]
-    used = support[rows, order]
-    block = products.block(order)
-    unit = size[:, None]
-    system = np.zeros((n, most + 1, most + 1))
-    system[:, :most, :most] = block * (used[:, :, None] & used[:, None, :])
-    # Padding rows hold 1 on the diagonal and nothing else, so that their weight is 0.
-    corner = np.arange(most)
-    system[:, corner, corner] += np.where(used, _JITTER, 1.0) * unit
-    system[:, :most, most] = system[:, most, :most] = used * unit
-    right = np.empty((n, most + 1))
-    right[:, :most] = linear[rows, order] * used
-    right[:, most] = size
-    solution = np.linalg.solve(system, right[:, :, None])[:, :, 0]
-    weights = np.zeros((n, k))
-    weights[rows, order] = solution[:, :most] * used
-    return weights, -solution[:, most] * size
-
-
-def _step_to_edge(now: Floats, wanted: Floats, negative: Booleans) -> Floats:
-    fall = np.where(negative, now - wanted, 1.0)
-    ratio = np.where(negative, now / np.where(fall > 0, fall, 1.0), np.inf)
-    return np.asarray(np.clip(ratio.min(axis=1), 0.0, 1.0))
+    return active_set(Distances(points, wanted, v), np.zeros(allowed.shape), allowed, start)
 
 
 def simplex_even(columns: Floats, target: Floats, allowed: Booleans) -> Floats:
@@ -267,31 +142,25 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
     is_strong = eta > 1e-3
     active, settled = np.arange(n), np.zeros(n, dtype=bool)
     corner = np.arange(m + 1)
+    point = _Dual.at(dual, every, goal, allowed, rates)
     for _ in range(_MOST_ROUNDS):
-        rows, rate = every.of(active), rates[active]
-        here, barrier = dual[active], allowed[active]
-        score = rows.transposed_times(here)
-        positive = barrier & (score > 0)
-        force = here * rate - goal[active] + rows.times(np.where(positive, score, 0.0))
-        curve = rows.products(positive)
+        positive = point.weights > 0
+        force = point.force()
+        curve = point.rows.products(positive)
         # Directions that nothing bends, such as those of periods that all units share.
         floor = _FLAT * (1 + np.trace(curve, axis1=1, axis2=2))
-        curve[:, corner, corner] += rate + floor[:, None]
+        curve[:, corner, corner] += point.rate + floor[:, None]
         step = np.asarray(np.linalg.solve(curve, -force[:, :, None])[:, :, 0], float)
-        length = _line_search(
-            here, step, force, rows=rows, goal=goal[active], barrier=barrier, rate=rate
-        )
-        dual[active] = here + length[:, None] * step
-        score = rows.transposed_times(dual[active])
-        moved = barrier & (score > 0)
-        result[active] = np.where(moved, score, 0.0)
+        point, length = _line_search(point, step, (force * step).sum(axis=1))
+        result[active] = point.weights
         # Under a small penalty, a second full step takes out the first one's rounding.
-        stays = (length == 1.0) & (moved == positive).all(axis=1)
+        stays = (length == 1.0) & ((point.weights > 0) == positive).all(axis=1)
         done = stays & (is_strong | settled)[active]
         settled[active] = stays
-        active = active[~done]
-        if not len(active):
-            break
+        if done.any():
+            active, point = active[~done], point.keep(~done)
+            if not len(active):
+                break
     if len(active):
         result[active] = _by_active_set(whole, goal_of_all, allowed, eta, active)
     return np.asarray(result / result.sum(axis=1, keepdims=True))
@@ -316,8 +185,8 @@ class _Rows:
         if rows.ndim == 2 and outer is None:
             self.outer = np.einsum("ak,bk->kab", rows, rows).reshape(rows.shape[1], -1)
 
-    def of(self, active: NDArray[np.int64]) -> _Rows:
-        """Keep the problems named."""
+    def of(self, active: Booleans) -> _Rows:
+        """Keep some problems."""
         return self if self.rows.ndim == 2 else _Rows(self.rows[active])
 
     def times(self, x: Floats) -> Floats:
@@ -340,33 +209,54 @@ class _Rows:
         return np.asarray((self.rows * chosen[:, None, :]) @ np.swapaxes(self.rows, 1, 2))
 
 
-def _line_search(
-    here: Floats,
-    step: Floats,
-    force: Floats,
-    *,
-    rows: _Rows,
-    goal: Floats,
-    barrier: Booleans,
-    rate: Floats,
-) -> Floats:
-    """Halve each problem's step until the dual objective falls enough."""
+@dataclass(frozen=True, slots=True)
+class _Dual:
+    """Points in the dual with what they give; the first axis runs over problems."""
 
-    def value(dual: Floats) -> Floats:
-        score = np.where(barrier, np.maximum(rows.transposed_times(dual), 0.0), 0.0)
-        return np.asarray(
-            0.5 * (dual**2 * rate).sum(axis=1)
-            - (dual * goal).sum(axis=1)
-            + 0.5 * (score**2).sum(axis=1)
+    rows: _Rows
+    goal: Floats
+    allowed: Booleans
+    rate: Floats
+    dual: Floats
+    weights: Floats
+    value: Floats
+
+    @classmethod
+    def at(cls, dual: Floats, rows: _Rows, goal: Floats, allowed: Booleans, rate: Floats) -> _Dual:
+        weights = np.where(allowed, np.maximum(rows.transposed_times(dual), 0.0), 0.0)
+        value = ((0.5 * rate * dual - goal) * dual).sum(axis=1) + 0.5 * (weights**2).sum(axis=1)
+        return cls(rows, goal, allowed, rate, dual, weights, value)
+
+    def moved(self, dual: Floats) -> _Dual:
+        """Give other points of the same problems."""
+        return _Dual.at(dual, self.rows, self.goal, self.allowed, self.rate)
+
+    def keep(self, left: Booleans) -> _Dual:
+        """Keep some problems."""
+        return _Dual(
+            self.rows.of(left),
+            self.goal[left],
+            self.allowed[left],
+            self.rate[left],
+            self.dual[left],
+            self.weights[left],
+            self.value[left],
         )
 
-    length = np.ones(len(here))
-    began = value(here)
-    slope = (force * step).sum(axis=1)
-    slack = 1e-12 * (1 + np.abs(began))
+    def force(self) -> Floats:
+        """Give the gradient, shape (n, m + 1)."""
+        return np.asarray(self.dual * self.rate - self.goal + self.rows.times(self.weights))
+
+
+def _line_search(point: _Dual, step: Floats, slope: Floats) -> tuple[_Dual, Floats]:
+    """Halve each problem's step until the dual objective falls enough."""
+    length = np.ones(len(step))
+    slack = 1e-12 * (1 + np.abs(point.value))
+    tried = point.moved(point.dual + step)
     for _ in range(_MOST_HALVINGS):
-        short = value(here + length[:, None] * step) > began + 1e-4 * length * slope + slack
+        short = tried.value > point.value + 1e-4 * length * slope + slack
         if not short.any():
             break
         length[short] /= 2
-    return length
+        tried = point.moved(point.dual + length[:, None] * step)
+    return tried, length
