@@ -30,7 +30,8 @@ _MODES = {False: stat.S_IFREG | 0o644, True: stat.S_IFDIR | 0o755}
 def pack_folder(folder: Path) -> bytes:
     """Give everything in ``folder`` as bytes: equal folders give equal bytes.
 
-    They are the sha256 of a zip and the zip (whose own sums leave its directory uncovered). Names are sorted and dates fixed; neither owners nor permissions are kept. Empty folders are.
+    They are the sha256 of a zip and then the zip, whose own sums leave its directory uncovered.
+    Names are sorted and dates fixed; neither owners nor permissions are kept. Empty folders are.
 
     Raises
     ------
