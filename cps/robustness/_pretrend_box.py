@@ -33,16 +33,23 @@ def box_probability(mean: Floats, covariance: Floats, low: Floats, high: Floats)
 
     box = _ordered(low - mean, high - mean, covariance)
     n = len(box.low)
-    points = _points(n - 1) if n > 1 else np.zeros((0, 1))
-    drawn = np.zeros((n, points.shape[1]))
-    weight = np.ones(points.shape[1])
-    for j in range(n):
-        centre = box.root[j, :j] @ drawn[:j]
-        begin = ndtr((box.low[j] - centre) / box.root[j, j])
-        span = ndtr((box.high[j] - centre) / box.root[j, j]) - begin
-        weight *= span
-        if j < n - 1:
-            drawn[j] = ndtri(np.clip(begin + points[j] * span, 1e-300, 1 - 1e-16))
+    # The first side is cut alike for all points.
+    begin, end = (float(ndtr(side[0] / box.root[0, 0])) for side in (box.low, box.high))
+    if n == 1:
+        return end - begin
+    points = _points(n - 1)
+    drawn = np.empty(points.shape)
+    begins: Floats | float = begin
+    spans: Floats | float = end - begin
+    weight = np.full(points.shape[1], spans)
+    for j in range(1, n):
+        inside = points[j - 1] * spans
+        inside += begins
+        drawn[j - 1] = ndtri(np.clip(inside, 1e-300, 1 - 1e-16, out=inside))
+        centre = (box.root[j, :j] @ drawn[:j]) / box.root[j, j]
+        begins = ndtr(box.low[j] / box.root[j, j] - centre)
+        spans = ndtr(box.high[j] / box.root[j, j] - centre) - begins
+        weight *= spans
     return float(weight.mean())
 
 

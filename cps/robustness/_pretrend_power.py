@@ -6,8 +6,9 @@ R ``pretrends``. The pre-test is the usual one: no coefficient before the start 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from cps.robustness._pretrend_box import box_mean, box_probability
 
 Floats = NDArray[np.float64]
 THRESHOLD = 1.96  # as R pretrends has it
+_SECANTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,15 @@ def power_against(
     """Set the pre-test against one trend; all arguments are of the periods before the start."""
     power = rejection_probability(trend, sigma, threshold=threshold)
     size = rejection_probability(np.zeros_like(trend), sigma, threshold=threshold)
+    return Power(power, (1 - power) / (1 - size), likelihood_ratio(beta, sigma, trend))
+
+
+def likelihood_ratio(beta: Floats, sigma: Floats, trend: Floats) -> float:
+    """Give the density of the coefficients found under the trend, over that under none."""
     precision = np.linalg.inv(sigma)
     # log density at the trend less log density at none
     exponent = trend @ precision @ beta - 0.5 * trend @ precision @ trend
-    return Power(power, (1 - power) / (1 - size), float(np.exp(exponent)))
+    return float(np.exp(exponent))
 
 
 def slope_for_power(
@@ -79,16 +86,32 @@ def slope_for_power(
         A size, in outcome per period; None if the test rejects that often under no trend at all.
     """
     from scipy.optimize import brentq
+    from scipy.special import ndtr, ndtri
 
-    def excess(slope: float) -> float:
-        return rejection_probability(times * slope, sigma, threshold=threshold) - target
+    def rejected(slope: float) -> float:
+        return rejection_probability(times * slope, sigma, threshold=threshold)
 
-    if excess(0.0) >= 0:
+    deviation = np.sqrt(np.diag(sigma))
+    # No more than the sum of what each rejects: mostly the question is settled by that.
+    if 2 * len(times) * ndtr(-threshold) >= target and rejected(0.0) >= target:
         return None
-    high = float(np.sqrt(np.diag(sigma)).max()) / float(np.abs(times).max())
-    while excess(high) < 0:
+    # The coefficient that a trend moves most is most of the power.
+    rate = float((np.abs(times) / deviation).max())
+    scale = float(deviation.max()) / float(np.abs(times).max())
+    start = max(threshold + float(ndtri(target)), 0.1) / rate
+    found = _secant(
+        lambda slope: float(ndtri(rejected(slope))),
+        float(ndtri(target)),
+        start,
+        rate,
+        xtol=1e-9 * scale,
+    )
+    if found is not None and found > 0:
+        return found
+    high = scale
+    while rejected(high) < target:
         high *= 2
-    return float(brentq(excess, 0.0, high, xtol=1e-9 * high))
+    return float(brentq(lambda slope: rejected(slope) - target, 0.0, high, xtol=1e-9 * high))
 
 
 def mean_after_pretest(
@@ -116,16 +139,48 @@ def mean_after_pretest(
 def joint_threshold(sigma: Floats, size: float) -> float:
     """Find the bound, in standard errors, that all coefficients keep together with 1 − ``size``."""
     from scipy.optimize import brentq
+    from scipy.special import ndtri
 
     none = np.zeros(len(sigma))
 
-    def excess(bound: float) -> float:
-        return rejection_probability(none, sigma, threshold=bound) - size
+    def rejected(bound: float) -> float:
+        return rejection_probability(none, sigma, threshold=bound)
 
-    one, all_ = (-NormalDist().inv_cdf(share / 2) for share in (size, size / len(sigma)))
+    def quantile(chance: float) -> float:  # of one coefficient, rejected as often
+        return -float(ndtri(chance / 2))
+
+    one, all_ = quantile(size), quantile(size / len(sigma))
     if len(sigma) == 1:
         return one
-    return float(brentq(excess, one - 1e-3, all_ + 1e-3, xtol=1e-6))
+    found = _secant(lambda bound: quantile(rejected(bound)), one, (one + all_) / 2, 1.0, xtol=1e-6)
+    if found is not None and one - 1e-3 <= found <= all_ + 1e-3:
+        return found
+    return float(brentq(lambda bound: rejected(bound) - size, one - 1e-3, all_ + 1e-3, xtol=1e-6))
+
+
+def _secant(
+    curve: Callable[[float], float], wanted: float, start: float, rate: float, *, xtol: float
+) -> float | None:
+    """Find where a nearly straight curve is as wanted; None if it bends too much for that.
+
+    Parameters
+    ----------
+    rate : float
+        What the curve is thought to rise by.
+    """
+    at, value, last = start, curve(start), math.inf
+    for number in range(_SECANTS):
+        step = (wanted - value) / rate
+        if not math.isfinite(step) or abs(step) > 2 * last:
+            return None
+        # Errors shrink ever faster: the one left is below this step's share of the last.
+        is_near = number >= 2 and abs(step) <= 0.1 * last and step**2 <= xtol * last
+        if is_near or abs(step) <= xtol:
+            return at + step
+        before, at, last = value, at + step, abs(step)
+        value = curve(at)
+        rate = (value - before) / step
+    return None
 
 
 def joint_p_value(beta: Floats, sigma: Floats, freedom: int | None) -> float | None:

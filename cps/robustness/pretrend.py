@@ -18,8 +18,8 @@ from cps.robustness._pretrend_box import MOST_DIMENSIONS
 from cps.robustness._pretrend_power import (
     joint_p_value,
     joint_threshold,
+    likelihood_ratio,
     mean_after_pretest,
-    power_against,
     rejection_probability,
     slope_for_power,
 )
@@ -139,10 +139,7 @@ def _see(found: Vector, powers: tuple[float, ...]) -> _Seen:
         biases=tuple(slope * since for slope in slopes),
         passed_bias=float(found.headline @ passed[n:]),
         likelihood_ratio=max(
-            power_against(
-                beta[:n], before, side * slopes[0] * times[:n], threshold=threshold
-            ).likelihood_ratio
-            for side in (1.0, -1.0)
+            likelihood_ratio(beta[:n], before, side * slopes[0] * times[:n]) for side in (1.0, -1.0)
         ),
     )
 
