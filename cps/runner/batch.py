@@ -1,37 +1,56 @@
-"""From ledger files to published pages: every initiative's notebook, the overview, the pages."""
+"""A whole run: plan, execute what is not there yet, render, publish whole or not at all."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import datetime
+import errno
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cps.errors import RunError, Text
-from cps.report.render import write_report
-from cps.runner.execute import Outcome, execute_notebook
-from cps.runner.prepare import Inputs, read_inputs, save_inputs
-from cps.runner.publish import LATEST, building, hold, keep_failed, publish
-from cps.runs import load_run, load_runs, save_failure
+from cps.errors import CpsError, StorageError, Text
+from cps.runner.edition import LATEST, mend_pointers
+from cps.runner.lock import hold
+from cps.runner.order import Order, absolute
+from cps.runner.record import Progress, Record, Say, now
+from cps.runner.session import Means, Session
+from cps.runner.summary import of_error, write_summary
+from cps.runner.work import Work
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-Say = Callable[[Text], None]
+# What the operating system says when a place can't be written; never a fault of the package.
+_PLACE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EFBIG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a batch of runs gave.
+    """What a run gave.
 
     Parameters
     ----------
     folder : Path
-        The published folder: ``{zh,en}/*.html``, ``notebooks/``, ``runs/`` and ``panel/``.
+        The published folder: ``{zh,en}/*.html``, ``notebooks/``, ``runs/``, ``overview/``,
+        ``panel/`` and ``manifest.json``.
     latest : Path
         The pointer to the newest one.
     failures : dict of str to Text
         Initiative id -> why it failed; empty if all went well.
+    ran, kept : tuple of str
+        What was executed, and what was unchanged and taken from an earlier run.
+    is_new : bool
+        False if nothing had changed, so that the newest edition stays.
+    warnings : tuple of Text
     seconds : dict of str to float
         Wall time by stage.
     """
@@ -39,7 +58,16 @@ class Batch:
     folder: Path
     latest: Path
     failures: dict[str, Text]
+    ran: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    is_new: bool = True
+    warnings: tuple[Text, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """Give 3 if an initiative failed, else 0."""
+        return 3 if self.failures else 0
 
 
 def run_batch(
@@ -52,165 +80,169 @@ def run_batch(
     outcome: str = "income_yuan",
     seed: int = 0,
     languages: Sequence[str] = ("zh", "en"),
+    as_of: datetime.date | None = None,
     workers: int = 2,
     timeout_seconds: float = 600,
+    memory_bytes: int | None = None,
+    is_cold: bool = False,
+    kernel: str | None = None,
+    cluster: str | None = None,
+    resume: bool = False,
+    again: bool = False,
+    wait_seconds: float = 0,
     say: Say = lambda text: None,
+    progress: Progress = lambda ended, total: None,
 ) -> Batch:
     """Evaluate initiatives from ledger files and publish their pages, whole or not at all.
+
+    What depends on nothing that changed since an earlier run is taken from there. Two runs of the
+    same inputs give the same bytes but for ``manifest.json``, ``circumstances.json`` and the
+    executed notebooks, where times and hosts are kept.
 
     Parameters
     ----------
     data : path
         Ledger file, or folder of them.
     out : path
-        Folder of reports; ``out/latest`` points at what was published last.
+        Folder of reports; ``out/latest`` points at what was published last, ``out/complete`` at
+        the last in which nothing failed.
     only : sequence of str
         Initiative ids; all if empty.
+    as_of : date or None
+        Periods that end later are left out.
     workers : int
         Notebooks at a time, each in processes of its own.
     timeout_seconds : float
         For one notebook.
+    memory_bytes : int or None
+        Address space of one kernel.
+    is_cold : bool
+        Start each kernel from nothing.
+    kernel : str or None
+        An installed kernelspec in place of this very Python; implies ``is_cold``.
+    cluster : str or None
+        Address of a dask.distributed scheduler whose workers run the notebooks.
+    resume : bool
+        Finish the run that was interrupted, from its own options and copies of its inputs; an
+        ordinary run if there is none.
+    again : bool
+        Run everything, whatever is kept from earlier runs.
+    wait_seconds : float
+        How long to wait for another run on ``out``.
     say : callable
         Takes each line of progress.
+    progress : callable
+        Takes how many of how many initiatives have ended.
 
     Raises
     ------
     UsageError, LedgerError, PanelError, InitiativeError
-        If the input is refused; nothing is written.
+        If the input is refused; nothing is published.
     LockedError
-        If another batch holds ``out``.
+        If another run holds ``out``.
+    StorageError
+        If a folder, disk, kernel or cluster can't be used.
     RunError
         If no initiative could be evaluated, or the overview failed; ``out/latest`` stays as it was.
     """
-    clock = _Clock()
+    order = Order(
+        data=str(Path(data).absolute()),
+        initiatives=absolute(initiatives),
+        units=absolute(units),
+        only=tuple(only),
+        outcome=outcome,
+        seed=seed,
+        languages=tuple(languages),
+        as_of=as_of.isoformat() if as_of else None,
+    )
     folder = Path(out).resolve()
-    with hold(folder), building(folder) as work:
-        inputs = read_inputs(Path(data), initiatives=initiatives, only=only, units=units)
-        save_inputs(inputs, work / "panel", initiatives=initiatives)
-        clock.lap("panel")
-        say(_read_line(inputs))
-        common: dict[str, str | int] = {
-            "panel": str(work / "panel"),
-            "outcome": outcome,
-            "seed": seed,
-        }
-        failures = _run_initiatives(
-            inputs, work, common, workers=workers, timeout_seconds=timeout_seconds, say=say
+    with _places(folder), hold(folder, wait_seconds=wait_seconds) as held:
+        mend_pointers(folder)
+        work = Work(folder)
+        order, is_resumed = _settled(order, work.interrupted(), resume, say)
+        means = Means(workers, timeout_seconds, memory_bytes, is_cold, kernel, cluster)
+        record = Record(say, progress)
+        session = Session(order, work, held=held, means=means, record=record)
+        with _told(session, work):
+            session.run(is_resumed=is_resumed, is_again=again)
+        return Batch(
+            folder=session.published,
+            latest=folder / LATEST,
+            failures=session.failures,
+            ran=(*record.named("run"), *record.named("failed")),
+            kept=record.named("kept"),
+            is_new=record.status != "unchanged",
+            warnings=tuple(record.warnings),
+            seconds=record.seconds,
         )
-        clock.lap("initiatives")
-        if len(failures) == len(inputs.chosen):
-            raise _nothing_left(failures, keep_failed(work, folder))
-        overview = _run_overview(work, common, timeout_seconds)
-        clock.lap("overview")
-        if overview.message is not None:
-            raise _failed(overview.name, overview.message, keep_failed(work, folder))
-        _render(work, languages)
-        clock.lap("pages")
-        published = publish(work, folder)
-        return Batch(published, folder / LATEST, failures, clock.seconds)
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.monotonic()
-
-    def lap(self, name: str) -> None:
-        now = time.monotonic()
-        self.seconds[name] = now - self._last
-        self._last = now
-
-
-def _run_initiatives(
-    inputs: Inputs,
-    work: Path,
-    common: dict[str, str | int],
-    *,
-    workers: int,
-    timeout_seconds: float,
-    say: Say,
-) -> dict[str, Text]:
-    names = {one.id: one.name for one in inputs.initiatives}
-    failures: dict[str, Text] = {}
-
-    def run(name: str) -> Outcome:
-        outcome = execute_notebook(
-            NOTEBOOKS / "initiative.ipynb",
-            work / "notebooks" / f"{name}.ipynb",
-            name=name,
-            parameters={**common, "initiative": name, "out": str(work / "runs" / name)},
-            timeout_seconds=timeout_seconds,
-        )
-        if outcome.message is not None:
-            shutil.rmtree(work / "runs" / name, ignore_errors=True)
-            save_failure(name, outcome.message, work / "runs" / name)
-        return outcome
-
-    (work / "notebooks").mkdir()
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        for place, ended in enumerate(pool.map(run, inputs.chosen), start=1):
-            say(_progress_line(place, len(inputs.chosen), names[ended.name], ended))
-            if ended.message is not None:
-                failures[ended.name] = ended.message
-    return failures
-
-
-def _run_overview(work: Path, common: dict[str, str | int], timeout_seconds: float) -> Outcome:
-    return execute_notebook(
-        NOTEBOOKS / "overview.ipynb",
-        work / "notebooks" / "overview.ipynb",
-        name="overview",
-        parameters={**common, "runs": str(work / "runs"), "out": str(work / "overview")},
-        timeout_seconds=timeout_seconds,
-    )
-
-
-def _render(work: Path, languages: Sequence[str]) -> None:
-    for run in (*load_runs(work / "runs"), load_run(work / "overview")):
-        write_report(run, work, languages=languages)
-
-
-def _read_line(inputs: Inputs) -> Text:
-    frame = inputs.panel.frame
-    n_units, n_periods = frame["unit"].n_unique(), frame["period"].n_unique()
-    n_files, n_findings = len(inputs.panel.sources), len(inputs.panel.findings)
-    return Text(
-        f"已读 {n_files} 个台账文件：{n_units} 个单位 × {n_periods} 期，提示 {n_findings} 条",
-        f"read {n_files} ledger files: {n_units} units × {n_periods} periods, "
-        f"{n_findings} findings",
-    )
-
-
-def _progress_line(place: int, total: int, name: Text, ended: Outcome) -> Text:
-    head = f"[{place}/{total}]"
-    if ended.message is None:
-        return Text(
-            f"{head} {name.zh}：{ended.seconds:.1f} 秒", f"{head} {name.en}: {ended.seconds:.1f} s"
-        )
-    return Text(
-        f"{head} {name.zh}：未完成\n{ended.message.zh}",
-        f"{head} {name.en}: failed\n{ended.message.en}",
-    )
-
-
-def _nothing_left(failures: dict[str, Text], kept: Path) -> RunError:
-    names = ", ".join(failures)
-    return RunError(
+def _settled(order: Order, left: dict | None, resume: bool, say: Say) -> tuple[Order, bool]:
+    """Take the interrupted run's order where it is to be resumed."""
+    if left is None:
+        if resume:
+            say(Text("没有中断的运行，按新的运行执行", "no run was interrupted; this is a new one"))
+        return order, False
+    when = left["marked"]
+    if resume:
+        say(Text(f"继续 {when} 中断的运行", f"resuming the run interrupted at {when}"))
+        return Order.from_json(left["order"]), True
+    say(
         Text(
-            f"{len(failures)} 个项目全部未能完成，未发布页面（{names}）",
-            f"all {len(failures)} runs failed and nothing was published ({names})",
-        ),
-        where=str(kept),
-        mend=Text(
-            "按上面各项目的提示修改；已执行的 notebook 保存在该文件夹",
-            "mend what the messages above say; the executed notebooks are kept there",
-        ),
+            f"{when} 的运行没有结束，其已完成且未变的部分将直接采用",
+            f"the run of {when} did not end; what it finished and did not change is used",
+        )
     )
+    return order, False
 
 
-def _failed(name: str, message: Text, kept: Path) -> RunError:
-    return RunError(
-        Text(f"{name} 未能完成：{message.zh}", f"{name} failed: {message.en}"),
-        where=str(kept / "notebooks" / f"{name}.ipynb"),
-        mend=Text("打开该 notebook 查看出错的单元格", "open the notebook at the cell that failed"),
-    )
+@contextlib.contextmanager
+def _told(session: Session, work: Work) -> Iterator[None]:
+    """Write the summary whatever the outcome, and mark an interrupted run as such."""
+    record = session.record
+    code = 0
+    try:
+        yield
+        code = 3 if session.failures else 0
+    except CpsError as error:
+        code = error.exit_code
+        record.status = "rejected" if code == 5 else "failed"
+        record.error = of_error(error)
+        if code == 5 or not record.is_begun:
+            work.clear()
+        raise
+    except OSError:
+        code = StorageError.exit_code
+        record.status = "failed"
+        raise
+    except BaseException as stopped:
+        code = getattr(stopped, "exit_code", 130 if isinstance(stopped, KeyboardInterrupt) else 1)
+        record.status = "interrupted" if code > 128 else "failed"
+        with contextlib.suppress(OSError):
+            work.mark("interrupted", session.order)
+        raise
+    finally:
+        edition = session.published.name or None
+        body = record.summary(session.order, exit_code=code, edition=edition)
+        write_summary(session.out, body)
+
+
+@contextlib.contextmanager
+def _places(out: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into words; what was published stays as it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _PLACE:
+            raise
+        storage = StorageError(
+            Text(f"无法写入：{error.strerror}", f"can't be written: {error.strerror}"),
+            where=str(error.filename or out),
+            mend=Text(
+                "检查磁盘空间和权限后重新运行；已发布的报告未受影响",
+                "check disk space and permissions, then run again; published reports are untouched",
+            ),
+        )
+        body = {"status": "failed", "exit_code": storage.exit_code, "error": of_error(storage)}
+        write_summary(out, {**body, "finished": now()})
+        raise storage from error

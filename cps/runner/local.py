@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import signal
@@ -20,7 +19,7 @@ from cps.errors import StorageError, Text
 from cps.runner.engine import NOTEBOOK, RUN, Ended, Piece
 from cps.runner.judge import Verdict, judge
 from cps.runner.scratch import scratch_folder, task_environment, write_kernelspec
-from cps.runs import LIBRARIES
+from cps.runs.origin import cps_version, library_versions
 
 _WORKER = "cps.runner.worker:run_papermill"
 _GRACE_SECONDS = 15  # between a cell's time-out, which keeps the notebook, and the hard one
@@ -68,12 +67,13 @@ class LocalEngine:
     def run(self, piece: Piece, target: Path) -> Ended:
         """Run one piece into the new folder ``target``; tried again if a process dies under it."""
         started = time.monotonic()
-        verdict: Verdict | None = None
-        attempts = 0
-        for attempts in range(1, _RETRIES + 2):
-            verdict = self._once(piece, target)
-            if self._is_stopped or verdict is None or verdict.kind != "crashed":
+        attempts = 1
+        verdict = self._once(piece, target)
+        while verdict and verdict.kind == "crashed" and attempts <= _RETRIES:
+            if self._is_stopped:
                 break
+            attempts += 1
+            verdict = self._once(piece, target)
         return Ended(
             name=piece.name,
             message=verdict.message if verdict else None,
@@ -143,7 +143,14 @@ class LocalEngine:
                     name=printed.parent.name,
                 )
             else:
-                task = _ColdTask(function, payload, printed, environment, self.scratch, memory)
+                task = _ColdTask(
+                    function,
+                    payload,
+                    printed=printed,
+                    environment=environment,
+                    cwd=self.scratch,
+                    memory=memory,
+                )
             self._tasks[id(task)] = task
         return task
 
@@ -190,8 +197,7 @@ def local_engine(*, is_cold: bool = False, kernel: str | None = None) -> Iterato
 
 def versions() -> dict[str, str]:
     """Give the library versions that every run must have been made with."""
-    named = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {**named, "cps": importlib.metadata.version("cps")}
+    return {**library_versions(), "cps": cps_version()}
 
 
 def _demand_kernel(name: str) -> None:
@@ -234,6 +240,7 @@ class _ColdTask:
         self,
         function: str,
         payload: bytes,
+        *,
         printed: Path,
         environment: dict[str, str],
         cwd: Path,
@@ -243,7 +250,7 @@ class _ColdTask:
         with printed.open("wb") as output, printed.with_suffix(".order").open("w+b") as order:
             order.write(payload)
             order.seek(0)
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "cps.runner.child", function],
                 stdin=order,
                 stdout=output,
@@ -283,6 +290,3 @@ class _ColdTask:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         psutil.wait_procs(started, timeout=10)
-
-
-

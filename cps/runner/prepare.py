@@ -1,7 +1,9 @@
-"""Freeze what a batch of runs reads: one panel and the initiatives, in one folder."""
+"""From the snapshot of the inputs to the panel that all notebooks of a run read."""
 
 from __future__ import annotations
 
+import datetime
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,44 +11,39 @@ from pathlib import Path
 from cps.design.initiatives import FOLDER as INITIATIVES
 from cps.design.initiatives import load_initiatives
 from cps.design.record import Initiative
-from cps.errors import Text, unknown_choice
-from cps.ledger.read import read_ledgers
-from cps.panel.build import build_panel
-from cps.panel.record import Panel
-from cps.panel.store import save_panel
-from cps.provenance import atomic_path
+from cps.errors import PanelError, Text, unknown_choice
+from cps.runner.keys import key_of, panel_components
+from cps.runner.order import Order
+from cps.runner.snapshot import Snapshot
+from cps.runner.store import Store, copy_bytes
 
-CORRECTIONS = Path(__file__).parents[2] / "data" / "corrections"
+_LENGTHS = {"month": "1mo", "quarter": "3mo", "year": "1y"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Inputs:
-    """What all runs of a batch share."""
-
-    panel: Panel
-    initiatives: tuple[Initiative, ...]  # all that are declared: others' hosts are no comparison
-    chosen: tuple[str, ...]  # ids to run
-
-
-def read_inputs(
-    data: Path,
-    *,
-    initiatives: Path | None = None,
-    only: Sequence[str] = (),
-    units: Path | None = None,
-) -> Inputs:
-    """Read the ledgers and initiatives that a batch evaluates, before anything is written.
+    """What all notebooks of a run share.
 
     Parameters
     ----------
-    data : Path
-        Ledger file, or folder of them.
-    initiatives : Path or None
-        Folder of initiative files; the shipped ones if None.
-    only : sequence of str
-        Ids to run; all if empty.
-    units : Path or None
-        Crosswalk of unit names; the shipped one if None.
+    panel : Path
+        Folder with the panel and copies of the initiative files.
+    declared : tuple of Initiative
+        All that are declared: others' hosts are no comparison.
+    chosen : tuple of str
+        Ids to run.
+    key : str
+        Key of the panel in the store.
+    """
+
+    panel: Path
+    declared: tuple[Initiative, ...]
+    chosen: tuple[str, ...]
+    key: str
+
+
+def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inputs:
+    """Make the panel's folder, from the store if the same ledgers were read before.
 
     Raises
     ------
@@ -55,22 +52,67 @@ def read_inputs(
     LedgerError, PanelError, InitiativeError
         If the input can't be read without guessing.
     """
-    declared = load_initiatives(initiatives)
+    declared = load_initiatives(snapshot.initiatives)
+    chosen = _chosen(declared, order.only, order.initiatives)
+    key = key_of(panel_components(snapshot.inputs, order.as_of))
+    if store.get(key) is None:
+        made = folder.with_name(f"{folder.name}.new")
+        shutil.rmtree(made, ignore_errors=True)
+        _make_panel(order, snapshot, made)
+        store.put(key, made, {"kind": "panel"})
+    shutil.rmtree(folder, ignore_errors=True)
+    store.copy(key, folder)
+    shutil.copytree(snapshot.initiatives, folder / "initiatives", copy_function=copy_bytes)
+    return Inputs(folder, declared, chosen, key)
+
+
+def describe(panel: Path) -> Text:
+    """Say in one line what was read, from the panel's folder."""
+    from cps.panel.store import load_panel
+
+    read = load_panel(panel)
+    n_units, n_periods = read.frame["unit"].n_unique(), read.frame["period"].n_unique()
+    n_files, n_findings = len(read.sources), len(read.findings)
+    return Text(
+        f"已读 {n_files} 个台账文件：{n_units} 个单位 × {n_periods} 期，提示 {n_findings} 条",
+        f"read {n_files} ledger files: {n_units} units × {n_periods} periods, "
+        f"{n_findings} findings",
+    )
+
+
+def _make_panel(order: Order, snapshot: Snapshot, folder: Path) -> None:
+    import dataclasses
+
+    import polars as pl
+
+    from cps.ledger.read import read_ledgers
+    from cps.panel.build import build_panel
+    from cps.panel.store import save_panel
+
+    today = datetime.date.fromisoformat(order.today)
+    ledgers = read_ledgers(snapshot.data, corrections=snapshot.corrections, as_of=today)
+    if order.as_of is not None:
+        last = datetime.date.fromisoformat(order.as_of)
+        length = pl.col("frequency").replace_strict(_LENGTHS, default=None)
+        end = pl.col("period_start").dt.offset_by(length).dt.offset_by("-1d")
+        kept = ledgers.rows.filter(end.is_null() | (end <= last))
+        if kept["period_start"].null_count() == kept.height:
+            raise PanelError(
+                Text(f"截至 {order.as_of} 没有任何数据", f"there are no data up to {order.as_of}"),
+                where="--as-of",
+                mend=Text("给出更晚的日期", "give a later date"),
+            )
+        ledgers = dataclasses.replace(ledgers, rows=kept)
+    save_panel(build_panel(ledgers, units=snapshot.units), folder)
+
+
+def _chosen(
+    declared: Sequence[Initiative], only: Sequence[str], where: str | None
+) -> tuple[str, ...]:
     ids = [one.id for one in declared]
     for name in only:
         if name not in ids:
             raise unknown_choice(
-                Text("共富项目", "initiative"), name, ids, where=str(initiatives or INITIATIVES)
+                Text("共富项目", "initiative"), name, ids, where=str(where or INITIATIVES)
             )
-    corrections = CORRECTIONS if CORRECTIONS.is_dir() else None
-    panel = build_panel(read_ledgers(data, corrections=corrections), units=units)
-    return Inputs(panel, declared, tuple(only) or tuple(ids))
-
-
-def save_inputs(inputs: Inputs, folder: Path, *, initiatives: Path | None = None) -> Path:
-    """Write the panel, and copies of the initiative files, as the notebooks read them."""
-    save_panel(inputs.panel, folder)
-    for path in sorted((initiatives or INITIATIVES).glob("*.toml")):
-        with atomic_path(folder / "initiatives" / path.name) as temporary:
-            temporary.write_bytes(path.read_bytes())
-    return folder
+    return tuple(dict.fromkeys(only)) or tuple(ids)

@@ -29,6 +29,8 @@ def run_kernel(payload: bytes) -> int:
     config = Config()
     # What is typed into a notebook stays in the notebook.
     config.HistoryManager.enabled = False
+    # The keeper watches over the client; 1 means a parent that needs no watching.
+    config.IPKernelApp.parent_handle = 1
     folder = _ipython_folder()
     if folder is not None:
         config.BaseIPythonApplication.ipython_dir = str(folder)

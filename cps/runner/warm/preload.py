@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import pkgutil
 import sys
 import threading
 import time
@@ -27,6 +28,48 @@ PRELOAD: tuple[str, ...] = (
     "papermill",
     "cps",
 )
+
+# What these import on first use, as found by running notebooks: names of other projects' insides
+# come and go, so one that is missing is passed over.
+ON_FIRST_USE: tuple[str, ...] = (
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "IPython.utils.wildcard",
+    "encodings.cp437",
+    "faulthandler",
+    "ipykernel.debugger",
+    "ipykernel_launcher",
+    "numpy.ctypeslib",
+    "numpy.fft",
+    "numpy.ma",
+    "numpy.polynomial",
+    "numpy.random",
+    "numpy.typing",
+    "papermill.clientwrap",
+    "pdb",
+    "polars._utils.parquet",
+    "polars.testing",
+    "psutil",
+    "resource",
+    "scipy.integrate",
+    "scipy.linalg",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.sparse.linalg",
+    "scipy.special",
+    "scipy.stats",
+    "statistics",
+    "tomllib",
+    "tornado.locks",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+    "zmq.asyncio",
+)
+# Parts of this package that no notebook and no task needs.
+_NOT_OURS = ("cps.__main__", "cps.demo", "cps.runner.warm.server")
 
 _ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
@@ -61,7 +104,7 @@ def prepare_interpreter() -> None:
 
 
 def preload(modules: Sequence[str]) -> None:
-    """Import ``modules`` one by one.
+    """Import ``modules`` one by one, and what they would import on first use.
 
     Raises
     ------
@@ -75,6 +118,20 @@ def preload(modules: Sequence[str]) -> None:
         except Exception as error:
             raise PreloadError(f"{name}: {type(error).__name__}: {error}") from error
         check_threads(name)
+    if "cps" in modules:
+        for name in (*ON_FIRST_USE, *_own_modules()):
+            try:
+                importlib.import_module(name)
+            except Exception as error:  # whoever needs it will see the same, in a place of its own
+                print(f"not preloaded: {name}: {error!r}", file=sys.stderr)
+            check_threads(name)
+
+
+def _own_modules() -> list[str]:
+    import cps
+
+    names = [one.name for one in pkgutil.walk_packages(cps.__path__, "cps.", onerror=print)]
+    return [name for name in names if not name.startswith(_NOT_OURS)]
 
 
 def check_threads(culprit: str) -> None:

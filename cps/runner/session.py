@@ -1,0 +1,382 @@
+"""One run from its inputs to its edition, stage by stage."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cps.errors import Text
+from cps.facts import FOLDER as FACTS
+from cps.provenance import sha256_json
+from cps.runner import telling
+from cps.runner.edition import LATEST, Edition, keep_failed, next_stamp, publish, read_edition
+from cps.runner.engine import NOTEBOOK, RUN, Ended, Engine, Piece
+from cps.runner.keys import (
+    Components,
+    initiative_components,
+    key_of,
+    made_with,
+    overview_components,
+)
+from cps.runner.local import LocalEngine, local_engine
+from cps.runner.lock import Held
+from cps.runner.order import Order
+from cps.runner.prepare import Inputs, describe, prepare
+from cps.runner.record import Record
+from cps.runner.sealed import DamagedError
+from cps.runner.snapshot import Snapshot, changed_since, open_elsewhere
+from cps.runner.store import Store, copy_bytes
+from cps.runner.work import Work
+from cps.runs import load_failures, save_failure
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+STORE = ".store"
+OVERVIEW = "overview"
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a run is carried out; nothing of it changes a result.
+
+    Parameters
+    ----------
+    workers : int
+        Notebooks at a time.
+    timeout_seconds : float
+        For one notebook.
+    memory_bytes : int or None
+        Address space of one kernel.
+    is_cold : bool
+        Start each kernel from nothing.
+    kernel : str or None
+        An installed kernelspec in place of this very Python.
+    cluster : str or None
+        Address of a dask.distributed scheduler.
+    """
+
+    workers: int = 2
+    timeout_seconds: float = 600
+    memory_bytes: int | None = None
+    is_cold: bool = False
+    kernel: str | None = None
+    cluster: str | None = None
+
+
+class Session:
+    """One run; :meth:`run` takes it through its stages, ``record`` holds what came of it."""
+
+    def __init__(
+        self, order: Order, work: Work, *, held: Held, means: Means, record: Record
+    ) -> None:
+        self.order = order
+        self.out = held.folder
+        self.record = record
+        self.published = Path()
+        self.failures: dict[str, Text] = {}
+        self._work = work
+        self._held = held
+        self._means = means
+        self._store = Store(self.out / STORE, record.warn)
+        self._planned: dict[str, Components] = {}
+
+    def run(self, *, is_resumed: bool, is_again: bool) -> None:
+        """Take the run from its inputs to an edition, or find that nothing changed."""
+        if is_again:
+            shutil.rmtree(self._store.folder, ignore_errors=True)
+        for name in open_elsewhere(self.order):
+            self.record.warn(telling.is_open(name))
+        snapshot = self._work.begin(self.order, is_resumed=is_resumed)
+        before = self._edition_before()
+        self.record.begin(snapshot.inputs, before)
+        inputs = prepare(self.order, snapshot, self._work.panel, self._store)
+        self.record.lap("panel")
+        self._planned = self._plan(inputs)
+        if before is not None and not is_again and self._is_unchanged(inputs, before):
+            self._stay(before)
+            return
+        self.record.say(describe(inputs.panel))
+        with self._engines() as (local, engine):
+            self._run_initiatives(inputs, engine)
+            self.record.lap("initiatives")
+            overview = self._run_overview(inputs, local)
+            self.record.lap("overview")
+            components = {**self._planned, OVERVIEW: overview}
+            pages = self._render(components, local)
+            self.record.lap("pages")
+        self._assemble(components, pages)
+        self._publish(components, inputs, snapshot)
+        self._store.prune(self._in_use(components, pages, inputs, before))
+        self._work.clear()
+        self.record.lap("publish")
+
+    # -- stages ---------------------------------------------------------------------------------
+
+    def _plan(self, inputs: Inputs) -> dict[str, Components]:
+        by_id = {one.id: one for one in inputs.declared}
+        return {
+            name: initiative_components(
+                by_id[name],
+                inputs.declared,
+                panel=inputs.panel,
+                notebook=NOTEBOOKS / "initiative.ipynb",
+                parameters=self.order.parameters,
+            )
+            for name in inputs.chosen
+        }
+
+    def _run_initiatives(self, inputs: Inputs, engine: Engine) -> None:
+        names = {one.id: one.name for one in inputs.declared}
+        todo = []
+        for name, components in self._planned.items():
+            is_kept = self._store.get(key_of(components)) is not None
+            self.record.plan(name, components, is_kept=is_kept)
+            if not is_kept:
+                todo.append(name)
+        if len(todo) < len(self._planned):
+            n_all = len(self._planned)
+            self.record.say(telling.kept_line(n_all - len(todo), n_all))
+        pieces = [self._piece(name, {"initiative": name}, {"panel": inputs.panel}) for name in todo]
+        self.record.progress(0, len(todo))
+        for place, (piece, ended) in enumerate(self._executed(engine, pieces), start=1):
+            self._take(piece, ended)
+            self.record.progress(place, len(todo))
+            self.record.say(telling.progress_line(place, len(todo), names[piece.name], ended))
+        if len(self.failures) == len(self._planned):
+            raise telling.nothing_left(list(self.failures), self._kept_failed())
+
+    def _run_overview(self, inputs: Inputs, engine: LocalEngine) -> Components:
+        components = self._overview(inputs)
+        is_kept = self._store.get(key_of(components)) is not None
+        self.record.plan(OVERVIEW, components, is_kept=is_kept)
+        if is_kept:
+            return components
+        runs = self._work.folder / "runs"
+        self._gather_runs(runs)
+        piece = self._piece(OVERVIEW, {}, {"panel": inputs.panel, "runs": runs}, components)
+        ((_, ended),) = self._executed(engine, [piece])
+        target = self._work.target(OVERVIEW)
+        if ended.message is not None:
+            _demand_disk(target, ended)
+            raise telling.overview_failed(ended.message, self._kept_failed() / f"{OVERVIEW}.ipynb")
+        self._store.put(piece.key, target, {"name": OVERVIEW})
+        self.record.ended(OVERVIEW, ended)
+        return components
+
+    def _render(self, components: dict[str, Components], engine: LocalEngine) -> dict[str, str]:
+        """Render what is not in the store yet; give page keys by piece."""
+        keys = {
+            name: key_of({"page": key_of(one), "languages": self.order.languages, **made_with()})
+            for name, one in components.items()
+            if name not in self.failures
+        }
+        todo = [name for name, key in keys.items() if self._store.get(key) is None]
+        folder = self._work.folder / "pages"
+        folder.mkdir(exist_ok=True)
+        jobs = [[str(self._kept(components[name]) / RUN), str(folder / name)] for name in todo]
+        shares = [jobs[n :: self._means.workers] for n in range(self._means.workers)]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=self._means.workers) as pool:
+            list(pool.map(lambda share: self._rendered(engine, share), filter(None, shares)))
+        for name in todo:
+            self._store.put(keys[name], folder / name, {"name": name})
+        return keys
+
+    def _assemble(self, components: dict[str, Components], pages: dict[str, str]) -> None:
+        """Put the edition's folder together from what is kept."""
+        target = self._work.edition
+        (target / "notebooks").mkdir(parents=True)
+        shutil.copytree(self._work.panel, target / "panel", copy_function=copy_bytes)
+        self._gather_runs(target / "runs")
+        for name, one in components.items():
+            executed = self._home(name, one) / NOTEBOOK
+            if executed.exists():
+                copy_bytes(executed, target / "notebooks" / f"{name}.ipynb")
+            if name in pages:
+                self._store.copy(pages[name], target)
+        overview = self._kept(components[OVERVIEW]) / RUN
+        shutil.copytree(overview, target / OVERVIEW, copy_function=copy_bytes)
+        self._write_failure_pages(target)
+
+    def _publish(
+        self, components: dict[str, Components], inputs: Inputs, snapshot: Snapshot
+    ) -> None:
+        for label in changed_since(self.order, snapshot.inputs):
+            self.record.warn(telling.changed_meanwhile(label))
+        self._held.demand_place()
+        body = self.record.manifest(
+            self.order,
+            key=self._edition_key(components),
+            panel=inputs.key,
+            failures=self.failures,
+        )
+        self.published = publish(self._work.edition, self.out, next_stamp(self.out), body)
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    def _piece(
+        self,
+        name: str,
+        parameters: dict[str, str],
+        folders: dict[str, Path],
+        components: Components | None = None,
+    ) -> Piece:
+        notebook = "overview.ipynb" if name == OVERVIEW else "initiative.ipynb"
+        return Piece(
+            name=name,
+            key=key_of(components or self._planned[name]),
+            notebook=NOTEBOOKS / notebook,
+            parameters={**self.order.parameters, **parameters},
+            folders=folders,
+            timeout_seconds=self._means.timeout_seconds,
+            memory_bytes=self._means.memory_bytes,
+        )
+
+    def _executed(self, engine: Engine, pieces: list[Piece]) -> Iterator[tuple[Piece, Ended]]:
+        """Run pieces a few at a time, and give each as it ends."""
+        n_workers = len(pieces) if self._means.cluster else self._means.workers
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(n_workers, 1))
+        waiting = {pool.submit(engine.run, one, self._work.target(one.name)): one for one in pieces}
+        try:
+            for done in concurrent.futures.as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            # The engine first, or the pool would wait for what it runs.
+            if not all(one.done() for one in waiting):
+                pool.shutdown(wait=False, cancel_futures=True)
+                engine.stop()
+            pool.shutdown()
+
+    def _take(self, piece: Piece, ended: Ended) -> None:
+        """Keep a good piece under its key; record a failed one, with its notebook."""
+        target = self._work.target(piece.name)
+        self.record.ended(piece.name, ended)
+        if ended.attempts > 1:
+            self.record.warn(telling.tried_again(piece.name, ended.attempts))
+        if ended.message is None:
+            self._store.put(piece.key, target, {"name": piece.name})
+            return
+        _demand_disk(target, ended)
+        shutil.rmtree(target / RUN, ignore_errors=True)
+        save_failure(
+            piece.name,
+            ended.message,
+            target / RUN,
+            kind=ended.kind or "error",
+            cell=ended.cell,
+            roots=(target, self._work.folder, self.out),
+        )
+        self.failures[piece.name] = load_failures(target)[piece.name]
+
+    def _rendered(self, engine: LocalEngine, jobs: list[list[str]]) -> None:
+        printed = self._work.folder / "pages" / f"{sha256_json(jobs)[:12]}.txt"
+        status = engine.call(
+            "cps.runner.pages:render_task",
+            json.dumps({"jobs": jobs, "languages": self.order.languages}).encode(),
+            printed=printed,
+            timeout=self._means.timeout_seconds * len(jobs),
+        )
+        if status != 0:
+            raise telling.pages_failed(status, printed)
+
+    def _write_failure_pages(self, target: Path) -> None:
+        """Give every failed initiative a page that says what failed."""
+
+    def _gather_runs(self, folder: Path) -> None:
+        for name, one in self._planned.items():
+            shutil.copytree(self._home(name, one) / RUN, folder / name, copy_function=copy_bytes)
+
+    def _home(self, name: str, components: Components) -> Path:
+        return self._work.target(name) if name in self.failures else self._kept(components)
+
+    def _kept(self, components: Components) -> Path:
+        return self._store.folder / key_of(components)
+
+    def _kept_failed(self) -> Path:
+        folder = self._work.folder / "evidence"
+        folder.mkdir()
+        for target in (self._work.folder / "pieces").iterdir():
+            if (target / NOTEBOOK).exists():
+                copy_bytes(target / NOTEBOOK, folder / f"{target.name}.ipynb")
+        return keep_failed(folder, self.out, next_stamp(self.out))
+
+    # -- keys -----------------------------------------------------------------------------------
+
+    def _overview(self, inputs: Inputs) -> Components:
+        return overview_components(
+            {name: key_of(one) for name, one in self._planned.items()},
+            self.failures,
+            panel=inputs.panel,
+            notebook=NOTEBOOKS / "overview.ipynb",
+            facts=FACTS,
+            parameters=self.order.parameters,
+        )
+
+    def _edition_key(self, components: dict[str, Components]) -> str:
+        pieces = {name: key_of(one) for name, one in components.items()}
+        return key_of({"pieces": pieces, "languages": self.order.languages})
+
+    def _edition_before(self) -> Edition | None:
+        pointer = self.out / LATEST
+        try:
+            return read_edition(pointer)
+        except DamagedError as error:
+            if pointer.exists():
+                self.record.warn(telling.damaged(pointer.resolve(), error))
+            return None
+
+    def _is_unchanged(self, inputs: Inputs, before: Edition) -> bool:
+        """Say whether the newest edition is what this run would publish, whole and unharmed."""
+        components = {**self._planned, OVERVIEW: self._overview(inputs)}
+        if not before.is_complete or before.key != self._edition_key(components):
+            return False
+        try:
+            read_edition(before.folder, is_checked=True)
+        except DamagedError as error:
+            self.record.warn(telling.damaged(before.folder, error))
+            return False
+        return True
+
+    def _stay(self, before: Edition) -> None:
+        for name, components in self._planned.items():
+            self.record.plan(name, components, is_kept=True)
+        self.published = before.folder
+        self.record.status = "unchanged"
+        self._work.clear()
+        self.record.lap("check")
+
+    def _in_use(
+        self,
+        components: dict[str, Components],
+        pages: dict[str, str],
+        inputs: Inputs,
+        before: Edition | None,
+    ) -> set[str]:
+        own = {inputs.key, *map(key_of, components.values()), *pages.values()}
+        if before is None:
+            return own
+        return {*own, before.body["panel"], *(one["key"] for one in before.pieces.values())}
+
+    @contextlib.contextmanager
+    def _engines(self) -> Iterator[tuple[LocalEngine, Engine]]:
+        """Yield the engine of this machine, and the one that runs the initiatives."""
+        with local_engine(is_cold=self._means.is_cold, kernel=self._means.kernel) as local:
+            if self._means.cluster is None:
+                yield local, local
+                return
+            from cps.runner.cluster import ClusterEngine
+
+            cluster = ClusterEngine(self._means.cluster, say=self.record.say)
+            try:
+                yield local, cluster
+            finally:
+                cluster.stop()
+
+
+def _demand_disk(target: Path, ended: Ended) -> None:
+    """Raise for a notebook that found the disk full: that is no fault of its initiative."""
+    if ended.message is not None and "[Errno 28]" in ended.message.en:
+        raise telling.disk_is_full(target)

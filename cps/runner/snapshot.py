@@ -1,0 +1,168 @@
+"""Copy and hash the inputs once, so that every notebook of a run reads the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cps.design.initiatives import FOLDER as INITIATIVES
+from cps.errors import LedgerError, Text
+from cps.runner.order import Order
+from cps.runner.sealed import DamagedError, read_folder, seal_folder
+
+CORRECTIONS = Path(__file__).parents[2] / "data" / "corrections"
+UNITS = Path(__file__).parents[2] / "data" / "units.toml"
+SEAL = "snapshot.json"
+_TRIES = 3
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A folder with copies of all inputs, and the sha256 of each by its label.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/``, ``initiatives/``, ``units.toml`` and ``corrections/``.
+    inputs : dict of str to str
+        Label (path below ``folder``) -> sha256.
+    """
+
+    folder: Path
+    inputs: dict[str, str]
+    data: Path
+    initiatives: Path
+    units: Path | None
+    corrections: Path | None
+
+
+def take_snapshot(order: Order, folder: Path) -> Snapshot:
+    """Copy what ``order`` names into ``folder``, and seal it.
+
+    Raises
+    ------
+    LedgerError
+        If a file can't be read, or goes on changing while it is copied.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for label, source in sources(order):
+        target = folder / label
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink():
+            target.symlink_to(os.readlink(source))
+        else:
+            _copied(source, target, label)
+    (folder / "data").mkdir(exist_ok=True)
+    seal_folder(folder, SEAL, {"order": order.as_json()})
+    return open_snapshot(order, folder)
+
+
+def open_snapshot(order: Order, folder: Path) -> Snapshot:
+    """Open a snapshot that was taken before, checked file by file.
+
+    Raises
+    ------
+    DamagedError
+        If it is not whole, or was taken for another order.
+    """
+    body = read_folder(folder, SEAL)
+    if Order.from_json(body["order"]) != order:
+        raise DamagedError("taken for another order")
+    source = Path(order.data)
+    units, corrections = folder / "units.toml", folder / "corrections"
+    return Snapshot(
+        folder=folder,
+        inputs=dict(body["files"]),
+        data=folder / "data" / source.name if not source.is_dir() else folder / "data",
+        initiatives=folder / "initiatives",
+        units=units if units.exists() else None,
+        corrections=corrections if corrections.exists() else None,
+    )
+
+
+def hash_inputs(order: Order) -> dict[str, str]:
+    """Give label -> sha256 of the inputs as they are now, without copying them."""
+    return {
+        label: _hashed(source, None)
+        for label, source in sources(order)
+        if source.is_file() and not source.is_symlink()
+    }
+
+
+def changed_since(order: Order, inputs: dict[str, str]) -> tuple[str, ...]:
+    """Give the labels of inputs that are not any more what they were."""
+    try:
+        now = hash_inputs(order)
+    except OSError as error:
+        return (str(error.filename),)
+    return tuple(sorted({label for label, _ in set(now.items()) ^ set(inputs.items())}))
+
+
+def open_elsewhere(order: Order) -> tuple[str, ...]:
+    """Give the workbooks that Excel or WPS holds open, by the lock files beside them."""
+    data = Path(order.data)
+    places = data.rglob("~$*") if data.is_dir() else data.parent.glob(f"~${data.name}")
+    return tuple(sorted(path.name.removeprefix("~$") for path in places))
+
+
+def sources(order: Order) -> Iterator[tuple[str, Path]]:
+    """Give label and path of every file that a run reads, in order of label."""
+    data = Path(order.data)
+    if data.is_dir():
+        yield from _below(data, "data")
+    else:
+        yield f"data/{data.name}", data
+    initiatives = Path(order.initiatives) if order.initiatives else INITIATIVES
+    for path in sorted(initiatives.glob("*.toml")):
+        yield f"initiatives/{path.name}", path
+    units = Path(order.units) if order.units else UNITS
+    if units.exists() or order.units:
+        yield "units.toml", units
+    if CORRECTIONS.is_dir():
+        yield from _below(CORRECTIONS, "corrections")
+
+
+def _below(folder: Path, label: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        if path.name.startswith((".", "~$")):
+            continue
+        if path.is_file() or path.is_symlink():
+            yield f"{label}/{path.relative_to(folder).as_posix()}", path
+
+
+def _copied(source: Path, target: Path, label: str) -> None:
+    """Copy a file's bytes; again if it changed meanwhile."""
+    for _ in range(_TRIES):
+        try:
+            before = source.stat()
+            copied = _hashed(source, target)
+            after = source.stat()
+        except OSError as error:
+            raise LedgerError(
+                Text(f"无法读取：{error.strerror}", f"can't be read: {error.strerror}"),
+                where=str(source),
+                mend=Text("检查文件和权限", "check the file and its permissions"),
+            ) from error
+        is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        if is_same and _hashed(target, None) == copied:
+            return
+    raise LedgerError(
+        Text("文件在读取期间不断变化", "the file goes on changing while it is read"),
+        where=label,
+        mend=Text("等写入完成后再运行", "run again when its writing is done"),
+    )
+
+
+def _hashed(source: Path, target: Path | None) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as read, (target or Path(os.devnull)).open("wb") as write:
+        while chunk := read.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            write.write(chunk)
+    return digest.hexdigest()
