@@ -38,13 +38,13 @@ def augmented(columns: Floats, target: Floats, weights: Floats, penalty: float |
         Sums to one still; may be negative.
     """
     rest = target - (weights[..., None, :] @ columns)[..., 0, :]
-    across, n_donors, m = np.swapaxes(columns, -1, -2), *columns.shape[-2:]
-    # Either side gives the same change; the shorter one has the smaller system.
-    is_wide = m <= n_donors
-    gram = across @ columns if is_wide else columns @ across
-    aim = rest if is_wide else (columns @ rest[..., None])[..., 0]
-    moved = _ridge_solved(gram, aim, np.asarray(penalty, float))
-    return np.asarray(weights + ((columns @ moved[..., None])[..., 0] if is_wide else moved))
+    if columns.shape[-1] > columns.shape[-2]:
+        # As many rows as there are donors are enough: a rotation leaves lengths as they are.
+        rotation, upper = np.linalg.qr(np.swapaxes(columns, -1, -2))
+        columns = np.swapaxes(upper, -1, -2)
+        rest = (rest[..., None, :] @ rotation)[..., 0, :]
+    slope = _ridge_solved(np.swapaxes(columns, -1, -2) @ columns, rest, np.asarray(penalty, float))
+    return np.asarray(weights + (columns @ slope[..., None])[..., 0])
 
 
 def _ridge_solved(gram: Floats, aim: Floats, penalty: Floats) -> Floats:

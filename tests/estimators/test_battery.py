@@ -9,8 +9,9 @@ import pytest
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.estimators import battery
-from cps.estimators._reliability import Reliability
+from cps.estimators._reliability import Reliability, reliability
 from cps.estimators.battery import estimate_all
+from cps.estimators.registry import estimate
 
 
 def panel(n_treated: int, n_units: int, *, start: int = 2019, seed: int = 1) -> pl.DataFrame:
@@ -64,6 +65,41 @@ def test_a_pair_that_missed_its_level_is_no_headline(monkeypatch: pytest.MonkeyP
     assert (first.method, first.options["weights"]) == ("synthetic_did", "did")
     (told,) = [one for one in first.findings if one.code == "N-EST-HEADLINE"]
     assert "missed its level" in told.what.en
+
+
+@pytest.mark.parametrize("n_treated", [1, 2])
+def test_the_headline_goes_to_the_minimum_that_the_published_steps_approach(
+    n_treated: int,
+) -> None:
+    drawn = design(panel(n_treated, 16))
+    first = estimate_all(drawn)[0]
+    assert (first.options["weights"], first.options["solver"]) == ("sdid", "exact")
+    steps = estimate(drawn, options={"weights": "sdid"})
+    assert steps.options["solver"] == "synthdid"
+    # Where steps stop is nothing beside the error: placebos are the same to the last digit.
+    assert first.overall.se == steps.overall.se
+    assert abs(first.overall.att - steps.overall.att) < 0.02 * first.overall.se  # type: ignore[operator]
+    assert first.is_reliable == steps.is_reliable
+
+
+def test_a_verdict_holds_for_every_solver_of_a_unique_minimum_only() -> None:
+    options = {"errors": "placebo", "covariates": "projected", "solver": "synthdid"}
+    for weights in ("sdid", "did"):
+        studied = reliability("synthetic_did", {**options, "weights": weights}, "placebo", 2)
+        assert studied is not None and studied.is_judged
+        exact = {**options, "weights": weights, "solver": "exact"}
+        assert reliability("synthetic_did", exact, "placebo", 2) is studied
+    # Without a penalty there may be many minima, and which is taken is part of the estimate.
+    exact = {**options, "weights": "sc", "solver": "exact"}
+    assert reliability("synthetic_did", {**options, "weights": "sc"}, "placebo", 2) is not None
+    assert reliability("synthetic_did", exact, "placebo", 2) is None
+
+
+def test_what_is_passed_over_is_named_by_its_method_not_by_its_solver() -> None:
+    first = estimate_all(design(panel(2, 16, start=2015)))[0]
+    (told,) = [one for one in first.findings if one.code == "N-EST-HEADLINE"]
+    assert "synthetic_did (sdid)" in told.what.en
+    assert "synthetic_did（sdid）" in told.what.zh
 
 
 def one_treated_cluster() -> Design:

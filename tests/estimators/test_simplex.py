@@ -94,6 +94,33 @@ def test_problems_with_columns_of_their_own_are_those_that_share_one_by_one() ->
     ) == pytest.approx(simplex_qp(gram[None], target @ matrix, allowed), abs=1e-9)
 
 
+@pytest.mark.parametrize(("m", "k", "n"), [(2, 46, 200), (5, 46, 45), (84, 20, 30), (1, 6, 9)])
+def test_a_batch_gives_what_its_problems_give_one_at_a_time(m: int, k: int, n: int) -> None:
+    matrix, target, allowed = problems(12, m, k, n)
+    # Awkward ones among them: a perfect fit, a flat target, one column allowed, a twin of a column.
+    target[0], target[1] = matrix[:, 1:].mean(axis=1), matrix.mean()
+    allowed[2] = np.arange(k) == 1
+    matrix[:, 3] = matrix[:, 4]
+    eta = np.linspace(1e-3, 5.0, n)
+    together = (
+        simplex_even(matrix, target, allowed),
+        simplex_ridge(matrix, target, allowed, eta=eta),
+    )
+    for i in range(0, n, max(1, n // 15)):
+        one = slice(i, i + 1)
+        alone = (
+            simplex_even(matrix, target[one], allowed[one]),
+            simplex_ridge(matrix, target[one], allowed[one], eta=eta[one]),
+        )
+        for batch, single, ridge in zip(together, alone, (0.0, eta[i]), strict=True):
+            # A twin may stand in for its twin: fits are unique where weights are not.
+            assert batch[one] @ matrix.T == pytest.approx(single @ matrix.T, rel=1e-9, abs=1e-9)
+            assert (batch[one] ** 2).sum() == pytest.approx((single**2).sum(), rel=1e-6)
+            gradient = (single @ matrix.T - target[one]) @ matrix + ridge * single
+            # What rounding leaves of products of this size.
+            assert gap(single, gradient, allowed[one]) < 1e-10 * (matrix**2).sum(axis=0).max()
+
+
 def test_equal_columns_and_a_single_column_do_no_harm() -> None:
     matrix, target, _ = problems(5, 10, 4, 3)
     twice = np.hstack([matrix, matrix])

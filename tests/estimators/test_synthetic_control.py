@@ -336,6 +336,43 @@ def test_ridge_augmentation_is_the_regression_it_says_it_is() -> None:
     assert augmented(columns, aim, w, 1e12) == pytest.approx(w)
 
 
+@pytest.mark.parametrize("shape", [(8, 3), (5, 12)])
+def test_no_penalty_is_the_limit_of_ever_smaller_ones(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(6)
+    columns, aim = rng.normal(size=shape), rng.normal(size=shape[1])
+    columns -= columns.mean(axis=0)
+    w = np.full(shape[0], 1 / shape[0])
+    none = augmented(columns, aim, w, 0.0)
+    # A penalty moves weights by its share of the least curvature, rounding by its inverse.
+    assert none == pytest.approx(augmented(columns, aim, w, 1e-7), abs=1e-6)
+    # Nothing is left of the imbalance but what donors' differences do not span.
+    assert columns @ (aim - none @ columns) == pytest.approx(np.zeros(shape[0]), abs=1e-12)
+
+
+def test_many_augmentations_at_once_are_the_same_one_by_one() -> None:
+    rng = np.random.default_rng(7)
+    columns, aim = rng.normal(size=(6, 9, 4)), rng.normal(size=(6, 4))
+    columns[0, 3:] = 0.0  # units that may not compare
+    columns -= columns.mean(axis=1, keepdims=True)
+    w, penalty = rng.dirichlet(np.ones(9), 6), np.array([0.1, 0.2, 0.0, 1.0, 5.0, 1e-8])
+    together = augmented(columns, aim, w, penalty)
+    for i in range(6):
+        alone = augmented(columns[i], aim[i], w[i], float(penalty[i]))
+        assert together[i] == pytest.approx(alone, rel=1e-9, abs=1e-9)
+
+
+def test_ridge_placebos_are_what_one_gets_by_treating_those_donors() -> None:
+    design = panel(walks(9, 4), [START] + [None] * 8)
+    options = {"augment": "ridge", "ridge": "0.3"}
+    effect = estimate(design, "synthetic_control", options=options)
+    donors = np.arange(9) > 0
+    for i in (1, 5, 8):
+        starts = [START if j == i else None for j in range(9)]
+        alone = subset_design(design, units=donors, cohort=starts)
+        again = estimate(alone, "synthetic_control", options=options)
+        assert again.overall.att == pytest.approx(effect.placebos[i - 1], abs=1e-8)
+
+
 def test_the_penalty_is_chosen_by_leaving_out_periods_one_by_one() -> None:
     from scipy.optimize import minimize
 
