@@ -124,17 +124,30 @@ class Task:
             if "status" in message:
                 self._status = int(message["status"])
         if not data and self._status is None:
-            # The keeper was killed; the kernel has killed its task.
+            # The warm process was killed; the task and all that it started end with it.
             self._status = -int(signal.SIGKILL)
         if self._status is not None:
             self._connection.close()
 
 
 class WarmProcess:
-    """A warm process, and the way to it; several threads may fork and wait at once."""
+    """A warm process, and the way to it; several threads may fork and wait at once.
 
-    def __init__(self, address: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+    Parameters
+    ----------
+    address : Path
+        Its socket.
+    process : Popen or None
+        Its guard, if this process started it.
+    pid : int or None
+        Its process id, if this process started it.
+    """
+
+    def __init__(
+        self, address: Path, process: subprocess.Popen[bytes] | None = None, pid: int | None = None
+    ) -> None:
         self.address = address
+        self.pid = pid
         self._process = process
 
     @classmethod
@@ -174,13 +187,8 @@ class WarmProcess:
                 start_new_session=True,
             )
         with _ended_on_error(process):
-            await_ready(process, log)
-        return cls(address, process)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id, if this process started it."""
-        return None if self._process is None else self._process.pid
+            pid = await_ready(process, log)
+        return cls(address, process, pid)
 
     def answers(self) -> bool:
         """Tell whether something of this user listens at the address."""
@@ -297,8 +305,8 @@ def server_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {"PYTHONHASHSEED": "0", **env, "PYTHONUTF8": "1"}
 
 
-def await_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until a warm process says that it is ready.
+def await_ready(process: subprocess.Popen[bytes], log: Path) -> int:
+    """Wait until a warm process says that it is ready; give its id.
 
     Raises
     ------
@@ -318,7 +326,7 @@ def await_ready(process: subprocess.Popen[bytes], log: Path) -> None:
     message = json.loads(said) if said else {"failed": _tail(log)}
     if "ready" in message:
         process.stdout.close()
-        return
+        return int(message["ready"])
     why = str(message["failed"])
     raise _failed(
         Text(f"预热进程未能启动：{why}", f"the warm process did not start: {why}"), str(log)

@@ -98,6 +98,7 @@ def prepare_interpreter() -> None:
         os.environ[name] = "1"
     given = os.environ.get(_ALLOCATOR)
     os.environ[_ALLOCATOR] = ",".join(filter(None, (given, "background_thread:false")))
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else it warns when imported
     # ipykernel reads it when imported, and would then watch for the wrong parent.
     for name in ("JPY_PARENT_PID", "JPY_INTERRUPT_EVENT"):
         os.environ.pop(name, None)

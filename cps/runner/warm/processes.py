@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -34,28 +33,45 @@ def set_name(name: str) -> None:
     _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode(errors="replace")[:15]), 0, 0, 0)
 
 
-def end_descendants(spare: Iterable[int] = ()) -> dict[int, int]:
-    """Kill and reap every descendant but ``spare``; give the wait status of each direct child.
+def listen_to_signals(*signals: signal.Signals) -> int:
+    """Send ``signals`` into a pipe, so that one poll waits for everything; ignore Ctrl-C.
+
+    Ctrl-C is for the owner to judge: it closes the life line when it means it.
+    """
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    for signum in signals:
+        signal.signal(signum, lambda *_: None)
+    for signum in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return read
+
+
+def end_descendants() -> None:
+    """Kill and reap every descendant; waits until the last has ended.
 
     The caller must have called :func:`adopt_orphans`: what is left of a killed parent becomes a
     child of the caller and ends in the next round. Processes of another user are left alone.
     """
-    statuses: dict[int, int] = {}
-    left = set(spare)
+    left: set[int] = set()
     while True:
-        statuses |= reap()
+        reap()
         children = [pid for pid in children_of(os.getpid()) if pid not in left]
         if not children:
-            return statuses
-        tree = _stop_tree(children)
-        for pid in tree:
-            if not _send(pid, signal.SIGKILL):
-                left.add(pid)
+            return
         for pid in children:
-            if pid in left:
+            if not kill_tree(pid):
+                left.add(pid)
                 continue
             with contextlib.suppress(ChildProcessError):
-                statuses[pid] = os.waitpid(pid, 0)[1]
+                os.waitpid(pid, 0)
+
+
+def kill_tree(root: int) -> bool:
+    """Kill a process and all its descendants; False if ``root`` itself is another user's."""
+    reached = {pid: _send(pid, signal.SIGKILL) for pid in _stop_tree(root)}
+    return reached[root]
 
 
 def reap() -> dict[int, int]:
@@ -102,11 +118,11 @@ def _children_by_scan(parent: int) -> list[int]:
     return found
 
 
-def _stop_tree(roots: list[int]) -> list[int]:
-    """Stop a tree from its roots down, so that nothing in it can fork while it is killed."""
+def _stop_tree(root: int) -> list[int]:
+    """Stop a tree from its root down, so that nothing in it can fork while it is killed."""
     tree: list[int] = []
     known: set[int] = set()
-    queue = list(roots)
+    queue = [root]
     while queue:
         pid = queue.pop()
         if pid in known:

@@ -25,14 +25,16 @@ from cps.runner.warm.wire import Request
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def run_task(request: Request, keeper: int) -> NoReturn:
+def run_task(request: Request, warm: int) -> NoReturn:
     """Run the request's function as a program of its own would run, and end the process."""
     order = request.order
     status = 1
     try:
         os.setsid()
         _reset_signals()
-        processes.die_with_parent(keeper, signal.SIGKILL)
+        processes.die_with_parent(warm, signal.SIGKILL)
+        # A daemon that leaves this task's session becomes its child again, and ends with it.
+        processes.adopt_orphans()
         processes.set_name(order["name"])
         _place_files(request.files)
         _enter(order)

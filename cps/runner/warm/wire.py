@@ -35,24 +35,6 @@ def send_request(
     connection.sendall(payload)
 
 
-def receive_request(connection: socket.socket) -> Request | None:
-    """Receive a request; None if the other side closed before it was whole."""
-    head, files, _, _ = socket.recv_fds(
-        connection, _HEAD.size, _MOST_FILES, socket.MSG_CMSG_CLOEXEC
-    )
-    head += _receive(connection, _HEAD.size - len(head))
-    if len(head) < _HEAD.size:
-        return None
-    mark, text_bytes, payload_bytes = _HEAD.unpack(head)
-    if mark != _MARK:
-        return None
-    text = _receive(connection, text_bytes)
-    payload = _receive(connection, payload_bytes)
-    if len(text) < text_bytes or len(payload) < payload_bytes:
-        return None
-    return Request(json.loads(text), payload, files)
-
-
 def send_line(connection: socket.socket, message: Mapping[str, Any]) -> None:
     """Send one message; short enough to go whole."""
     connection.sendall(json.dumps(message).encode() + b"\n")
@@ -70,6 +52,49 @@ class Lines:
         return [json.loads(line) for line in whole if line]
 
 
+class Requests:
+    """Put a request together from what arrives; a client may be slow, or die half-way."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._files: list[int] = []
+
+    def feed(self, data: bytes, files: list[int]) -> Request | None:
+        """Give the request once it is whole.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        self._data += data
+        self._files += files
+        if len(self._data) < _HEAD.size:
+            return None
+        mark, text_bytes, payload_bytes = _HEAD.unpack_from(self._data)
+        if mark != _MARK or not self._files:
+            raise ValueError("no request")
+        end = _HEAD.size + text_bytes
+        if len(self._data) < end + payload_bytes:
+            return None
+        order = json.loads(self._data[_HEAD.size : end])
+        request = Request(order, bytes(self._data[end : end + payload_bytes]), self._files)
+        self._data, self._files = bytearray(), []
+        return request
+
+    def close(self) -> None:
+        """Close the files of a request that was never whole."""
+        for descriptor in self._files:
+            os.close(descriptor)
+        self._files = []
+
+
+def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """Receive what is there, with files if any came; no bytes when the other side has closed."""
+    data, files, _, _ = socket.recv_fds(connection, 1 << 18, _MOST_FILES, socket.MSG_CMSG_CLOEXEC)
+    return data, files
+
+
 def fits_address(path: str | os.PathLike[str]) -> bool:
     """Tell whether ``path`` can be the address of a socket."""
     return len(os.fsencode(path)) <= PATH_BYTES
@@ -80,13 +105,3 @@ def peer_of(connection: socket.socket) -> tuple[int, int]:
     packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("3i", packed)
     return pid, uid
-
-
-def _receive(connection: socket.socket, count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = connection.recv(min(count - len(parts), 1 << 20))
-        if not part:
-            break
-        parts += part
-    return bytes(parts)
