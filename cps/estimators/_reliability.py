@@ -106,7 +106,7 @@ def reliability(
         # A named inference replaces the method's own errors: their kind does not matter then.
         without = {name: one for name, one in named.items() if name != "errors"}
         for each in (named, without):
-            found = _table().get((method, _key(each), inference, treated))
+            found = _table(PATH, method, inference).get((_key(each), treated))
             if found is not None:
                 return found
     return None
@@ -124,14 +124,15 @@ def _key(options: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     return frozenset((name, str(one)) for name, one in options.items() if name not in UNSTUDIED)
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[tuple[str, frozenset[tuple[str, str]], str, str], Reliability]:
-    if not PATH.exists():
-        return {}
-    with PATH.open("rb") as handle:
-        rows = tomllib.load(handle)["pair"]
+@lru_cache(maxsize=256)
+def _table(
+    path: Path, method: str, inference: str
+) -> dict[tuple[frozenset[tuple[str, str]], str], Reliability]:
+    # Read whole, the tables would take longer than most of the methods that they judge.
+    named = [one for one in _pairs(path) if method in one and inference in one]
+    rows = tomllib.loads("".join(named)).get("pair", [])
     return {
-        (row["method"], _key(row["options"]), row["inference"], row["treated"]): Reliability(
+        (_key(row["options"]), row["treated"]): Reliability(
             row["treated"],
             row.get("coverage"),
             row.get("size"),
@@ -140,4 +141,13 @@ def _table() -> dict[tuple[str, frozenset[tuple[str, str]], str, str], Reliabili
             row.get("reason", ""),
         )
         for row in rows
+        if (row["method"], row["inference"]) == (method, inference)
     }
+
+
+@lru_cache(maxsize=2)
+def _pairs(path: Path) -> tuple[str, ...]:
+    if not path.exists():
+        return ()
+    mark = "[[pair]]"
+    return tuple(mark + one for one in path.read_text(encoding="utf-8").split(mark)[1:])
