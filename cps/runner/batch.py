@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cps.errors import CpsError, StorageError, Text
+from cps.runner.doctor import demand_versions
 from cps.runner.edition import LATEST, mend_pointers
 from cps.runner.lock import hold
 from cps.runner.order import Order, absolute
@@ -155,6 +156,7 @@ def run_batch(
         languages=tuple(languages),
         as_of=as_of.isoformat() if as_of else None,
     )
+    demand_versions()
     folder = Path(out).resolve()
     with _places(folder), hold(folder, wait_seconds=wait_seconds) as held:
         mend_pointers(folder)
@@ -208,7 +210,9 @@ def _told(session: Session, work: Work) -> Iterator[None]:
         code = error.exit_code
         record.status = "rejected" if code == 5 else "failed"
         record.error = of_error(error)
-        if code == 5 or not record.is_begun:
+        if isinstance(error, StorageError) and record.is_begun:
+            work.mark("interrupted", session.order)
+        else:
             work.clear()
         raise
     except OSError:

@@ -40,7 +40,8 @@ FLOORS: dict[str, int] = {
     "runner": 11,
     "demo": 11,
     "__init__": 12,
-    "__main__": 12,
+    "commands": 12,
+    "__main__": 13,
 }
 GROUND = {"errors": 0, "units": 1, "periods": 1, "dropin": 1, "provenance": 1}
 BLIND: dict[str, set[str]] = {
@@ -165,7 +166,7 @@ def test_nothing_but_the_command_line_stands_on_the_demo() -> None:
     broken = [
         f"cps/{place}.py:{line} imports {name}: the truth must stay unknown to what reads ledgers"
         for place, part, tree in _modules()
-        if part not in ("demo", "__main__")
+        if part not in ("demo", "commands")
         for name, line in _imports(tree)
         if name.split(".")[:2] == ["cps", "demo"]
     ]

@@ -1,0 +1,1 @@
+"""The commands: options in, verbs called, exit status out."""
