@@ -22,6 +22,7 @@ _RESULTS: dict[str, Any] = {
     "initiatives": None,
     "only": "",
     "units": None,
+    "notebooks": None,
     "outcome": "income_yuan",
     "seed": 0,
     "langs": ",".join(LANGUAGES),
@@ -37,6 +38,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--initiatives", help="folder of initiative files [data/initiatives]")
     parser.add_argument("--only", help="ids of initiatives, with commas [all]")
     parser.add_argument("--units", help="crosswalk of unit names [data/units.toml]")
+    parser.add_argument("--notebooks", help="folder with initiative.ipynb and overview.ipynb")
     parser.add_argument("--outcome", help=f"[{_RESULTS['outcome']}]")
     parser.add_argument("--seed", type=int, help=f"[{_RESULTS['seed']}]")
     parser.add_argument("--langs", help=f"languages of pages [{_RESULTS['langs']}]")
@@ -80,6 +82,7 @@ def run(given: argparse.Namespace, lang: str) -> int:
                 initiatives=path(chosen["initiatives"]),
                 only=listed(chosen["only"]),
                 units=path(chosen["units"]),
+                notebooks=path(chosen["notebooks"]),
                 outcome=chosen["outcome"],
                 seed=chosen["seed"],
                 languages=languages(chosen["langs"]),

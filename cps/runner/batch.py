@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cps.errors import CpsError, StorageError, Text
+from cps.errors import CpsError, StorageError, Text, UsageError
 from cps.runner.doctor import demand_versions
 from cps.runner.edition import LATEST, mend_pointers
 from cps.runner.lock import hold
 from cps.runner.order import Order, absolute
 from cps.runner.record import Progress, Record, Say, now
-from cps.runner.session import Means, Session
+from cps.runner.session import NAMES, Means, Session
 from cps.runner.summary import of_error, write_summary
 from cps.runner.work import Work
 
@@ -78,6 +78,7 @@ def run_batch(
     initiatives: Path | None = None,
     only: Sequence[str] = (),
     units: Path | None = None,
+    notebooks: Path | None = None,
     outcome: str = "income_yuan",
     seed: int = 0,
     languages: Sequence[str] = ("zh", "en"),
@@ -109,6 +110,8 @@ def run_batch(
         the last in which nothing failed.
     only : sequence of str
         Initiative ids; all if empty.
+    notebooks : Path or None
+        Folder with ``initiative.ipynb`` and ``overview.ipynb`` in place of the shipped ones.
     as_of : date or None
         Periods that end later are left out.
     workers : int
@@ -146,10 +149,18 @@ def run_batch(
     RunError
         If no initiative could be evaluated, or the overview failed; ``out/latest`` stays as it was.
     """
+    for name in NAMES if notebooks else ():
+        if not (Path(notebooks or "") / name).is_file():
+            raise UsageError(
+                Text(f"文件夹中没有 {name}", f"there is no {name} in the folder"),
+                where=str(notebooks),
+                mend=Text("复制 notebooks/ 后修改", "copy notebooks/ and change the copy"),
+            )
     order = Order(
         data=str(Path(data).absolute()),
         initiatives=absolute(initiatives),
         units=absolute(units),
+        notebooks=absolute(notebooks),
         only=tuple(only),
         outcome=outcome,
         seed=seed,

@@ -17,8 +17,9 @@ class Order:
     ----------
     data : str
         Ledger file or folder, absolute.
-    initiatives, units : str or None
-        Folder of initiative files, crosswalk of names; the shipped ones if None.
+    initiatives, units, notebooks : str or None
+        Folder of initiative files, crosswalk of names, folder with ``initiative.ipynb`` and
+        ``overview.ipynb``; the shipped ones if None.
     only : tuple of str
         Initiative ids; all if empty.
     as_of : str or None
@@ -31,6 +32,7 @@ class Order:
     data: str
     initiatives: str | None = None
     units: str | None = None
+    notebooks: str | None = None
     only: tuple[str, ...] = ()
     outcome: str = "income_yuan"
     seed: int = 0

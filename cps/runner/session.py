@@ -35,6 +35,7 @@ from cps.runner.work import Work
 from cps.runs import load_failures, save_failure
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NAMES = ("initiative.ipynb", "overview.ipynb")
 STORE = ".store"
 OVERVIEW = "overview"
 
@@ -74,6 +75,7 @@ class Session:
         self, order: Order, work: Work, *, held: Held, means: Means, record: Record
     ) -> None:
         self.order = order
+        self._notebooks = Path(order.notebooks) if order.notebooks else NOTEBOOKS
         self.out = held.folder
         self.record = record
         self.published = Path()
@@ -123,7 +125,7 @@ class Session:
                 by_id[name],
                 inputs.declared,
                 panel=inputs.panel,
-                notebook=NOTEBOOKS / "initiative.ipynb",
+                notebook=self._notebooks / "initiative.ipynb",
                 parameters=self.order.parameters,
             )
             for name in inputs.chosen
@@ -224,11 +226,11 @@ class Session:
         folders: dict[str, Path],
         components: Components | None = None,
     ) -> Piece:
-        notebook = "overview.ipynb" if name == OVERVIEW else "initiative.ipynb"
+        notebook = NAMES[name == OVERVIEW]
         return Piece(
             name=name,
             key=key_of(components or self._planned[name]),
-            notebook=NOTEBOOKS / notebook,
+            notebook=self._notebooks / notebook,
             parameters={**self.order.parameters, **parameters},
             folders=folders,
             timeout_seconds=self._means.timeout_seconds,
@@ -310,7 +312,7 @@ class Session:
             {name: key_of(one) for name, one in self._planned.items()},
             self.failures,
             panel=inputs.panel,
-            notebook=NOTEBOOKS / "overview.ipynb",
+            notebook=self._notebooks / "overview.ipynb",
             facts=FACTS,
             parameters=self.order.parameters,
         )

@@ -126,6 +126,19 @@ def preload(modules: Sequence[str]) -> None:
             except Exception as error:  # whoever needs it will see the same, in a place of its own
                 print(f"not preloaded: {name}: {error!r}", file=sys.stderr)
             check_threads(name)
+        _fill_caches()
+        check_threads("a cache")
+
+
+def _fill_caches() -> None:
+    """Compute what every notebook would compute first: pure Python, the same each time."""
+    import nbformat
+    from jupyter_client.provisioning import KernelProvisionerFactory
+
+    for minor in range(nbformat.current_nbformat_minor + 1):
+        notebook = nbformat.v4.new_notebook(nbformat_minor=minor)
+        nbformat.validate(notebook)  # compiles the schema of this version
+    KernelProvisionerFactory.instance()  # reads the entry points of every installed package
 
 
 def _own_modules() -> list[str]:
