@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    import altair as alt
+from cps.figures.drawing import draw, draw_plainly
+
+Spec: TypeAlias = Mapping[str, Any]  # Vega-Lite, with inline data
 
 FONT = "Noto Sans SC"
 FONTS = (
@@ -17,20 +19,20 @@ FONTS = (
 _ID = re.compile(r'(id="|url\(#|href="#)((?:clip|gradient|mark|symbol)[^")]*)')
 
 
-def to_svg(chart: alt.TopLevelMixin, *, label: str, key: str) -> str:
+def to_svg(chart: Any, *, label: str, key: str) -> str:
     """Render a chart as SVG for a page.
 
     Parameters
     ----------
+    chart : Spec or altair chart
+        One of :mod:`cps.figures.charts`, or a section's own.
     label : str
         Text alternative.
     key : str
         Unique on the page: several drawings share it, and their ids must not meet.
     """
-    import vl_convert
-
     _register_font()
-    svg: str = vl_convert.vegalite_to_svg(chart.to_json())
+    svg = draw(chart) if isinstance(chart, Mapping) else draw_plainly(chart.to_dict())
     svg = _ID.sub(lambda match: f"{match[1]}{key}-{match[2]}", svg)
     svg = svg.replace(f'font-family="{FONT}"', f'font-family="{FONTS}"')
     width, height = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg).groups()  # type: ignore[union-attr]

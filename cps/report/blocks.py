@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 from cps.locale import Content, Kind, Words
-
-if TYPE_CHECKING:
-    import altair as alt
 
 MOST_ROWS = 60
 
@@ -58,10 +55,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A numbered figure; ``draw`` makes its chart in the words of a language."""
+    """A numbered figure; ``draw`` makes its chart in the words of a language.
+
+    The chart is one of :mod:`cps.figures.charts`, or an altair chart of a section's own.
+    """
 
     caption: Content
-    draw: Callable[[Words, str], alt.Chart]  # words and the synthetic mark
+    draw: Callable[[Words, str], Any]  # words and the synthetic mark
     note: Content | None = None
 
 

@@ -12,7 +12,7 @@ from cps.report.sections._common import amount, outcome_name
 from cps.runs import Run
 
 if TYPE_CHECKING:
-    import altair as alt
+    from cps.figures.svg import Spec
 
 ORDER = 20
 PAGE = "overview"
@@ -115,7 +115,7 @@ def _forest(
     scale: tuple[tuple[str, str, str], Kind, str],
     words: Words,
     mark: str,
-) -> alt.Chart:
+) -> Spec:
     from cps.figures.charts import forest
 
     keys, kind, unit = scale

@@ -21,7 +21,7 @@ from cps.result import Effect
 from cps.runs import Run
 
 if TYPE_CHECKING:
-    import altair as alt
+    from cps.figures.svg import Spec
 
 ORDER = 40
 PAGE = "initiative"
@@ -199,7 +199,7 @@ def _weights(run: Run, effect: Effect) -> Table | None:
     )
 
 
-def _event_figure(run: Run, effect: Effect, words: Words, mark: str) -> alt.Chart:
+def _event_figure(run: Run, effect: Effect, words: Words, mark: str) -> Spec:
     from cps.figures.charts import event_study
 
     kind, unit = measure_kind(effect.measure)
@@ -226,7 +226,7 @@ def _event_figure(run: Run, effect: Effect, words: Words, mark: str) -> alt.Char
     )
 
 
-def _path_figure(run: Run, effect: Effect, words: Words, mark: str) -> alt.Chart:
+def _path_figure(run: Run, effect: Effect, words: Words, mark: str) -> Spec:
     from cps.figures.charts import paths
 
     is_log = run.design["form"] == "log"

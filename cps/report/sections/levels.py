@@ -11,7 +11,7 @@ from cps.report.sections._common import text_of
 from cps.runs import Run
 
 if TYPE_CHECKING:
-    import altair as alt
+    from cps.figures.svg import Spec
 
 ORDER = 30
 PAGE = "overview"
@@ -147,7 +147,7 @@ def _threshold_table(run: Run, thresholds: Rows, area: str | None) -> Table:
     )
 
 
-def _lines(levels: Rows, words: Words, mark: str) -> alt.Chart:
+def _lines(levels: Rows, words: Words, mark: str) -> Spec:
     from cps.figures.charts import level_lines
 
     # The target area first: the first colour and the solid line are its own.

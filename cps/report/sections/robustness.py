@@ -12,7 +12,7 @@ from cps.result import Check, Effect
 from cps.runs import Run
 
 if TYPE_CHECKING:
-    import altair as alt
+    from cps.figures.svg import Spec
 
 ORDER = 50
 PAGE = "initiative"
@@ -81,7 +81,7 @@ def _verdict(check: Check) -> Term:
     return Term("verdict", {True: "passed", False: "failed", None: "none"}[check.verdict])
 
 
-def _sensitivity(run: Run, effect: Effect, check: Check, words: Words, mark: str) -> alt.Chart:
+def _sensitivity(run: Run, effect: Effect, check: Check, words: Words, mark: str) -> Spec:
     from cps.figures.charts import sensitivity
 
     kind, unit = measure_kind(effect.measure)
@@ -105,7 +105,7 @@ def _sensitivity(run: Run, effect: Effect, check: Check, words: Words, mark: str
     )
 
 
-def _placebos(effect: Effect, words: Words, mark: str) -> alt.Chart:
+def _placebos(effect: Effect, words: Words, mark: str) -> Spec:
     from cps.figures.charts import placebo_distribution
 
     kind, unit = measure_kind(effect.measure)
