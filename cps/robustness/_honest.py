@@ -11,7 +11,7 @@ the last before the start: ``n_pre`` of them before, ``n_post`` after.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
@@ -20,14 +20,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cps.robustness._honest_bound import least_favourable_bounds
 from cps.robustness._honest_flci import shortest_affine
-from cps.robustness._honest_test import (
-    FirstStage,
-    Moments,
-    accepted,
-    least_favourable_bound,
-    moments,
-)
+from cps.robustness._honest_test import FirstStage, Moments, accepted, moments
 
 Floats = NDArray[np.float64]
 Method = Literal["FLCI", "C-F", "C-LF", "Conditional"]
@@ -37,6 +32,7 @@ _DRAWS = 2**7
 _GRID = 1000
 _REACH = 20.0  # standard errors of the estimate that a grid spans to either side
 _WIDENINGS = 12
+_CELLS = 2**20  # of vertices by values, in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +125,7 @@ def smoothness_set(
         return middle - best.half_length, middle + best.half_length
     second = _second_differences(study)
     matrix, limit = np.concatenate([second, -second]), np.full(2 * len(second), m)
-    found = _moments(study, matrix, limit)
+    found = _moments(study, matrix[None], limit)
     first = FirstStage()
     kappa = alpha / 10
     if method == "C-F":
@@ -165,19 +161,17 @@ def smoothness_relative_excludes_zero(
 
 
 def _excludes_zero(
-    study: EventStudy, parts: Iterator[Floats], *, mbar: float, alpha: float, method: Method
+    study: EventStudy, parts: Floats, *, mbar: float, alpha: float, method: Method
 ) -> bool:
+    if original_covers_zero(study, alpha):
+        return False
     reach = _relative_reach(study, mbar)
     side = np.linspace(study.estimate - reach, study.estimate + reach, _GRID)
     beyond = np.append(side[side * study.estimate <= 0], 0.0)
-    if original_covers_zero(study, alpha):
-        return False
-    for matrix in parts:
-        part = _moments(study, matrix, np.zeros(len(matrix)))
-        first = _least_favourable(study, part, alpha / 10) if method == "C-LF" else FirstStage()
-        if _accepts(study, part, beyond, alpha, first).any():
-            return False
-    return True
+    found = _union(study, parts)
+    return not _accepts(
+        study, found, beyond, alpha, _union_stage(study, found, alpha, method)
+    ).any()
 
 
 def original_covers_zero(study: EventStudy, alpha: float) -> bool:
@@ -224,33 +218,54 @@ def _second_differences(study: EventStudy) -> Floats:
     return np.delete(turns, study.n_pre, axis=1)
 
 
-def _relative(study: EventStudy, rows: Floats, mbar: float) -> Iterator[Floats]:
-    """Give the sets whose union is asked for: each row before in turn is the largest, either way."""
+def _relative(study: EventStudy, rows: Floats, mbar: float) -> Floats:
+    """Give the sets whose union is asked for: each row before in turn is the largest.
+
+    Those in which it points the other way are mirror images, which :func:`_union` adds.
+
+    Returns
+    -------
+    ndarray, shape (n_sets, n_moments, n_coefficients)
+    """
     before = len(rows) - study.n_post
     factor = np.where(np.arange(len(rows)) < before, 1.0, mbar)[:, None]
-    for largest in range(before):
-        for side in (1.0, -1.0):
-            bound = factor * side * rows[largest]
-            matrix = np.concatenate([rows - bound, -rows - bound])
-            yield matrix[(np.abs(matrix) > 1e-10).any(axis=1)]
+    bounds = factor * rows[:before, None, :]
+    parts = np.concatenate([rows - bounds, -rows - bounds], axis=1)
+    # In each set one row is empty: the largest held against itself.
+    kept = (np.abs(parts) > 1e-10).any(axis=2)
+    return np.array([part[mine] for part, mine in zip(parts, kept, strict=True)])
+
+
+def _union(study: EventStudy, parts: Floats) -> Moments:
+    """Restate the sets, and after them their mirror images, whose noise is the same."""
+    one = _moments(study, parts, np.zeros(parts.shape[1]))
+    return Moments(
+        value=np.concatenate([one.value, -one.value]),
+        slope=np.concatenate([one.slope, -one.slope]),
+        loading=np.concatenate([one.loading, -one.loading]),
+        covariance=np.concatenate([one.covariance, one.covariance]),
+    )
+
+
+def _union_stage(study: EventStudy, found: Moments, alpha: float, method: Method) -> FirstStage:
+    if method != "C-LF":
+        return FirstStage()
+    half = len(found.value) // 2
+    one = Moments(
+        found.value[:half], found.slope[:half], found.loading[:half], found.covariance[:half]
+    )
+    stage = _least_favourable(study, one, alpha / 10)
+    return replace(stage, bound=np.tile(np.asarray(stage.bound), 2))
 
 
 def _union_set(
-    study: EventStudy, parts: Iterator[Floats], *, mbar: float, alpha: float, method: Method
+    study: EventStudy, parts: Floats, *, mbar: float, alpha: float, method: Method
 ) -> Interval:
-    found = [_moments(study, matrix, np.zeros(len(matrix))) for matrix in parts]
-    first = [
-        _least_favourable(study, one, alpha / 10) if method == "C-LF" else FirstStage()
-        for one in found
-    ]
+    found = _union(study, parts)
+    stage = _union_stage(study, found, alpha, method)
 
     def accepts(theta: Floats) -> NDArray[np.bool_]:
-        keep = np.zeros(len(theta), dtype=bool)
-        for one, stage in zip(found, first, strict=True):
-            open_ = np.flatnonzero(~keep)  # a value that one part accepts needs no other
-            if len(open_):
-                keep[open_] = _accepts(study, one, theta[open_], alpha, stage)
-        return keep
+        return _accepts(study, found, theta, alpha, stage)
 
     reach = _relative_reach(study, mbar)
     return _hull(accepts, study.estimate - reach, study.estimate + reach)
@@ -265,10 +280,10 @@ def _relative_reach(study: EventStudy, mbar: float) -> float:
 
 def _moments(study: EventStudy, matrix: Floats, limit: Floats) -> Moments:
     """As ``HonestDiD`` has it: rows on periods before only are left out if there are nuisances."""
-    after = matrix[:, study.n_pre :]
     if study.n_post > 1:
-        involved = (np.abs(after) > 0).any(axis=1)
-        matrix, limit = matrix[involved], limit[involved]
+        # What the sets of a union say of periods after is the same.
+        involved = (np.abs(matrix[0, :, study.n_pre :]) > 0).any(axis=1)
+        matrix, limit = matrix[:, involved], limit[involved]
     pivot = int(np.abs(study.l_vec).argmax())
     direction = np.zeros(len(study.beta))
     direction[study.n_pre + pivot] = 1 / study.l_vec[pivot]
@@ -283,15 +298,28 @@ def _moments(study: EventStudy, matrix: Floats, limit: Floats) -> Moments:
 def _accepts(
     study: EventStudy, found: Moments, theta: Floats, alpha: float, first: FirstStage
 ) -> NDArray[np.bool_]:
-    return accepted(found, theta, alpha=alpha, first=first, beta=study.beta, sigma=study.sigma)
+    """Tell which values some set of the union accepts, shape (n_theta,)."""
+    size = max(1, _CELLS // found.value.size)
+    kept = [
+        accepted(
+            found,
+            theta[low : low + size],
+            alpha=alpha,
+            first=first,
+            beta=study.beta,
+            sigma=study.sigma,
+        ).any(axis=0)
+        for low in range(0, len(theta), size)
+    ]
+    return np.concatenate(kept)
 
 
 def _least_favourable(study: EventStudy, found: Moments, kappa: float) -> FirstStage:
     normals, shares = _draws(len(study.beta))
     noise = normals @ _square_root(study.sigma)
-    bound = least_favourable_bound(found, noise, shares, kappa)
+    bounds = least_favourable_bounds(found, noise, shares, kappa)
     # With one coefficient after the start the package does not condition on the first stage.
-    return FirstStage(kappa, bound=bound, is_conditioned=study.n_post > 1)
+    return FirstStage(kappa, bound=bounds, is_conditioned=study.n_post > 1)
 
 
 def _square_root(sigma: Floats) -> Floats:
