@@ -8,8 +8,11 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 from cps.runner.warm.folders import private_folder
+
+_CONTROL_SECONDS = 5.0
 
 
 def run_kernel(payload: bytes) -> int:
@@ -34,8 +37,19 @@ def run_kernel(payload: bytes) -> int:
     folder = _ipython_folder()
     if folder is not None:
         config.BaseIPythonApplication.ipython_dir = str(folder)
-    IPKernelApp.launch_instance(arguments, config=config)
+    try:
+        IPKernelApp.launch_instance(arguments, config=config)
+    finally:
+        _let_control_finish(IPKernelApp.instance())
     return 0
+
+
+def _let_control_finish(app: Any) -> None:
+    # Its last reply goes out by way of a thread that the exit handler stops first; an ordinary
+    # process takes long enough to get there, a forked one does not.
+    if app.control_thread is not None and app.control_thread.is_alive():
+        app.control_thread.stop()
+        app.control_thread.join(_CONTROL_SECONDS)
 
 
 def _look_like_the_launcher(arguments: list[str]) -> None:
