@@ -10,17 +10,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cps.errors import StorageError, Text
+from cps.errors import RunError, StorageError, Text
 from cps.runner.engine import NOTEBOOK, RUN, Ended, Piece
 from cps.runner.judge import Verdict, judge
-from cps.runner.scratch import scratch_folder, task_environment, write_kernelspec
+from cps.runner.scratch import KERNEL, scratch_folder, task_environment, write_kernelspec
 from cps.runs.origin import cps_version, library_versions
 
+if TYPE_CHECKING:
+    from cps.runner.warm.client import WarmProcess
+
+Warn = Callable[[Text], None]
 _WORKER = "cps.runner.worker:run_papermill"
 _GRACE_SECONDS = 15  # between a cell's time-out, which keeps the notebook, and the hard one
 _RETRIES = 1  # after a process died under a piece; an error in a cell is never tried again
@@ -49,19 +54,19 @@ class LocalEngine:
     scratch : Path
     environment : dict
         Of every process started.
-    warm : WarmProcess or None
+    warm : future of WarmProcess or None
         Forks workers and kernels; each is started from nothing if None.
-    kernel : str
-        Kernelspec.
+    kernel : str or None
+        A kernelspec of the user's own.
     """
 
     scratch: Path
     environment: dict[str, str]
-    warm: object | None
-    kernel: str
+    warm: Future[WarmProcess | None]
+    kernel: str | None
     versions: dict[str, str]
-    _tasks: dict[int, Task]
-    _lock: threading.Lock
+    _tasks: dict[int, Task] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_stopped: bool = False
 
     def run(self, piece: Piece, target: Path) -> Ended:
@@ -107,7 +112,7 @@ class LocalEngine:
             "notebook": str(piece.notebook),
             "output": str(target / NOTEBOOK),
             "parameters": {**piece.parameters, **folders, "out": str(target / RUN)},
-            "kernel": self.kernel,
+            "kernel": self.kernel or KERNEL,
             "timeout_seconds": max(1, round(piece.timeout_seconds)),
         }
         task = self._started(_WORKER, json.dumps(order).encode(), printed, piece.memory_bytes)
@@ -124,16 +129,21 @@ class LocalEngine:
             printed.unlink(missing_ok=True)
         return found
 
+    def _ready(self) -> tuple[WarmProcess | None, dict[str, str]]:
+        """Wait for the warm process, and give it with the environment of tasks."""
+        warm = self.warm.result()
+        if warm is None:
+            return None, self.environment
+        return warm, {**self.environment, "CPS_WARM": str(warm.address)}
+
     def _started(self, function: str, payload: bytes, printed: Path, memory: int | None) -> Task:
-        environment = dict(self.environment)
-        if memory is not None:
-            environment["CPS_MEMORY_BYTES"] = str(memory)
+        warm, environment = self._ready()
         task: Task
         with self._lock:
             if self._is_stopped:
                 raise InterruptedError("the engine was stopped")
-            if self.warm is not None:
-                task = self.warm.fork(  # type: ignore[attr-defined]
+            if warm is not None:
+                task = warm.fork(
                     function,
                     payload,
                     env=environment,
@@ -161,8 +171,10 @@ class LocalEngine:
 
 
 @contextlib.contextmanager
-def local_engine(*, is_cold: bool = False, kernel: str | None = None) -> Iterator[LocalEngine]:
-    """Yield an engine of this machine.
+def local_engine(
+    *, is_cold: bool = False, kernel: str | None = None, warn: Warn = lambda text: None
+) -> Iterator[LocalEngine]:
+    """Yield an engine of this machine; what it needs is started on the side.
 
     Parameters
     ----------
@@ -170,29 +182,49 @@ def local_engine(*, is_cold: bool = False, kernel: str | None = None) -> Iterato
         Start each kernel from nothing, as everywhere where processes can't be forked.
     kernel : str or None
         Name of an installed kernelspec to use in place of this very Python.
+    warn : callable
+        Told if kernels can't be forked after all.
 
     Raises
     ------
     StorageError
         If there is no place for temporary files, or no such kernel.
     """
-    from cps.runner.warm.client import WarmProcess, is_available
-
-    with scratch_folder() as scratch, contextlib.ExitStack() as stack:
-        environment = task_environment(scratch, kernel=kernel)
+    if kernel is not None:
+        _demand_kernel(kernel)
+    with scratch_folder() as scratch, ThreadPoolExecutor(max_workers=1) as starter:
         for name in ("rt", "ipython", "mpl", "cache", "config"):
             (scratch / name).mkdir(mode=0o700)
-        warm = None
-        if not is_cold and kernel is None and is_available():
+        warm = starter.submit(_warm_process, scratch, is_cold or kernel is not None, warn)
+        engine = LocalEngine(
+            scratch, task_environment(scratch, kernel=kernel), warm, kernel, versions()
+        )
+        try:
+            yield engine
+        finally:
+            engine.stop()
+            process = warm.result()
+            if process is not None:
+                process.close()
+
+
+def _warm_process(scratch: Path, is_cold: bool, warn: Warn) -> WarmProcess | None:
+    """Start a warm process, and write the kernelspec for kernels with it or without."""
+    from cps.runner.warm.client import WarmProcess, is_available
+
+    warm = None
+    if not is_cold and is_available():
+        try:
             warm = WarmProcess.start(scratch)
-            stack.callback(warm.close)
-            environment["CPS_WARM"] = str(warm.address)
-        name = kernel or write_kernelspec(scratch, is_warm=warm is not None)
-        if kernel is not None:
-            _demand_kernel(kernel)
-        engine = LocalEngine(scratch, environment, warm, name, versions(), {}, threading.Lock())
-        stack.callback(engine.stop)
-        yield engine
+        except RunError as error:
+            warn(
+                Text(
+                    f"预热进程未能启动，改用普通内核：{error.what.zh}",
+                    f"the warm process did not start; ordinary kernels are used: {error.what.en}",
+                )
+            )
+    write_kernelspec(scratch, is_warm=warm is not None)
+    return warm
 
 
 def versions() -> dict[str, str]:

@@ -54,7 +54,7 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
     """
     declared = load_initiatives(snapshot.initiatives)
     chosen = _chosen(declared, order.only, order.initiatives)
-    key = key_of(panel_components(snapshot.inputs, order.as_of))
+    key = panel_key(order, snapshot)
     if store.get(key) is None:
         made = folder.with_name(f"{folder.name}.new")
         shutil.rmtree(made, ignore_errors=True)
@@ -64,6 +64,11 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
     store.copy(key, folder)
     shutil.copytree(snapshot.initiatives, folder / "initiatives", copy_function=copy_bytes)
     return Inputs(folder, declared, chosen, key)
+
+
+def panel_key(order: Order, snapshot: Snapshot) -> str:
+    """Give the key of the panel that the snapshot's ledgers make."""
+    return key_of(panel_components(snapshot.inputs, order.as_of))
 
 
 def describe(panel: Path) -> Text:

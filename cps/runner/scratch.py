@@ -103,8 +103,8 @@ def task_environment(scratch: Path, *, kernel: str | None = None) -> dict[str, s
     return given
 
 
-def write_kernelspec(scratch: Path, *, is_warm: bool) -> str:
-    """Write the kernelspec of this run, which starts this very Python; give its name."""
+def write_kernelspec(scratch: Path, *, is_warm: bool) -> None:
+    """Write the kernelspec of this run, which starts this very Python."""
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "cps",
@@ -117,4 +117,3 @@ def write_kernelspec(scratch: Path, *, is_warm: bool) -> str:
     folder = scratch / "jupyter" / "kernels" / KERNEL
     folder.mkdir(parents=True)
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-    return KERNEL

@@ -26,7 +26,7 @@ from cps.runner.keys import (
 from cps.runner.local import LocalEngine, local_engine
 from cps.runner.lock import Held
 from cps.runner.order import Order
-from cps.runner.prepare import Inputs, describe, prepare
+from cps.runner.prepare import Inputs, describe, panel_key, prepare
 from cps.runner.record import Record
 from cps.runner.sealed import DamagedError
 from cps.runner.snapshot import Snapshot, changed_since, open_elsewhere
@@ -95,14 +95,19 @@ class Session:
         snapshot = self._work.begin(self.order, is_resumed=is_resumed)
         before = self._edition_before()
         self.record.begin(snapshot.inputs, before)
-        inputs = prepare(self.order, snapshot, self._work.panel, self._store)
-        self.record.lap("panel")
-        self._planned = self._plan(inputs)
-        if before is not None and not is_again and self._is_unchanged(inputs, before):
-            self._stay(before)
-            return
-        self.record.say(describe(inputs.panel))
-        with self._engines() as (local, engine):
+        engines: tuple[LocalEngine, Engine] | None = None
+        with contextlib.ExitStack() as stack:
+            if not self._store.has(panel_key(self.order, snapshot)):
+                # Something is to be run for sure: the engine starts while ledgers are read.
+                engines = stack.enter_context(self._engines())
+            inputs = prepare(self.order, snapshot, self._work.panel, self._store)
+            self.record.lap("panel")
+            self._planned = self._plan(inputs)
+            if before is not None and not is_again and self._is_unchanged(inputs, before):
+                self._stay(before)
+                return
+            self.record.say(describe(inputs.panel))
+            local, engine = engines or stack.enter_context(self._engines())
             self._run_initiatives(inputs, engine)
             self.record.lap("initiatives")
             overview = self._run_overview(inputs, local)
@@ -365,7 +370,10 @@ class Session:
     @contextlib.contextmanager
     def _engines(self) -> Iterator[tuple[LocalEngine, Engine]]:
         """Yield the engine of this machine, and the one that runs the initiatives."""
-        with local_engine(is_cold=self._means.is_cold, kernel=self._means.kernel) as local:
+        means = self._means
+        with local_engine(
+            is_cold=means.is_cold, kernel=means.kernel, warn=self.record.warn
+        ) as local:
             if self._means.cluster is None:
                 yield local, local
                 return

@@ -29,6 +29,10 @@ class Store:
         self.folder = folder
         self._warn = warn
 
+    def has(self, key: str) -> bool:
+        """Say whether there is an entry, whole or not."""
+        return (self.folder / key).exists()
+
     def get(self, key: str) -> Path | None:
         """Give the folder of ``key``, checked file by file; a damaged one is removed."""
         entry = self.folder / key
