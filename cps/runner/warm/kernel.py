@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cps.runner.warm.folders import private_folder
+from cps.runner.warm.preload import SETTINGS_OF_IMPORTS
 
 _CONTROL_SECONDS = 5.0
 
@@ -29,19 +30,32 @@ def run_kernel(payload: bytes) -> int:
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
 
+    # What imports set in the environment of the warm process, they would have set here.
+    for name, value in SETTINGS_OF_IMPORTS.items():
+        os.environ.setdefault(name, value)
     config = Config()
     # What is typed into a notebook stays in the notebook.
-    config.HistoryManager.enabled = False
-    # The keeper watches over the client; 1 means a parent that needs no watching.
+    config.HistoryManager.hist_file = ":memory:"
+    # The warm process watches over the client; 1 means a parent that needs no watching.
     config.IPKernelApp.parent_handle = 1
     folder = _ipython_folder()
     if folder is not None:
         config.BaseIPythonApplication.ipython_dir = str(folder)
+    app = IPKernelApp.instance(config=config)
     try:
-        IPKernelApp.launch_instance(arguments, config=config)
+        app.initialize(arguments)
+        _forget_numpy(app.shell)
+        app.start()
     finally:
-        _let_control_finish(IPKernelApp.instance())
+        _let_control_finish(app)
     return 0
+
+
+def _forget_numpy(shell: Any) -> None:
+    # IPython prints numpy's float64 otherwise (under %precision) if numpy was imported before it.
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and shell is not None:
+        shell.display_formatter.formatters["text/plain"].type_printers.pop(numpy.float64, None)
 
 
 def _let_control_finish(app: Any) -> None:

@@ -83,6 +83,8 @@ _ALLOCATOR = "_RJEM_MALLOC_CONF"
 # Threads that a library starts when it is imported and that do nothing but sleep until its first
 # query: they hold no lock, and a child, which does not have them, does not need them.
 _SLEEPERS = frozenset({"polars-ooc-clea"})
+# Environment variables that imports set, as the debugger's does; filled once, before the fork.
+SETTINGS_OF_IMPORTS: dict[str, str] = {}
 _SETTLE_SECONDS = 1.0  # for a thread that is about to end, or to sleep
 
 
@@ -113,6 +115,7 @@ def preload(modules: Sequence[str]) -> None:
         If one can't be imported, or started a thread; names it.
     """
     check_threads("the interpreter")
+    before = dict(os.environ)
     for name in modules:
         try:
             importlib.import_module(name)
@@ -128,6 +131,9 @@ def preload(modules: Sequence[str]) -> None:
             check_threads(name)
         _fill_caches()
         check_threads("a cache")
+    SETTINGS_OF_IMPORTS.update(
+        {name: value for name, value in os.environ.items() if before.get(name) != value}
+    )
 
 
 def _fill_caches() -> None:
