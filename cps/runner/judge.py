@@ -16,6 +16,7 @@ from typing import Any
 
 from cps.errors import Text
 from cps.runner.engine import Kind
+from cps.runner.worker import EXIT_ASKED
 
 _TAIL_BYTES = 4_000
 
@@ -48,24 +49,24 @@ def judge(
         Library versions that the run must have been made with.
     """
     cells = _code_cells(notebook)
+    death = _kernel_death(printed)
     if cells is None:
-        return Verdict("crashed", _never_started(status, printed))
+        return Verdict("crashed", death or _never_started(status, printed))
     error = _first_error(cells)
     if error is not None:
         return error
     unrun = [n for n, cell in enumerate(cells, start=1) if cell.get("execution_count") is None]
     if status < 0:
         return Verdict("crashed", _died(-status, len(unrun)), _stopped_at(cells))
-    death = _kernel_death(printed)
     if death is not None:
         return Verdict("crashed", death, _stopped_at(cells))
+    if tail(printed) == EXIT_ASKED:
+        number = _stopped_at(cells) or 1
+        return Verdict("incomplete", _exited(number, len(unrun)), number)
     if unrun:
         return Verdict(
             "incomplete",
-            Text(
-                f"有 {len(unrun)} 个单元格未执行（如单元格中调用了 exit）",
-                f"{len(unrun)} cells never ran (as when a cell calls exit)",
-            ),
+            Text(f"有 {len(unrun)} 个单元格未执行", f"{len(unrun)} cells never ran"),
             unrun[0],
         )
     if status != 0:
@@ -117,6 +118,8 @@ def _first_error(cells: list[dict[str, Any]]) -> Verdict | None:
             if len(lines) == 2 and "\x1b" not in "".join(lines):
                 return Verdict("refused", Text(lines[0], lines[1]), number)
             name, value = shown.get("ename"), shown.get("evalue")
+            if name == "SystemExit":
+                return Verdict("incomplete", _exited(number, len(cells) - number), number)
             if name == "MemoryError":
                 return Verdict("memory", _out_of_memory(number), number)
             return Verdict(
@@ -130,12 +133,26 @@ def _first_error(cells: list[dict[str, Any]]) -> Verdict | None:
     return None
 
 
+def stopped_at(notebook: Path) -> int | None:
+    """Give the code cell that was begun last: there a kernel died, or ran out of time."""
+    return _stopped_at(_code_cells(notebook) or [])
+
+
 def _stopped_at(cells: list[dict[str, Any]]) -> int | None:
-    """Give the first cell that has no result of its own: the kernel died there or before."""
-    for number, cell in enumerate(cells, start=1):
-        if cell.get("execution_count") is None:
-            return number
-    return None
+    # papermill notes when it begins a cell; that it calls every one "completed" is another thing.
+    begun = [
+        number
+        for number, cell in enumerate(cells, start=1)
+        if cell["metadata"].get("papermill", {}).get("start_time")
+    ]
+    return begun[-1] if begun else None
+
+
+def _exited(number: int, n_unrun: int) -> Text:
+    return Text(
+        f"第 {number} 个代码单元格调用了 exit，其后 {n_unrun} 个单元格未执行",
+        f"code cell {number} called exit; the {n_unrun} cells after it never ran",
+    )
 
 
 def _out_of_memory(number: int) -> Text:
@@ -177,9 +194,7 @@ def _kernel_death(printed: Path) -> Text | None:
                     f"内核中途死亡（信号 {-status} {name}{memory_zh}）",
                     f"the kernel died (signal {-status} {name}{memory_en})",
                 )
-            return Text(
-                f"内核中途退出（退出码 {status}）", f"the kernel ended by itself (exit {status})"
-            )
+            return Text(f"内核中途死亡（退出码 {status}）", f"the kernel died (exit {status})")
     return None
 
 

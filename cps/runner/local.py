@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cps.errors import RunError, StorageError, Text
 from cps.runner.engine import NOTEBOOK, RUN, Ended, Piece
-from cps.runner.judge import Verdict, judge
+from cps.runner.judge import Verdict, judge, stopped_at
 from cps.runner.scratch import KERNEL, scratch_folder, task_environment, write_kernelspec
 from cps.runs.origin import cps_version, library_versions
 
@@ -121,7 +121,8 @@ class LocalEngine:
         finally:
             self._ended(task)
         if status in (None, 124):
-            return Verdict("timeout", _too_slow(piece.timeout_seconds))
+            cell = stopped_at(target / NOTEBOOK)
+            return Verdict("timeout", _too_slow(piece.timeout_seconds, cell), cell)
         found = judge(
             status, target / NOTEBOOK, target / RUN, printed=printed, versions=self.versions
         )
@@ -258,10 +259,12 @@ def _empty(target: Path) -> None:
     target.mkdir(parents=True)
 
 
-def _too_slow(seconds: float) -> Text:
+def _too_slow(seconds: float, cell: int | None) -> Text:
+    zh = f"（停在第 {cell} 个代码单元格）" if cell else ""
+    en = f" (it was in code cell {cell})" if cell else ""
     return Text(
-        f"超过 {seconds:.0f} 秒未完成，已终止（--timeout 可放宽）",
-        f"not finished after {seconds:.0f} s; ended (--timeout allows more)",
+        f"超过 {seconds:.0f} 秒未完成，已终止{zh}；--timeout 可放宽",
+        f"not finished after {seconds:.0f} s and ended{en}; --timeout allows more",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 # A second of CPU in every process that imports jsonschema; only needed to validate IRIs.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
+EXIT_ASKED = "a cell called exit()"
 _OUTPUT_CHARACTERS = 200_000  # of one cell, kept in the executed notebook
 
 
@@ -27,12 +28,14 @@ def run_papermill(payload: bytes) -> int:
     from papermill.exceptions import PapermillExecutionError
 
     from cps.runner import kernels
+    from cps.runner.saving import ExitAskedError, register_engine
 
     try:
         papermill.execute_notebook(
             order["notebook"],
             order["output"],
             parameters=order["parameters"],
+            engine_name=register_engine(Path(order["output"])),
             progress_bar=False,
             log_output=False,
             request_save_on_cell_execute=False,
@@ -50,6 +53,9 @@ def run_papermill(payload: bytes) -> int:
         return 1
     except DeadKernelError:
         print(f"kernel died: {kernels.deaths[0] if kernels.deaths else 1}", flush=True)
+        return 1
+    except ExitAskedError:
+        print(EXIT_ASKED, flush=True)
         return 1
     except CellTimeoutError:
         print("cell timed out", flush=True)

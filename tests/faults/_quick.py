@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,12 +190,38 @@ def write_ledgers(folder: Path) -> Path:
     return data
 
 
-def write_initiatives(folder: Path) -> Path:
-    """Write two initiative files; give their folder."""
+def write_initiatives(folder: Path, names: Sequence[str] = NAMES) -> Path:
+    """Write one small initiative file a name, each of a village of its own; give their folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
-        shutil.copyfile(ROOT / "data" / "initiatives" / f"{name}.toml", folder / f"{name}.toml")
+    for number, name in enumerate(names, start=1):
+        text = _INITIATIVE.format(name=name, unit=f"示例村{number:02d}", start=2020 + number % 3)
+        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     return folder
+
+
+_INITIATIVE = """\
+id = "{name}"
+name = {{ zh = "{name} 项目（示例）", en = "{name} (example)" }}
+provenance = "illustrative"
+stands_for = []
+is_synthetic = true
+format = "bonsai"
+unit_kind = "village"
+frequency = "year"
+outcomes = ["income_yuan"]
+anticipation = 0
+comparison_areas = ["示例街道"]
+
+[description]
+zh = "{name} 的说明。"
+en = "What {name} is."
+
+[[treated]]
+unit = "{unit}"
+start = "{start}-05"
+[treated.cost_yuan]
+county = 800_000
+"""
 
 
 def write_notebooks(folder: Path, *, initiative: str = "", overview: str = "") -> Path:
