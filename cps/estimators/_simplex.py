@@ -21,6 +21,7 @@ Booleans = NDArray[np.bool_]
 _MOST_ROUNDS = 40  # of Newton steps; a handful is usual
 _MOST_HALVINGS = 30
 _PERFECT, _TO_EVEN, _NEARLY = 1e-13, 1e-11, 1e-9  # of a problem's scale, in squares
+_TIE = 1e-11  # of a problem's scale: gradients closer than that are alike
 _FLAT = 1e-15  # of all curvature: keeps a direction without any from making a system singular
 
 
@@ -73,7 +74,7 @@ def simplex_nearest(
 
 
 def simplex_even(columns: Floats, target: Floats, allowed: Booleans) -> Floats:
-    """Minimise ``|Bx − y|²`` over the simplex; of many perfect fits take the most even one.
+    """Minimise ``|Bx − y|²`` over the simplex; of many minimisers take the most even one.
 
     Parameters
     ----------
@@ -84,23 +85,41 @@ def simplex_even(columns: Floats, target: Floats, allowed: Booleans) -> Floats:
     Returns
     -------
     ndarray, shape (n_problems, k)
-        Where the fit is perfect, those of least squared length: unique, and the same in any order.
+        Of least squared length among minimisers: unique, and the same in any order.
+    """
+    gram = np.swapaxes(columns, -1, -2) @ columns
+    linear = _Rows(columns, np.zeros(0)).transposed_times(target)
+    x = simplex_qp(gram[None] if gram.ndim == 2 else gram, linear, allowed)
+    return evened(x, columns, target, allowed)
+
+
+def evened(x: Floats, columns: Floats, target: Floats, allowed: Booleans) -> Floats:
+    """Replace minimisers of ``|Bx − y|²`` by the most even ones that fit as well.
+
+    All minimisers have the same fit, and weight only where the gradient is least: with a perfect fit
+    that is everywhere, with repeated columns in each of them.
     """
     every = _Rows(columns, np.zeros(0))
-    gram = np.swapaxes(columns, -1, -2) @ columns
-    gram = gram[None] if gram.ndim == 2 else gram
-    x = simplex_qp(gram, every.transposed_times(target), allowed)
-    size = np.diagonal(gram, axis1=1, axis2=2).max(axis=1) + (target**2).sum(axis=1)
-    rest = ((target - every.times(x)) ** 2).sum(axis=1)
+    fitted = every.times(x)
+    size = (columns**2).sum(axis=-2).max(axis=-1) + (target**2).sum(axis=1)
+    gradient = every.transposed_times(fitted - target)
+    least = (x * gradient).sum(axis=1)
     # A fit that is perfect but for rounding in products of this size.
-    rows = np.flatnonzero((rest <= _PERFECT * size) & (size > 0))
-    if len(rows):
-        own = columns if columns.ndim == 2 else columns[rows]
-        even = simplex_ridge(own, target[rows], allowed[rows], eta=_TO_EVEN * size[rows])
-        left = ((target[rows] - _Rows(own, np.zeros(0)).times(even)) ** 2).sum(axis=1)
-        fits = left <= _NEARLY * size[rows]
-        x[rows[fits]] = even[fits]
-    return x
+    is_perfect = ((target - fitted) ** 2).sum(axis=1) <= _PERFECT * size
+    may: Booleans = (gradient <= (least + _TIE * size)[:, None]) | is_perfect[:, None] | (x > 0)
+    may = may & allowed
+    rows = np.flatnonzero((may & (x == 0)).any(axis=1))
+    if not len(rows):
+        return x
+    own = columns if columns.ndim == 2 else columns[rows]
+    goal = np.where(is_perfect[rows, None], target[rows], fitted[rows])
+    scale = np.where(size[rows] > 0, size[rows], 1.0)
+    even = simplex_ridge(own, goal, may[rows], eta=_TO_EVEN * scale)
+    left = ((goal - _Rows(own, np.zeros(0)).times(even)) ** 2).sum(axis=1)
+    fits = left <= _NEARLY * scale
+    found = x.copy()
+    found[rows[fits]] = even[fits]
+    return found
 
 
 def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Floats) -> Floats:
@@ -126,9 +145,9 @@ def simplex_ridge(matrix: Floats, target: Floats, allowed: Booleans, *, eta: Flo
     unit = np.sqrt(longest) if longest > 0 else 1.0
     matrix, target, eta = matrix / unit, target / unit, eta / unit**2
     whole, goal_of_all = matrix, target
-    if matrix.ndim == 2 and matrix.shape[0] > matrix.shape[1]:
+    if matrix.shape[-2] > matrix.shape[-1]:
         rotation, matrix = np.linalg.qr(matrix)
-        target = target @ rotation
+        target = target @ rotation if rotation.ndim == 2 else (target[:, None] @ rotation)[:, 0]
     m, k = matrix.shape[-2:]
     n = len(target)
     # One more row of ones: the condition that weights sum to one is like any other.

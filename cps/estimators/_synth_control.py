@@ -16,6 +16,7 @@ from cps.estimators._simplex import simplex_even
 from cps.estimators._synth_gaps import Calendar, Gaps
 from cps.estimators._synth_ridge import augmented, choose_penalty
 from cps.estimators._synth_v import Match, equal_start, nested
+from cps.estimators._synth_weights import without_rounding
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -116,7 +117,7 @@ def control_gaps(
         allowed = np.isposinf(starts[owner])
         level = y[:, pre].mean(axis=1) if rules.has_intercept else np.zeros(n_units)
         moved = y - level[:, None]
-        task = _Task(moved, share, allowed, pre)
+        task = _Task(moved, share, allowed, pre, float(np.abs(y).max()))
         if predictors is None:
             fixed = None if penalties is None else penalties[c]
             own = None if covariates is None else covariates[c]
@@ -143,6 +144,7 @@ class _Task:
     share: Floats  # (n, n_units): weights of the treated
     allowed: Booleans  # (n, n_units)
     pre: Booleans
+    scale: float  # of outcomes as they were; what is tiny beside it is rounding
 
 
 def _equal(allowed: Booleans) -> Floats:
@@ -154,11 +156,13 @@ def _by_outcomes(
 ) -> Floats:
     if covariates is not None:
         return _balanced(task, rules, covariates, fixed, notes)
-    before = task.y[:, task.pre]
-    weights = _plain(before, task.share, task.allowed)
+    before, wanted = (
+        without_rounding(one, task.scale)
+        for one in _centred(task.y[:, task.pre], task.share @ task.y[:, task.pre])
+    )
+    weights = _plain(before.T, wanted, task.allowed)
     if rules.ridge == "none":
         return weights
-    before, wanted = before - before.mean(axis=0), task.share @ (before - before.mean(axis=0))
     penalties = np.full(len(weights), fixed if rules.ridge == "auto" else float(rules.ridge))
     if rules.ridge == "auto" and fixed is None:
         for i, (target, allowed) in enumerate(zip(wanted, task.allowed, strict=True)):
@@ -203,14 +207,12 @@ def _balanced(
     return weights
 
 
-def _plain(before: Floats, share: Floats, allowed: Booleans) -> Floats:
-    middle = before.mean(axis=0)
-    columns, target = (before - middle).T, share @ before - middle
-    size = max(1, _CHUNK // (16 * len(before)))
+def _plain(columns: Floats, target: Floats, allowed: Booleans) -> Floats:
+    size = max(1, _CHUNK // (16 * columns.shape[1]))
     return np.concatenate(
         [
             simplex_even(columns, target[low : low + size], allowed[low : low + size])
-            for low in range(0, len(share), size)
+            for low in range(0, len(target), size)
         ]
     )
 

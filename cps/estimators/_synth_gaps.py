@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._synth_weights import Booleans, Floats, Kind, Problem, noise_level
+from cps.estimators._synth_weights import (
+    Booleans,
+    Floats,
+    Kind,
+    Problem,
+    noise_level,
+    without_rounding,
+)
 
 _CHUNK = 8_000_000  # floats held at a time
 
@@ -168,7 +175,8 @@ def gaps_under(
         mix = omega @ pool if pool.ndim == 2 else (omega[:, None] @ pool)[:, 0]
         gap = problem.treated - mix
         before = (gap[:, problem.pre] * lam).sum(axis=1, keepdims=True)
-        gaps[part, c] = gap - before
+        # Gaps of rounding would be ranked, and have a spread, as if they were something.
+        gaps[part, c] = without_rounding(gap - before, float(np.abs(pool).max()))
         sizes[part, c] = size
         if keep_weights:
             units[part, c] = omega

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 _N_PENALTIES = 20
 _SMALLEST_RATIO = 1e-8
+_PERFECT = 1e-20  # of the largest square: an error of rounding
 _FLAT = 1e-13  # of the largest eigenvalue: below it there is rounding only
 _CHUNK = 4_000_000  # floats held at a time
 
@@ -91,6 +92,8 @@ def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, F
         moved = (aim[:, None] * turned[:, None] / scale).sum(axis=2)
         predicted = (weights * left).sum(axis=1)[:, None] + moved
         errors[out] = (target[out, None] - predicted) ** 2
+    # Rows predicted but for rounding are predicted: which penalty rounds best means nothing.
+    errors[errors <= _PERFECT * max(top, float((target**2).max()))] = 0.0
     mean = errors.mean(axis=0)
     best = int(mean.argmin())
     if rule == "min":

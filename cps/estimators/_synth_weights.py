@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.estimators._frank_wolfe import simplex_weights, sparsify
-from cps.estimators._simplex import simplex_even, simplex_qp, simplex_ridge
+from cps.estimators._simplex import evened, simplex_even, simplex_qp, simplex_ridge
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 STEPS = 10_000  # as synthdid has it
 _TINY = 1e-6  # of the noise: the penalty that only makes weights unique
+_ROUNDING = 1e-13  # of the largest outcome: smaller moves are none
+_TIE = 1e-11  # of the products' size: gradients closer than that are alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ class Problem:
 
 
 def noise_level(pool: Floats, allowed: Booleans, pre: Booleans) -> Floats:
-    """Give the standard deviation of first differences before the start, shape (n,)."""
+    """Give the standard deviation of first differences before the start, shape (n,).
+
+    Zero where it is nothing but rounding: units that move exactly alike, or not at all.
+    """
     change = np.diff(pool[..., pre], axis=-1)
     if change.ndim == 3:
         sums, squares = change.sum(axis=2), (change**2).sum(axis=2)
@@ -98,13 +103,19 @@ def noise_level(pool: Floats, allowed: Booleans, pre: Booleans) -> Floats:
         square = allowed @ (change**2).sum(axis=1)
     count = allowed.sum(axis=1) * change.shape[-1]
     spread = square - total**2 / np.maximum(count, 1)
-    return np.asarray(np.sqrt(np.maximum(spread, 0.0) / np.maximum(count - 1, 1)))
+    noise = np.sqrt(np.maximum(spread, 0.0) / np.maximum(count - 1, 1))
+    return np.where(noise <= _ROUNDING * np.abs(pool[..., pre]).max(initial=0.0), 0.0, noise)
+
+
+def without_rounding(values: Floats, level: float) -> Floats:
+    """Set to zero what is left of differences between outcomes as large as ``level``."""
+    return np.where(np.abs(values) <= _ROUNDING * level, 0.0, values)
 
 
 def exact_weights(problem: Problem, kind: Kind) -> tuple[Floats, Floats]:
     """Solve for unit weights (n, n_pool) and pre-period weights (n, n_pre) to the last digit.
 
-    Without a penalty, the most even of unit weights that fit perfectly.
+    Without a penalty, the most even of those that fit equally well.
     """
     n_pre = int(problem.pre.sum())
     if not kind.fits_units:
@@ -124,10 +135,19 @@ def _unit_weights(problem: Problem, kind: Kind, n_pre: int) -> Floats:
     if kind.has_intercept:
         before = before - before.mean(axis=-1, keepdims=True)
         target = target - target.mean(axis=-1, keepdims=True)
+    level = float(np.abs(problem.pool[..., problem.pre]).max())
+    before, target = without_rounding(before, level), without_rounding(target, level)
     columns = np.swapaxes(before, -1, -2)
-    if kind.is_penalised and (problem.zeta > 0).all():
-        return simplex_ridge(columns, target, problem.allowed, eta=n_pre * problem.zeta**2)
-    return simplex_even(columns, target, problem.allowed)
+    is_penalised = (problem.zeta > 0) & kind.is_penalised
+    omega = np.zeros(problem.allowed.shape)
+    for rows in (np.flatnonzero(is_penalised), np.flatnonzero(~is_penalised)):
+        own = columns if columns.ndim == 2 else columns[rows]
+        if len(rows) and is_penalised[rows[0]]:
+            eta = n_pre * problem.zeta[rows] ** 2
+            omega[rows] = simplex_ridge(own, target[rows], problem.allowed[rows], eta=eta)
+        elif len(rows):
+            omega[rows] = simplex_even(own, target[rows], problem.allowed[rows])
+    return omega
 
 
 def _period_weights(problem: Problem) -> Floats:
@@ -154,7 +174,31 @@ def _period_weights(problem: Problem) -> Floats:
     linear = linear - n_allowed[:, None] * mean * end[:, None]
     eta = n_allowed * (_TINY * problem.noise) ** 2
     gram = gram + eta[:, None, None] * np.eye(gram.shape[-1])
-    return simplex_qp(gram, linear, np.ones(linear.shape, dtype=bool))
+    lam = simplex_qp(gram, linear, np.ones(linear.shape, dtype=bool))
+    # So small a penalty is lost in the last digits; what it would choose is the most even of many.
+    gradient = (lam[:, None] @ gram)[:, 0] - linear
+    size = np.trace(gram, axis1=1, axis2=2) + np.abs(linear).max(axis=1)
+    bound = (lam * gradient).sum(axis=1) + _TIE * size
+    rows = np.flatnonzero(((lam == 0) & (gradient <= bound[:, None])).any(axis=1))
+    if len(rows):
+        lam[rows] = _even_periods(problem, rows, lam[rows])
+    return lam
+
+
+def _even_periods(problem: Problem, rows: NDArray[np.int64], lam: Floats) -> Floats:
+    pool = problem.pool if problem.pool.ndim == 2 else problem.pool[rows]
+    share = _equal(problem.allowed[rows])[..., None]
+    before, after = pool[..., problem.pre], pool[..., problem.post].mean(axis=-1, keepdims=True)
+    level = float(np.abs(before).max())
+    before, after = (
+        without_rounding(one - (share * one).sum(axis=-2, keepdims=True), level) * (share > 0)
+        for one in (before, after)
+    )
+    return evened(lam, before, after[..., 0], np.ones(lam.shape, dtype=bool))
+
+
+def _equal(allowed: Booleans) -> Floats:
+    return np.asarray(allowed / allowed.sum(axis=-1, keepdims=True))
 
 
 def stepwise_weights(problem: Problem, kind: Kind, *, steps: int = STEPS) -> tuple[Floats, Floats]:

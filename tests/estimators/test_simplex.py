@@ -167,6 +167,28 @@ def test_of_many_perfect_fits_the_most_even_one_is_taken() -> None:
     assert simplex_even(matrix[:, order], target, every)[0] == pytest.approx(x[0][order], abs=1e-9)
 
 
+def test_twins_share_their_weight_evenly_where_the_fit_is_not_perfect_too() -> None:
+    matrix, target, _ = problems(13, 12, 7, 4)
+    twice = np.hstack([matrix, matrix[:, ::-1]])
+    every = np.ones((4, 14), dtype=bool)
+    plain = simplex_even(matrix, target, every[:, :7])
+    assert ((matrix @ plain.T - target.T) ** 2).sum(axis=0).min() > 1
+    x = simplex_even(twice, target, every)
+    assert x[:, :7] == pytest.approx(plain / 2, abs=1e-8)
+    assert x[:, 7:] == pytest.approx(plain[:, ::-1] / 2, abs=1e-8)
+    own = np.broadcast_to(twice, (4, *twice.shape))
+    assert simplex_even(own, target, every) == pytest.approx(x, abs=1e-8)
+
+
+def test_columns_that_are_all_alike_get_equal_weights() -> None:
+    every = np.ones((2, 5), dtype=bool)
+    every[1, 2] = False
+    equal = every / every.sum(axis=1, keepdims=True)
+    for columns in (np.zeros((3, 5)), np.tile([[1.0], [2.0], [3.0]], 5)):
+        for target in (np.zeros((2, 3)), np.array([[1.0, 2.0, 3.0], [5.0, -1.0, 0.0]])):
+            assert simplex_even(columns, target, every) == pytest.approx(equal, abs=1e-9)
+
+
 def test_where_no_fit_is_perfect_even_weights_are_the_plain_ones() -> None:
     matrix, target, allowed = problems(10, 19, 12, 6)
     plain = simplex_qp((matrix.T @ matrix)[None], target @ matrix, allowed)
