@@ -10,8 +10,7 @@ the last before the start: ``n_pre`` of them before, ``n_post`` after.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
@@ -20,18 +19,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.robustness._honest_bound import least_favourable_bounds
+from cps.robustness._honest_bound import least_favourable_bounds, widest_bounds
 from cps.robustness._honest_flci import shortest_affine
+from cps.robustness._honest_hull import GRID, Interval, hulls
 from cps.robustness._honest_test import FirstStage, Moments, accepted, moments
 
 Floats = NDArray[np.float64]
 Method = Literal["FLCI", "C-F", "C-LF", "Conditional"]
-Interval = tuple[float, float]
-EMPTY: Interval = (math.nan, math.nan)
-_DRAWS = 2**7
-_GRID = 1000
+_DRAWS = 2**6  # and their opposites
 _REACH = 20.0  # standard errors of the estimate that a grid spans to either side
-_WIDENINGS = 12
 _CELLS = 2**20  # of vertices by values, in one go
 
 
@@ -76,35 +72,48 @@ def original_set(study: EventStudy, *, alpha: float = 0.05) -> Interval:
     return study.estimate - half, study.estimate + half
 
 
-def relative_magnitude_set(
-    study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
-) -> Interval:
-    """Give the robust set if no step of the bias after the start exceeds ``mbar`` times the largest
+def relative_magnitude_sets(
+    study: EventStudy, mbar: Sequence[float], *, alpha: float = 0.05, method: Method = "C-LF"
+) -> list[Interval]:
+    """Give the robust sets if no step of the bias after the start exceeds a multiple of the largest
     one before.
 
     Parameters
     ----------
-    mbar : float
+    mbar : sequence of float
+        The multiples, one set for each.
     method : {"C-LF", "Conditional"}
         Conditional test with a least favourable first stage, of size alpha / 10, or without.
 
     Returns
     -------
-    tuple of float
-        Ends of the set's hull; infinite where no end was found, NaN if the set is empty.
+    list of tuple of float
+        Ends of each set's hull; infinite where no end was found, NaN if the set is empty.
     """
-    parts = _relative(study, _first_differences(study), mbar)
-    return _union_set(study, parts, mbar=mbar, alpha=alpha, method=method)
+    return _union_sets(study, _first_differences(study), mbar, alpha=alpha, method=method)
+
+
+def relative_magnitude_set(
+    study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
+) -> Interval:
+    """Give one set of :func:`relative_magnitude_sets`."""
+    return relative_magnitude_sets(study, [mbar], alpha=alpha, method=method)[0]
+
+
+def smoothness_relative_sets(
+    study: EventStudy, mbar: Sequence[float], *, alpha: float = 0.05, method: Method = "C-LF"
+) -> list[Interval]:
+    """Give the robust sets if the slope of the bias changes after the start by no more than a
+    multiple of its largest change before. Needs two coefficients before the base period.
+    """
+    return _union_sets(study, _second_differences(study), mbar, alpha=alpha, method=method)
 
 
 def smoothness_relative_set(
     study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
 ) -> Interval:
-    """Give the robust set if the slope of the bias changes after the start by no more than ``mbar``
-    times its largest change before. Needs two coefficients before the base period.
-    """
-    parts = _relative(study, _second_differences(study), mbar)
-    return _union_set(study, parts, mbar=mbar, alpha=alpha, method=method)
+    """Give one set of :func:`smoothness_relative_sets`."""
+    return smoothness_relative_sets(study, [mbar], alpha=alpha, method=method)[0]
 
 
 def smoothness_set(
@@ -125,53 +134,61 @@ def smoothness_set(
         return middle - best.half_length, middle + best.half_length
     second = _second_differences(study)
     matrix, limit = np.concatenate([second, -second]), np.full(2 * len(second), m)
-    found = _moments(study, matrix[None], limit)
-    first = FirstStage()
-    kappa = alpha / 10
+    found = _moments(study, matrix[None, None], limit)
+    first, kappa, middle = FirstStage(), alpha / 10, study.estimate
+    steps = study.n_post * (study.n_post + 1) / 2
+    reach = m * steps * float(np.abs(study.l_vec).sum()) + _REACH * study.se
     if method == "C-F":
         best = shortest_affine(study.sigma, study.n_pre, study.l_vec, m, kappa)
         first = FirstStage(kappa, weights=best.weights, half_length=best.half_length)
         middle = float(best.weights @ study.beta)
-        reach = (middle - best.half_length, middle + best.half_length)
-        return _hull(lambda one: _accepts(study, found, one, alpha, first), *reach, fixed=True)
+        reach = best.half_length
     if method == "C-LF":
         first = _least_favourable(study, found, kappa)
-    bias = m * study.n_post * (study.n_post + 1) / 2 * float(np.abs(study.l_vec).sum())
-    return _hull(
+    return hulls(
         lambda one: _accepts(study, found, one, alpha, first),
-        study.estimate - bias - _REACH * study.se,
-        study.estimate + bias + _REACH * study.se,
-    )
+        np.array([middle - reach]),
+        np.array([middle + reach]),
+        fixed=method == "C-F",
+    )[0]
 
 
 def relative_magnitude_excludes_zero(
     study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
 ) -> bool:
     """Tell whether the robust set lies on one side of zero; quicker than its two ends."""
-    parts = _relative(study, _first_differences(study), mbar)
-    return _excludes_zero(study, parts, mbar=mbar, alpha=alpha, method=method)
+    return _excludes_zero(study, _first_differences(study), mbar, alpha=alpha, method=method)
 
 
 def smoothness_relative_excludes_zero(
     study: EventStudy, mbar: float, *, alpha: float = 0.05, method: Method = "C-LF"
 ) -> bool:
     """Tell the same of the set whose bias changes slope no more than before."""
-    parts = _relative(study, _second_differences(study), mbar)
-    return _excludes_zero(study, parts, mbar=mbar, alpha=alpha, method=method)
+    return _excludes_zero(study, _second_differences(study), mbar, alpha=alpha, method=method)
 
 
 def _excludes_zero(
-    study: EventStudy, parts: Floats, *, mbar: float, alpha: float, method: Method
+    study: EventStudy, rows: Floats, mbar: float, *, alpha: float, method: Method
 ) -> bool:
     if original_covers_zero(study, alpha):
         return False
-    reach = _relative_reach(study, mbar)
-    side = np.linspace(study.estimate - reach, study.estimate + reach, _GRID)
+    reach = float(_relative_reach(study, np.array([mbar]))[0])
+    side = np.linspace(study.estimate - reach, study.estimate + reach, GRID)
     beyond = np.append(side[side * study.estimate <= 0], 0.0)
-    found = _union(study, parts)
-    return not _accepts(
-        study, found, beyond, alpha, _union_stage(study, found, alpha, method)
-    ).any()
+    found = _union(study, rows, [mbar])
+    statistic = (found.value[..., None] - found.slope[..., None] * beyond).max(axis=-2)
+    least = statistic.min(axis=-1)
+    if (least <= 0).any():
+        return False
+    first = FirstStage()
+    if method == "C-LF":
+        # Only sets whose statistic may be within their bound are worth finding it for.
+        near = least <= widest_bounds(found, alpha / 10)
+        if not near.any():
+            return True
+        found = _only(found, near)
+        first = _least_favourable(study, found, alpha / 10)
+    return not _accepts(study, found, beyond[None], alpha, first).any()
 
 
 def original_covers_zero(study: EventStudy, alpha: float) -> bool:
@@ -218,60 +235,67 @@ def _second_differences(study: EventStudy) -> Floats:
     return np.delete(turns, study.n_pre, axis=1)
 
 
-def _relative(study: EventStudy, rows: Floats, mbar: float) -> Floats:
-    """Give the sets whose union is asked for: each row before in turn is the largest.
+def _union(study: EventStudy, rows: Floats, mbar: Sequence[float]) -> Moments:
+    """Restate the sets whose union is asked for: each row before in turn is the largest.
 
-    Those in which it points the other way are mirror images, which :func:`_union` adds.
+    Those in which it points the other way are mirror images, with the same noise; they stand after
+    the others.
 
     Returns
     -------
-    ndarray, shape (n_sets, n_moments, n_coefficients)
+    Moments
+        Along axes of multiples and of sets.
     """
     before = len(rows) - study.n_post
-    factor = np.where(np.arange(len(rows)) < before, 1.0, mbar)[:, None]
+    size = np.asarray(mbar, dtype=float)[:, None]
+    factor = np.where(np.arange(len(rows)) < before, 1.0, size)[:, None, :, None]
     bounds = factor * rows[:before, None, :]
-    parts = np.concatenate([rows - bounds, -rows - bounds], axis=1)
-    # In each set one row is empty: the largest held against itself.
-    kept = (np.abs(parts) > 1e-10).any(axis=2)
-    return np.array([part[mine] for part, mine in zip(parts, kept, strict=True)])
-
-
-def _union(study: EventStudy, parts: Floats) -> Moments:
-    """Restate the sets, and after them their mirror images, whose noise is the same."""
-    one = _moments(study, parts, np.zeros(parts.shape[1]))
+    parts = np.concatenate([rows - bounds, -rows - bounds], axis=2)
+    # The largest held against itself says nothing.
+    kept = np.array([np.delete(np.arange(parts.shape[2]), one) for one in range(before)])
+    parts = np.take_along_axis(parts, kept[None, :, :, None], axis=2)
+    one = _moments(study, parts, np.zeros(parts.shape[2]))
     return Moments(
-        value=np.concatenate([one.value, -one.value]),
-        slope=np.concatenate([one.slope, -one.slope]),
-        loading=np.concatenate([one.loading, -one.loading]),
-        covariance=np.concatenate([one.covariance, one.covariance]),
+        value=np.concatenate([one.value, -one.value], axis=1),
+        slope=np.concatenate([one.slope, -one.slope], axis=1),
+        loading=np.concatenate([one.loading, -one.loading], axis=1),
+        covariance=np.concatenate([one.covariance, one.covariance], axis=1),
     )
 
 
-def _union_stage(study: EventStudy, found: Moments, alpha: float, method: Method) -> FirstStage:
-    if method != "C-LF":
-        return FirstStage()
-    half = len(found.value) // 2
-    one = Moments(
-        found.value[:half], found.slope[:half], found.loading[:half], found.covariance[:half]
+def _only(found: Moments, kept: NDArray[np.bool_]) -> Moments:
+    """Keep some sets of the only multiple there is."""
+    return Moments(
+        found.value[kept][None],
+        found.slope[kept][None],
+        found.loading[kept][None],
+        found.covariance[kept][None],
     )
-    stage = _least_favourable(study, one, alpha / 10)
-    return replace(stage, bound=np.tile(np.asarray(stage.bound), 2))
 
 
-def _union_set(
-    study: EventStudy, parts: Floats, *, mbar: float, alpha: float, method: Method
-) -> Interval:
-    found = _union(study, parts)
-    stage = _union_stage(study, found, alpha, method)
+def _union_sets(
+    study: EventStudy, rows: Floats, mbar: Sequence[float], *, alpha: float, method: Method
+) -> list[Interval]:
+    found, first = _union(study, rows, mbar), FirstStage()
+    if method == "C-LF":
+        half = found.value.shape[1] // 2
+        one = Moments(
+            found.value[:, :half],
+            found.slope[:, :half],
+            found.loading[:, :half],
+            found.covariance[:, :half],
+        )
+        first = _least_favourable(study, one, alpha / 10)
+        first = replace(first, bound=np.tile(np.asarray(first.bound), 2))
+    reach = _relative_reach(study, np.asarray(mbar, dtype=float))
+    return hulls(
+        lambda one: _accepts(study, found, one, alpha, first),
+        study.estimate - reach,
+        study.estimate + reach,
+    )
 
-    def accepts(theta: Floats) -> NDArray[np.bool_]:
-        return _accepts(study, found, theta, alpha, stage)
 
-    reach = _relative_reach(study, mbar)
-    return _hull(accepts, study.estimate - reach, study.estimate + reach)
-
-
-def _relative_reach(study: EventStudy, mbar: float) -> float:
+def _relative_reach(study: EventStudy, mbar: Floats) -> Floats:
     """Give how far from the estimate the package looks."""
     before = np.append(study.beta[: study.n_pre], 0.0)
     steps = float(np.arange(1, study.n_post + 1) @ np.abs(study.l_vec))
@@ -281,9 +305,9 @@ def _relative_reach(study: EventStudy, mbar: float) -> float:
 def _moments(study: EventStudy, matrix: Floats, limit: Floats) -> Moments:
     """As ``HonestDiD`` has it: rows on periods before only are left out if there are nuisances."""
     if study.n_post > 1:
-        # What the sets of a union say of periods after is the same.
-        involved = (np.abs(matrix[0, :, study.n_pre :]) > 0).any(axis=1)
-        matrix, limit = matrix[:, involved], limit[involved]
+        # What the sets say of periods after is the same.
+        involved = (np.abs(matrix[0, 0, :, study.n_pre :]) > 0).any(axis=1)
+        matrix, limit = matrix[:, :, involved], limit[involved]
     pivot = int(np.abs(study.l_vec).argmax())
     direction = np.zeros(len(study.beta))
     direction[study.n_pre + pivot] = 1 / study.l_vec[pivot]
@@ -298,20 +322,27 @@ def _moments(study: EventStudy, matrix: Floats, limit: Floats) -> Moments:
 def _accepts(
     study: EventStudy, found: Moments, theta: Floats, alpha: float, first: FirstStage
 ) -> NDArray[np.bool_]:
-    """Tell which values some set of the union accepts, shape (n_theta,)."""
+    """Tell which values some set of a union accepts.
+
+    Parameters
+    ----------
+    found : Moments
+        Along axes of unions and of sets.
+    theta : ndarray, shape (n_unions, n)
+    """
     size = max(1, _CELLS // found.value.size)
     kept = [
         accepted(
             found,
-            theta[low : low + size],
+            theta[:, None, low : low + size],
             alpha=alpha,
             first=first,
             beta=study.beta,
             sigma=study.sigma,
-        ).any(axis=0)
-        for low in range(0, len(theta), size)
+        ).any(axis=1)
+        for low in range(0, theta.shape[1], size)
     ]
-    return np.concatenate(kept)
+    return np.concatenate(kept, axis=1)
 
 
 def _least_favourable(study: EventStudy, found: Moments, kappa: float) -> FirstStage:
@@ -329,53 +360,13 @@ def _square_root(sigma: Floats) -> Floats:
 
 @lru_cache(maxsize=8)
 def _draws(n: int) -> tuple[Floats, Floats]:
-    """Give normal draws in pairs of opposite sign, with evenly spread shares in any order."""
+    """Give normal draws, with evenly spread shares in any order."""
     rng = np.random.default_rng(0)
-    half = rng.standard_normal((_DRAWS // 2, n))
-    shares = (rng.permutation(_DRAWS // 2) + 0.5) / (_DRAWS // 2)
-    normals, shares = np.concatenate([half, -half]), np.concatenate([shares, shares])
+    normals = rng.standard_normal((_DRAWS, n))
+    shares = (rng.permutation(_DRAWS) + 0.5) / _DRAWS
     for one in (normals, shares):
         one.flags.writeable = False
     return normals, shares
-
-
-def _hull(
-    accepts: Callable[[Floats], NDArray[np.bool_]], low: float, high: float, *, fixed: bool = False
-) -> Interval:
-    """Find the least and the greatest value accepted; ``fixed`` limits rule out those beyond."""
-    for _ in range(_WIDENINGS):
-        grid = np.linspace(low, high, _GRID)
-        keep = accepts(grid)
-        if fixed or not (keep[0] or keep[-1]):
-            break
-        middle, half = (low + high) / 2, (high - low) / 2
-        low, high = middle - 2 * half, middle + 2 * half
-    kept = np.flatnonzero(keep)
-    if not len(kept):
-        return EMPTY
-    first, last = int(kept[0]), int(kept[-1])
-    ends = [float(grid[first]), float(grid[last])]
-    if first > 0:
-        ends[0] = _edge(accepts, inside=grid[first], outside=grid[first - 1])
-    elif not fixed:
-        ends[0] = -math.inf
-    if last < _GRID - 1:
-        ends[1] = _edge(accepts, inside=grid[last], outside=grid[last + 1])
-    elif not fixed:
-        ends[1] = math.inf
-    return ends[0], ends[1]
-
-
-def _edge(
-    accepts: Callable[[Floats], NDArray[np.bool_]], *, inside: float, outside: float
-) -> float:
-    """Find where acceptance ends, by cutting the stretch in 64 four times over."""
-    for _ in range(4):
-        stretch = np.linspace(inside, outside, 65)
-        keep = accepts(stretch)
-        first_out = int(np.argmin(keep)) if not keep.all() else 64
-        inside, outside = float(stretch[max(first_out - 1, 0)]), float(stretch[first_out])
-    return inside
 
 
 def with_weights(study: EventStudy, l_vec: Floats) -> EventStudy:

@@ -25,25 +25,36 @@ def least_favourable_bounds(found: Moments, noise: Floats, tail: Floats, kappa: 
 
     Parameters
     ----------
-    found : Moments
-        With an axis of sets.
     noise : ndarray, shape (n_draws, n_coefficients)
-        Draws of the coefficients' noise.
+        Draws of the coefficients' noise, each of which stands for its opposite too.
     tail : ndarray, shape (n_draws,)
         Shares between 0 and 1, independent of ``noise``.
 
     Returns
     -------
-    ndarray, shape (n_sets,)
+    ndarray, shape (...)
     """
-    n_sets, n_vertices = found.value.shape
-    size = max(1, _CELLS // max(len(noise) * n_vertices**2, 1))
-    bounds = [
-        _bounds(found.loading[low : low + size], found.covariance[low : low + size],
-                noise, tail, kappa)
-        for low in range(0, n_sets, size)
-    ]  # fmt: skip
-    return np.concatenate(bounds)
+    *leading, n_vertices, n_coefficients = found.loading.shape
+    loading = found.loading.reshape(-1, n_vertices, n_coefficients)
+    covariance = found.covariance.reshape(-1, n_vertices, n_vertices)
+    size = max(1, _CELLS // (len(noise) * n_vertices**2))
+    parts = [slice(low, low + size) for low in range(0, len(loading), size)]
+    bounds = [_bounds(loading[one], covariance[one], noise, tail, kappa) for one in parts]
+    return np.concatenate(bounds).reshape(leading)
+
+
+def widest_bounds(found: Moments, kappa: float) -> Floats:
+    """Give what the bounds can't exceed, as every vertex had its share of ``kappa``."""
+    from scipy.special import ndtri
+
+    deviation, is_random = _noise(found.covariance)
+    least = -ndtri(kappa / is_random.sum(axis=-1)) * deviation.max(axis=-1)
+    return np.asarray(least * (1 + 1e-9))
+
+
+def _noise(covariance: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    deviation = np.sqrt(np.maximum(np.diagonal(covariance, axis1=-2, axis2=-1), 0.0))
+    return deviation, deviation > _TINY * deviation.max(axis=-1, keepdims=True)
 
 
 def _bounds(
@@ -52,8 +63,8 @@ def _bounds(
     from scipy.special import ndtri
 
     chances = _Chances(loading, covariance, noise, tail)
-    n = chances.is_random.sum(axis=1)
-    largest = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).max(axis=1)
+    deviation, is_random = _noise(covariance)
+    n, largest = is_random.sum(axis=1), deviation.max(axis=1)
     low = -float(ndtri(kappa)) * largest
     high = -ndtri(kappa / n) * largest * (1 + 1e-9)
     at_low = chances.above(low) - kappa
@@ -66,7 +77,12 @@ def _bounds(
         int(one): _brent(low[one], high[one], at_low[one], at_high[one], xtol=1e-4 * low[one])
         for one in open_
     }
-    asked = {one: next(root) for one, root in roots.items()}
+    asked = {}
+    for one, root in roots.items():
+        try:
+            asked[one] = next(root)
+        except StopIteration as end:
+            found[one] = end.value
     while asked:
         sets = np.array(list(asked))
         values = chances.above(np.array(list(asked.values())), sets) - kappa
@@ -80,18 +96,19 @@ def _bounds(
 
 
 class _Chances:
-    """Chances that the largest of a set's normals is above a bound."""
+    """Chances that the largest of a set's normals is above a bound.
+
+    Arrays run over sets, then vertices counted, pairs of draws, and vertices given to be above.
+    """
 
     def __init__(self, loading: Floats, covariance: Floats, noise: Floats, tail: Floats) -> None:
-        deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-        self.is_random = deviation > _TINY * deviation.max(axis=1, keepdims=True)
+        deviation, self.is_random = _noise(covariance)
         self.deviation = np.where(self.is_random, deviation, 1.0)
-        self.slope = covariance / self.deviation[:, :, None] ** 2  # [set, given, of]
-        self.drawn = noise @ np.swapaxes(loading, 1, 2)  # [set, draw, vertex]
         self.tail = tail
-        self.rest = (
-            self.drawn[:, :, None, :] - self.drawn[:, :, :, None] * self.slope[:, None, :, :]
-        )
+        slope = covariance / self.deviation[:, None, :] ** 2
+        self.slope = slope[:, :, None, :]
+        drawn = noise @ np.swapaxes(loading, 1, 2)
+        self.rest = np.swapaxes(drawn, 1, 2)[..., None] - drawn[:, None] * self.slope
 
     def above(self, bound: Floats, sets: NDArray[np.int64] | slice = slice(None)) -> Floats:
         from scipy.special import ndtr, ndtri
@@ -100,11 +117,14 @@ class _Chances:
         chance = np.where(self.is_random[sets], ndtr(-bound[:, None] / deviation), 0.0)
         share = np.maximum(chance[:, None, :] * self.tail[:, None], 1e-300)
         given = -deviation[:, None, :] * ndtri(share)
-        values = given[:, :, :, None] * self.slope[sets][:, None, :, :]
-        values += self.rest[sets]
-        joint = np.count_nonzero(values > bound[:, None, None, None], axis=3)
-        found = (chance[:, None, :] / np.maximum(joint, 1)).mean(axis=1).sum(axis=1)
-        return np.asarray(found)
+        excess = given[:, None] * self.slope[sets]
+        excess -= bound[:, None, None, None]
+        rest = self.rest[sets]
+        mean = np.zeros(chance.shape)
+        for is_above in (excess > -rest, excess > rest):  # a draw, and its opposite
+            joint = np.add.reduce(is_above, axis=1, dtype=np.int32)
+            mean += (1 / np.maximum(joint, 1)).mean(axis=1) / 2
+        return np.asarray((chance * mean).sum(axis=1))
 
 
 def _brent(

@@ -103,7 +103,8 @@ def accepted(
 
     Parameters
     ----------
-    theta : ndarray, shape (n_theta,)
+    theta : ndarray, shape (..., n_theta)
+        The same for all sets, or of each its own.
     beta, sigma : ndarray or None
         Asked for by a first stage of fixed length.
 
@@ -111,7 +112,7 @@ def accepted(
     -------
     ndarray of bool, shape (..., n_theta)
     """
-    worth = found.value[..., None] - found.slope[..., None] * theta
+    worth = found.value[..., None] - found.slope[..., None] * theta[..., None, :]
     eta = worth.max(axis=-2)
     keep = np.ones(eta.shape, dtype=bool)
     bound = None if first.bound is None else np.asarray(first.bound)[..., None]
@@ -119,7 +120,7 @@ def accepted(
         keep &= eta <= bound
     gap = None
     if first.weights is not None and beta is not None and sigma is not None:
-        gap = first.weights @ beta - theta
+        gap = np.broadcast_to(first.weights @ beta - theta, eta.shape)
         keep &= np.abs(gap) <= first.half_length
     # What is left of a positive statistic is for the second stage to tell.
     where = np.nonzero(keep & (eta > 0))
@@ -131,7 +132,7 @@ def accepted(
         if bound is not None and first.is_conditioned:
             ends = ends[0], np.minimum(ends[1], np.broadcast_to(bound, eta.shape)[some])
         if gap is not None:
-            ends = _both(ends, _by_length(at, first, gap[some[-1]], np.asarray(sigma)))
+            ends = _both(ends, _by_length(at, first, gap[some], np.asarray(sigma)))
         keep[some] = _passes(at, *ends, size=(alpha - first.kappa) / (1 - first.kappa))
     return keep
 

@@ -15,9 +15,9 @@ from cps.robustness._honest import (
     breakdown,
     original_set,
     relative_magnitude_excludes_zero,
-    relative_magnitude_set,
+    relative_magnitude_sets,
     smoothness_relative_excludes_zero,
-    smoothness_relative_set,
+    smoothness_relative_sets,
 )
 from cps.robustness._honest_event import Vector, event_vector, periods_before
 from cps.robustness._honest_options import Target, sizes_of, target_of
@@ -63,13 +63,13 @@ def run(design: Design, effect: Effect, *, seed: int, options: Mapping[str, str]
     sizes = sizes_of(options["mbar"], option="mbar", where="honest_did")
     asked = target_of(found, options["target"], where="honest_did")
     study, how = found.study(asked.l_vec, effect.level), _Test(alpha, options)
-    sets = {size: how.robust_set(study, size) for size in dict.fromkeys(sizes)}
     usual = original_set(study, alpha=alpha)
+    is_claimed = not usual[0] <= 0 <= usual[1]
+    sets = how.robust_sets(study, (*sizes, *((THRESHOLD,) if is_claimed else ())))
     value: float | None = None
-    if usual[0] <= 0 <= usual[1]:
+    if not is_claimed:
         words = _nothing_to_break(design, found, asked, study, usual)
     else:
-        at_one = sets[THRESHOLD] if THRESHOLD in sets else how.robust_set(study, THRESHOLD)
         value = how.breakdown(study)
         is_average = options["target"] == "average"
         first = how.breakdown(found.study(found.first, effect.level)) if is_average else None
@@ -79,7 +79,7 @@ def run(design: Design, effect: Effect, *, seed: int, options: Mapping[str, str]
             asked,
             level=effect.level,
             usual=usual,
-            at_one=at_one,
+            at_one=sets[THRESHOLD],
             value=value,
             first=first,
             of_slopes=how.of_slopes,
@@ -108,9 +108,11 @@ class _Test:
         self.method = _METHODS[options["method"]]
         self.of_slopes = options["restriction"] == "smoothness_relative_magnitude"
 
-    def robust_set(self, study: EventStudy, size: float) -> Interval:
-        one = smoothness_relative_set if self.of_slopes else relative_magnitude_set
-        return one(study, size, alpha=self.alpha, method=self.method)
+    def robust_sets(self, study: EventStudy, sizes: tuple[float, ...]) -> dict[float, Interval]:
+        of = smoothness_relative_sets if self.of_slopes else relative_magnitude_sets
+        each = tuple(dict.fromkeys(sizes))
+        found = of(study, each, alpha=self.alpha, method=self.method)
+        return dict(zip(each, found, strict=True))
 
     def breakdown(self, study: EventStudy) -> float:
         """Give 0 where zero is in the set already without departures."""
