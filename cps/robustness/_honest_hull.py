@@ -51,8 +51,8 @@ def hulls(
     if not fixed:
         ends = np.where(at == beyond, np.array([-math.inf, math.inf]), ends)
     return [
-        (float(one[0]), float(one[1])) if some else EMPTY
-        for one, some in zip(ends, keep.any(axis=1).tolist(), strict=True)
+        (float(one[0]), float(one[1])) if mine.any() else EMPTY
+        for one, mine in zip(ends, keep, strict=True)
     ]
 
 
