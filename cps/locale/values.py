@@ -125,6 +125,8 @@ def inert(text: str) -> str:
     >>> inert("示例村\\u202e01")
     '示例村⟨U+202E⟩01'
     """
+    if text.isprintable():  # nothing of the categories below, as almost always
+        return text
     return "".join(
         _SPACES.get(one)
         or (f"⟨U+{ord(one):04X}⟩" if unicodedata.category(one) in _SHOWN_CATEGORIES else one)

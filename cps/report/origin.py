@@ -5,7 +5,7 @@ from __future__ import annotations
 from cps.locale import Content, Link, Listing, Message
 from cps.runs import Run
 
-_SHORT = 12  # digits of a hash that a reader compares by eye
+SHORT = 12  # digits of a hash that a reader compares by eye
 
 
 def metas_of(run: Run) -> list[tuple[str, str]]:
@@ -28,14 +28,24 @@ def footer_of(run: Run, *, editions_href: str = "") -> list[Content]:
     made = Message(
         "page.made_by",
         {
-            "data": manifest.data_sha256[:_SHORT],
+            "data": manifest.data_sha256[:SHORT],
             "version": manifest.cps_version,
-            "code": manifest.code_sha256[:_SHORT],
-            "run": manifest.run_hash[:_SHORT],
+            "code": manifest.code_sha256[:SHORT],
+            "run": manifest.run_hash[:SHORT],
             "seed": str(manifest.seed),
         },
     )
-    return [Listing((_age(run), *_synthetic(run))), made, newer(editions_href)]
+    return [age_of(run), made, newer(editions_href)]
+
+
+def age_of(run: Run) -> Content:
+    """Say how far a run's data go, and whether they were made up."""
+    as_of, last = run.manifest.as_of, _last_day(run)
+    if as_of is None or as_of == last:
+        age = Message("page.data_to", {"date": last})
+    else:
+        age = Message("page.as_of", {"date": as_of, "last": last})
+    return Listing((age, Message("page.synthetic_mark"))) if run.is_synthetic else age
 
 
 def newer(editions_href: str) -> Content:
@@ -43,17 +53,6 @@ def newer(editions_href: str) -> Content:
     if not editions_href:
         return Message("page.newer_unknown")
     return Message("page.newer", {"editions": Link(editions_href, Message("page.editions"))})
-
-
-def _age(run: Run) -> Content:
-    as_of, last = run.manifest.as_of, _last_day(run)
-    if as_of is None or as_of == last:
-        return Message("page.data_to", {"date": last})
-    return Message("page.as_of", {"date": as_of, "last": last})
-
-
-def _synthetic(run: Run) -> tuple[Content, ...]:
-    return (Message("page.synthetic_mark"),) if run.is_synthetic else ()
 
 
 def _last_day(run: Run) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from cps.dropin import load_modules, module_names
-from cps.errors import RunError, Text, UsageError
-from cps.locale import FOLDER as LOCALES
-from cps.locale import Content, Message, load_words
+from cps.errors import RunError, Text
+from cps.locale import Content, Message, Words
 from cps.provenance import write_text
+from cps.report.blocks import Block
 from cps.report.origin import footer_of, metas_of
-from cps.report.shell import Page, Way, fill
+from cps.report.shell import Page, fill, ways_to
+from cps.report.vocabulary import SECTIONS as SECTIONS
+from cps.report.vocabulary import section_modules, words_of
 from cps.runs import Run
 
-SECTIONS = Path(__file__).parent / "sections"
-PACKAGE = "cps.report.sections"
 OFFERED = ("zh", "en")
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
@@ -30,6 +28,7 @@ def render_report(
     sections: Path | None = None,
     locales: Path | None = None,
     editions_href: Mapping[str, str] = NO_LINKS,
+    notice: Content | None = None,
 ) -> str:
     """Render a run as one HTML page that needs nothing but itself.
 
@@ -44,6 +43,8 @@ def render_report(
         Folders with further sections and languages.
     editions_href : mapping of language to str
         Link to the list of editions, where the page lies beside one.
+    notice : Content or None
+        What a reader must know before anything else, as that the page is out of date.
 
     Returns
     -------
@@ -55,30 +56,20 @@ def render_report(
     UsageError
         If there is no such language, or a text is missing or has two homes.
     """
-    modules = _modules(sections)
-    prose = {name: module.TEXT for name, module in modules.items()}
-    folder = locales or LOCALES
-    words = load_words(language, sections=prose, folder=folder)
-    page = "overview" if run.kind == "overview" else "initiative"
-    blocks = [
-        block
-        for module in sorted(modules.values(), key=lambda one: (one.ORDER, one.__name__))
-        if module.PAGE in (page, "both")
-        for block in module.build(run)
-    ]
-    name = page_name(run)
-    others = [load_words(one, folder=folder) for one in languages if one != language]
-    content = Page(
-        title=_title(run),
-        blocks=blocks,
-        is_synthetic=run.is_synthetic,
-        source=Message("page.source_text", {"run": run.manifest.run_hash[:12]}),
-        footer=footer_of(run, editions_href=editions_href.get(language, "")),
-        metas=metas_of(run),
-        ways=[Way(f"../{one.language}/{name}", one.tag, one.name) for one in others],
-        index_href="index.html" if run.subject and name != "index.html" else "",
+    modules = section_modules(sections)
+    words = words_of(language, modules=modules, locales=locales)
+    others = [words_of(one, modules=modules, locales=locales) for one in languages]
+    return fill(
+        _page(
+            run,
+            _blocks(run, modules),
+            words,
+            offered=others,
+            editions_href=editions_href,
+            notice=notice,
+        ),
+        words,
     )
-    return fill(content, words)
 
 
 def write_report(
@@ -89,28 +80,41 @@ def write_report(
     sections: Path | None = None,
     locales: Path | None = None,
     editions_href: Mapping[str, str] = NO_LINKS,
+    notice: Content | None = None,
+    name: str = "",
 ) -> list[Path]:
     """Write a run's pages to ``folder/<language>/``: ``<name>.html``, or ``index.html``.
 
     Each page is written aside and renamed.
+
+    Parameters
+    ----------
+    languages, sections, locales, editions_href, notice
+        As for :func:`render_report`.
+    name : str
+        File name of the page, if not the run's own.
 
     Returns
     -------
     list of Path
         One a language.
     """
+    modules = section_modules(sections)
+    blocks = _blocks(run, modules)
+    all_words = [words_of(one, modules=modules, locales=locales) for one in languages]
     written = []
-    for language in languages:
-        html = render_report(
+    for words in all_words:
+        page = _page(
             run,
-            language=language,
-            languages=languages,
-            sections=sections,
-            locales=locales,
+            blocks,
+            words,
+            offered=all_words,
             editions_href=editions_href,
+            notice=notice,
+            name=name,
         )
-        path = Path(folder) / language / page_name(run)
-        write_text(path, html)
+        path = Path(folder) / words.language / (name or page_name(run))
+        write_text(path, fill(page, words))
         written.append(path)
     return written
 
@@ -123,15 +127,18 @@ def page_name(run: Run) -> str:
     RunError
         If the run's name can't be one: pages are named by ids, never by names from the data.
     """
-    if run.kind == "overview":
-        return "index.html"
-    if not run.name or set(run.name) & set('/\\:*?"<>|\0\n') or run.name.startswith("."):
+    return "index.html" if run.kind == "overview" else file_name(run.name)
+
+
+def file_name(name: str) -> str:
+    """Give the file name of the page of what is called ``name``; refuse what leads elsewhere."""
+    if not name or set(name) & set('/\\:*?"<>|\0\n') or name.startswith("."):
         raise RunError(
-            Text(f"“{run.name}”不能用作页面文件名", f"{run.name!r} can't name a page"),
+            Text(f"“{name}”不能用作页面文件名", f"{name!r} can't name a page"),
             where="run.name",
             mend=Text("改用字母、数字和下划线", "use letters, digits and underscores"),
         )
-    return f"{run.name}.html"
+    return f"{name}.html"
 
 
 def _title(run: Run) -> Content:
@@ -142,19 +149,35 @@ def _title(run: Run) -> Content:
     return run.name
 
 
-def _modules(folder: Path | None) -> dict[str, ModuleType]:
-    found = load_modules(PACKAGE, SECTIONS)
-    for name in module_names(folder) if folder else []:
-        if name in found:
-            raise UsageError(
-                Text(f"已有名为“{name}”的章节", f"there is a section named {name!r} already"),
-                where=str(folder),
-                mend=Text("换一个文件名", "choose another file name"),
-            )
-        spec = importlib.util.spec_from_file_location(name, Path(folder or "") / f"{name}.py")
-        if spec is None or spec.loader is None:
-            raise ImportError(name)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found[name] = module
-    return found
+def _blocks(run: Run, modules: Mapping[str, ModuleType]) -> list[Block]:
+    page = "overview" if run.kind == "overview" else "initiative"
+    return [
+        block
+        for module in sorted(modules.values(), key=lambda one: (one.ORDER, one.__name__))
+        if module.PAGE in (page, "both")
+        for block in module.build(run)
+    ]
+
+
+def _page(
+    run: Run,
+    blocks: Sequence[Block],
+    words: Words,
+    *,
+    offered: Sequence[Words],
+    editions_href: Mapping[str, str],
+    notice: Content | None,
+    name: str = "",
+) -> Page:
+    name = name or page_name(run)
+    return Page(
+        title=_title(run),
+        blocks=blocks,
+        is_synthetic=run.is_synthetic,
+        source=Message("page.source_text", {"run": run.manifest.run_hash[:12]}),
+        footer=footer_of(run, editions_href=editions_href.get(words.language, "")),
+        metas=metas_of(run),
+        ways=ways_to(name, words, offered),
+        index_href="index.html" if run.subject and name != "index.html" else "",
+        notice=notice,
+    )

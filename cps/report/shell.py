@@ -43,6 +43,8 @@ class Page:
     ways : sequence of Way
     index_href : str
         Link to the overview; none if empty.
+    notice : Content or None
+        What a reader must know before anything else.
     """
 
     title: Content
@@ -53,6 +55,7 @@ class Page:
     metas: Sequence[tuple[str, str]] = ()
     ways: Sequence[Way] = ()
     index_href: str = ""
+    notice: Content | None = None
 
 
 def fill(page: Page, words: Words) -> str:
@@ -68,6 +71,7 @@ def fill(page: Page, words: Words) -> str:
         banner=words.say("page.synthetic_banner"),
         metas=page.metas,
         index_href=page.index_href,
+        notice=writer.parts(page.notice) if page.notice is not None else None,
         index_word=words.say("page.index"),
         others=page.ways,
         blocks=writer.written(page.blocks),
@@ -77,6 +81,15 @@ def fill(page: Page, words: Words) -> str:
         footer=[writer.parts(one) for one in page.footer],
     )
     return html
+
+
+def ways_to(name: str, words: Words, offered: Sequence[Words]) -> list[Way]:
+    """Give the links to the page of this file name in the other languages."""
+    return [
+        Way(f"../{one.language}/{name}", one.tag, one.name)
+        for one in offered
+        if one.language != words.language
+    ]
 
 
 @lru_cache(maxsize=1)

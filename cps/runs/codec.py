@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -42,29 +42,45 @@ def decode(kind: Any, value: Any) -> Any:
     ValueError
         If a field is missing or unknown.
     """
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = _stored_fields(kind)
-        if set(value) != set(hints):
-            raise ValueError(f"{kind.__name__}: fields {sorted(set(value) ^ set(hints))}")
-        record: Any = kind
-        return record(**{name: decode(hints[name], one) for name, one in value.items()})
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        records = [one for one in arguments if dataclasses.is_dataclass(one)]
-        return decode(records[0], value) if records and value is not None else value
-    if origin is tuple:
-        return tuple(decode(arguments[0], one) for one in value)
-    if origin is dict:
-        return {key: decode(arguments[1], one) for key, one in value.items()}
-    return value
+    return _decoder(kind)(value)
 
 
 @lru_cache(maxsize=256)
-def _stored_fields(kind: Any) -> dict[str, Any]:
-    # Resolving the hints anew for each of some thousand small records took most of a load.
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    """Give what reads values of one kind; found out once, a run holds thousands of records."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return _record_decoder(kind)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        records: list[Any] = [one for one in arguments if dataclasses.is_dataclass(one)]
+        if not records:
+            return _as_is
+        read = _decoder(records[0])
+        return lambda value: None if value is None else read(value)
+    if origin is tuple:
+        read = _decoder(arguments[0])
+        return tuple if read is _as_is else lambda value: tuple(map(read, value))
+    if origin is dict:
+        read = _decoder(arguments[1])
+        return dict if read is _as_is else lambda value: {k: read(v) for k, v in value.items()}
+    return _as_is
+
+
+def _record_decoder(kind: Any) -> Callable[[Any], Any]:
     hints = typing.get_type_hints(kind)
-    return {
-        one.name: hints[one.name]
+    readers = {
+        one.name: _decoder(hints[one.name])
         for one in dataclasses.fields(kind)
         if one.metadata.get("is_stored", True)
     }
+
+    def read(value: Any) -> Any:
+        if value.keys() != readers.keys():
+            raise ValueError(f"{kind.__name__}: fields {sorted(value.keys() ^ readers.keys())}")
+        return kind(**{name: readers[name](one) for name, one in value.items()})
+
+    return read
+
+
+def _as_is(value: Any) -> Any:
+    return value

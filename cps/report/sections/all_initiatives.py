@@ -78,7 +78,7 @@ def _scale(rows: list[dict[str, Any]]) -> tuple[tuple[str, str, str], Kind, str]
 def _table(rows: list[dict[str, Any]], keys: tuple[str, str, str], kind: Kind, unit: str) -> Table:
     def name(row: dict[str, Any]) -> Content:
         words = Text(row["name_zh"], row["name_en"])
-        return Link(row["page"], words) if row["status"] == "ok" else words
+        return words if row["status"] == "not_run" else Link(row["page"], words)
 
     return Table(
         Message("all_initiatives.table"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cps.errors import Text
-from cps.locale import Content, Counted, Message, Quantity
+from cps.locale import Content, Counted, Link, Message, Quantity
 from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections._common import (
     amount,
@@ -95,9 +95,10 @@ def _failures(run: Run, table: dict[str, Any]) -> list[Block]:
     failures = run.extra.get("failures") or []
     if not failures:
         return []
-    names = {
-        key: Text(zh, en)
-        for key, zh, en in zip(table["initiative"], table["name_zh"], table["name_en"], strict=True)
+    columns = ("initiative", "name_zh", "name_en", "page")
+    names: dict[str, Content] = {
+        key: Link(page, Text(zh, en))
+        for key, zh, en, page in zip(*(table[one] for one in columns), strict=True)
     }
     lines = tuple(
         Message(
