@@ -63,14 +63,14 @@ def judge(
     if tail(printed) == EXIT_ASKED:
         number = _stopped_at(cells) or 1
         return Verdict("incomplete", _exited(number, len(unrun)), number)
+    if status != 0:
+        return Verdict("crashed", _never_started(status, printed), _stopped_at(cells))
     if unrun:
         return Verdict(
             "incomplete",
             Text(f"有 {len(unrun)} 个单元格未执行", f"{len(unrun)} cells never ran"),
             unrun[0],
         )
-    if status != 0:
-        return Verdict("crashed", _never_started(status, printed))
     return _judge_saved(run_folder, versions)
 
 

@@ -58,6 +58,10 @@ class LocalEngine:
         Forks workers and kernels; each is started from nothing if None.
     kernel : str or None
         A kernelspec of the user's own.
+    versions : dict of str to str
+        Library versions that every run must have been made with.
+    warn : callable
+        Told if the warm process is lost.
     """
 
     scratch: Path
@@ -65,9 +69,11 @@ class LocalEngine:
     warm: Future[WarmProcess | None]
     kernel: str | None
     versions: dict[str, str]
+    warn: Warn = lambda text: None
     _tasks: dict[int, Task] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_stopped: bool = False
+    _is_lost: bool = False
 
     def run(self, piece: Piece, target: Path) -> Ended:
         """Run one piece into the new folder ``target``; tried again if a process dies under it."""
@@ -89,12 +95,19 @@ class LocalEngine:
         )
 
     def call(self, function: str, payload: bytes, *, printed: Path, timeout: float) -> int | None:
-        """Run ``module:function`` on ``payload`` in a process; its exit status, None if too slow."""
-        task = self._started(function, payload, printed, None)
-        try:
-            return task.wait(timeout)
-        finally:
-            self._ended(task)
+        """Run ``module:function`` on ``payload`` in a process; its exit status, None if too slow.
+
+        It is done again if the process is killed; what it does must bear that.
+        """
+        for _ in range(1 + _RETRIES):
+            task = self._started(function, payload, printed, None)
+            try:
+                status = task.wait(timeout)
+            finally:
+                self._ended(task)
+            if status is None or status >= 0:
+                break
+        return status
 
     def stop(self) -> None:
         """End everything that runs, at once."""
@@ -139,31 +152,45 @@ class LocalEngine:
 
     def _started(self, function: str, payload: bytes, printed: Path, memory: int | None) -> Task:
         warm, environment = self._ready()
-        task: Task
+        task: Task | None = None
         with self._lock:
             if self._is_stopped:
                 raise InterruptedError("the engine was stopped")
-            if warm is not None:
-                task = warm.fork(
-                    function,
-                    payload,
-                    env=environment,
-                    cwd=self.scratch,
-                    memory_bytes=memory,
-                    output=printed,
-                    name=printed.parent.name,
-                )
-            else:
+            if warm is not None and not self._is_lost:
+                try:
+                    task = warm.fork(
+                        function,
+                        payload,
+                        env=environment,
+                        cwd=self.scratch,
+                        memory_bytes=memory,
+                        output=printed,
+                        name=printed.parent.name,
+                    )
+                except RunError as error:
+                    self._lose_warm(error)
+            if task is None:
                 task = _ColdTask(
                     function,
                     payload,
                     printed=printed,
-                    environment=environment,
+                    environment=self.environment,
                     cwd=self.scratch,
                     memory=memory,
                 )
             self._tasks[id(task)] = task
         return task
+
+    def _lose_warm(self, error: RunError) -> None:
+        """Go on without a warm process that was killed."""
+        self._is_lost = True
+        self.warn(
+            Text(
+                f"预热进程已不在，改用普通内核：{error.what.zh}",
+                f"the warm process is gone; ordinary kernels are used: {error.what.en}",
+            )
+        )
+        write_kernelspec(self.scratch, is_warm=False)
 
     def _ended(self, task: Task) -> None:
         task.kill()
@@ -198,7 +225,7 @@ def local_engine(
             (scratch / name).mkdir(mode=0o700)
         warm = starter.submit(_warm_process, scratch, is_cold or kernel is not None, warn)
         engine = LocalEngine(
-            scratch, task_environment(scratch, kernel=kernel), warm, kernel, versions()
+            scratch, task_environment(scratch, kernel=kernel), warm, kernel, versions(), warn
         )
         try:
             yield engine

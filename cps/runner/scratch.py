@@ -115,5 +115,8 @@ def write_kernelspec(scratch: Path, *, is_warm: bool) -> None:
         provisioner = {"provisioner_name": "cps-fork-provisioner"}
         spec["metadata"] = {"debugger": False, "kernel_provisioner": provisioner}
     folder = scratch / "jupyter" / "kernels" / KERNEL
-    folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    # Kernels may be starting just now: they see one spec or the other, whole.
+    new = folder / "kernel.json.new"
+    new.write_text(json.dumps(spec), encoding="utf-8")
+    new.replace(folder / "kernel.json")
