@@ -67,6 +67,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, lang: str) -> int:
     """Run, and tell how it ended; the status is that of the run."""
+    from cps.runner.doctor import demand_versions
+
+    demand_versions()  # first: what follows imports libraries that may not be there
     from cps.runner.batch import run_batch
     from cps.runner.signals import Stopped, stoppable
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import shutil
@@ -36,6 +37,7 @@ def examine(out: Path) -> tuple[Ailment, ...]:
     )
 
 
+@functools.cache
 def wrong_versions() -> tuple[Text, ...]:
     """Name every library that is missing or outside what the package declares."""
     from packaging.requirements import Requirement
