@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,12 @@ def _ipython_folder() -> Path | None:
     """Give a folder for IPython where its own can't be written; None if it can."""
     given = os.environ.get("IPYTHONDIR")
     own = Path(given).expanduser() if given else Path.home() / ".ipython"
-    place = own if own.exists() else own.parent
-    if os.access(place, os.W_OK | os.X_OK):
-        return None
+    with contextlib.suppress(OSError):
+        own.mkdir(parents=True, exist_ok=True)
+        if os.access(own, os.W_OK | os.X_OK):
+            return None
     folder = private_folder()
     if folder is None:
-        warnings.filterwarnings("ignore", "IPython (dir|parent)", UserWarning)
         return None
+    (folder / "ipython").mkdir(mode=0o700, exist_ok=True)
     return folder / "ipython"

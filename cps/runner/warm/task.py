@@ -110,19 +110,27 @@ def _enter(order: Mapping[str, Any]) -> None:
 
 
 def _set_environment(env: Mapping[str, str]) -> None:
-    before = os.environ.get("PYTHONPATH", "")
+    before = dict(os.environ)
     os.environ.clear()
     os.environ.update(env)
+    # What was read from the environment once, when it was another one:
     time.tzset()
     tempfile.tempdir = None
-    after = env.get("PYTHONPATH", "")
-    if after != before:
-        gone = set(_folders(before))
-        sys.path[:] = _folders(after) + [entry for entry in sys.path if entry not in gone]
+    folders, gone = _folders(env), _folders(before)
+    if folders != gone:
+        sys.path[:] = folders + [entry for entry in sys.path if entry not in gone]
+    polars = sys.modules.get("polars")
+    if polars is not None and _of_polars(env) != _of_polars(before):
+        polars.Config.load("{}")  # sets nothing, and reads all settings again
 
 
-def _folders(variable: str) -> list[str]:
-    return [os.path.abspath(entry) for entry in variable.split(os.pathsep) if entry]
+def _of_polars(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith("POLARS_")}
+
+
+def _folders(env: Mapping[str, str]) -> list[str]:
+    given = env.get("PYTHONPATH", "").split(os.pathsep)
+    return [os.path.abspath(entry) for entry in given if entry]
 
 
 def _reseed() -> None:
