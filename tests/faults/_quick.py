@@ -244,6 +244,16 @@ def write_notebooks(folder: Path, *, initiative: str = "", overview: str = "") -
     return folder
 
 
+def write_cells(path: Path, sources: Sequence[str]) -> Path:
+    """Write a notebook of these cells; the first holds its parameters."""
+    cells = [{**_cell(source), "id": f"c{n}"} for n, source in enumerate(sources)]
+    cells[0]["metadata"] = {"tags": ["parameters"]}
+    spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    stored = {"metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5, "cells": cells}
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    return path
+
+
 def _cheap(line: str) -> str:
     return next((new for old, new in _CHEAP.items() if line.startswith(old)), line)
 
