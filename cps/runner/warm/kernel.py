@@ -38,9 +38,7 @@ def run_kernel(payload: bytes) -> int:
     config.HistoryManager.hist_file = ":memory:"
     # The warm process watches over the client; 1 means a parent that needs no watching.
     config.IPKernelApp.parent_handle = 1
-    folder = _ipython_folder()
-    if folder is not None:
-        config.BaseIPythonApplication.ipython_dir = str(folder)
+    _settle_ipython_folder()
     app = IPKernelApp.instance(config=config)
     try:
         app.initialize(arguments)
@@ -73,16 +71,15 @@ def _look_like_the_launcher(arguments: list[str]) -> None:
     sys.orig_argv[:] = [sys.executable, "-m", "ipykernel_launcher", *arguments]
 
 
-def _ipython_folder() -> Path | None:
-    """Give a folder for IPython where its own can't be written; None if it can."""
+def _settle_ipython_folder() -> None:
+    """Give IPython another folder where its own can't be written; without one it does not start."""
     given = os.environ.get("IPYTHONDIR")
     own = Path(given).expanduser() if given else Path.home() / ".ipython"
     with contextlib.suppress(OSError):
         own.mkdir(parents=True, exist_ok=True)
         if os.access(own, os.W_OK | os.X_OK):
-            return None
+            return
     folder = private_folder()
-    if folder is None:
-        return None
-    (folder / "ipython").mkdir(mode=0o700, exist_ok=True)
-    return folder / "ipython"
+    if folder is not None:
+        (folder / "ipython").mkdir(mode=0o700, exist_ok=True)
+        os.environ["IPYTHONDIR"] = str(folder / "ipython")

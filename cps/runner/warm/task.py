@@ -145,7 +145,8 @@ def _print_exception() -> None:
         kind, error, trace = sys.exc_info()
         # The first frame is this module's.
         inner = trace.tb_next if trace is not None else None
-        traceback.print_exception(kind, error, inner, file=sys.stderr)
+        # A kernel has replaced sys.stderr by a stream that ends with it.
+        traceback.print_exception(kind, error, inner, file=sys.__stderr__)
 
 
 def _finish(status: int) -> NoReturn:
