@@ -12,12 +12,13 @@ from pathlib import Path
 from cps.errors import CpsError, StorageError, Text, UsageError
 from cps.runner.doctor import demand_versions
 from cps.runner.edition import LATEST, mend_pointers
-from cps.runner.lock import hold
+from cps.runner.lock import Held, hold
 from cps.runner.order import Order, absolute
-from cps.runner.record import Progress, Record, Say, now
+from cps.runner.record import Progress, Record, Say
 from cps.runner.session import NAMES, Means, Session
 from cps.runner.summary import of_error, write_summary
-from cps.runner.work import Work
+from cps.runner.telling import place_refused
+from cps.runner.work import Work, room_needed
 
 # What the operating system says when a place can't be written; never a fault of the package.
 _PLACE = {
@@ -31,6 +32,16 @@ _PLACE = {
     errno.EMFILE,
     errno.ENFILE,
     errno.ENOENT,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOTEMPTY,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EBUSY,
+    errno.ENOLCK,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
 }
 
 
@@ -169,14 +180,14 @@ def run_batch(
     )
     demand_versions()
     folder = Path(out).resolve()
-    with _places(folder), hold(folder, wait_seconds=wait_seconds) as held:
-        mend_pointers(folder)
+    record = Record(say, progress)
+    with _in_words(folder), hold(folder, wait_seconds=wait_seconds) as held:
         work = Work(folder)
         order, is_resumed = _settled(order, work.interrupted(), resume, say)
         means = Means(workers, timeout_seconds, memory_bytes, is_cold, kernel, cluster)
-        record = Record(say, progress)
         session = Session(order, work, held=held, means=means, record=record)
-        with _told(session, work):
+        with _told(session, work, held):
+            mend_pointers(folder, record.warn)
             session.run(is_resumed=is_resumed, is_again=again)
         return Batch(
             folder=session.published,
@@ -210,54 +221,44 @@ def _settled(order: Order, left: dict | None, resume: bool, say: Say) -> tuple[O
 
 
 @contextlib.contextmanager
-def _told(session: Session, work: Work) -> Iterator[None]:
+def _told(session: Session, work: Work, held: Held) -> Iterator[None]:
     """Write the summary whatever the outcome, and mark an interrupted run as such."""
     record = session.record
     code = 0
     try:
-        yield
+        with _in_words(session.out):
+            yield
         code = 3 if session.failures else 0
     except CpsError as error:
         code = error.exit_code
         record.status = "rejected" if code == 5 else "failed"
         record.error = of_error(error)
-        if isinstance(error, StorageError) and record.is_begun:
-            work.mark("interrupted", session.order)
-        else:
+        if not isinstance(error, StorageError):
             work.clear()
-        raise
-    except OSError:
-        code = StorageError.exit_code
-        record.status = "failed"
+        elif record.is_begun and held.is_in_place():
+            with contextlib.suppress(OSError):
+                work.mark("interrupted", session.order)
         raise
     except BaseException as stopped:
         code = getattr(stopped, "exit_code", 130 if isinstance(stopped, KeyboardInterrupt) else 1)
         record.status = "interrupted" if code > 128 else "failed"
-        with contextlib.suppress(OSError):
-            work.mark("interrupted", session.order)
+        if held.is_in_place():
+            with contextlib.suppress(OSError):
+                work.mark("interrupted", session.order)
         raise
     finally:
         edition = session.published.name or None
         body = record.summary(session.order, exit_code=code, edition=edition)
-        write_summary(session.out, body)
+        if held.is_in_place():
+            write_summary(session.out, body)
 
 
 @contextlib.contextmanager
-def _places(out: Path) -> Iterator[None]:
+def _in_words(out: Path) -> Iterator[None]:
     """Turn the system's refusal to write into words; what was published stays as it was."""
     try:
         yield
     except OSError as error:
         if error.errno not in _PLACE:
             raise
-        storage = StorageError(
-            Text(f"无法写入：{error.strerror}", f"can't be written: {error.strerror}"),
-            where=str(error.filename or out),
-            mend=Text(
-                "检查磁盘空间和权限后重新运行；已发布的报告未受影响",
-                "check disk space and permissions, then run again; published reports are untouched",
-            ),
-        )
-        body = {"status": "failed", "exit_code": storage.exit_code, "error": of_error(storage)}
-        write_summary(out, {**body, "finished": now()})
-        raise storage from error
+        raise place_refused(error, out, room_needed(out)) from error

@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cps.errors import Text
 from cps.provenance import sync_folder, sync_tree
 from cps.runner.sealed import DamagedError, read_folder, read_sealed, seal_folder
+from cps.runner.telling import damaged
 
 LATEST = "latest"  # the newest edition, with pages of failure for initiatives that failed
 COMPLETE = "complete"  # the newest in which nothing failed
@@ -114,15 +117,25 @@ def next_stamp(out: Path) -> str:
     return max([now, *(one.folder.name.partition("-")[0] for one in list_editions(out))])
 
 
-def mend_pointers(out: Path) -> None:
-    """Point readers at the newest editions, where a run died between two renames."""
+def mend_pointers(out: Path, warn: Callable[[Text], None] = lambda text: None) -> None:
+    """Point readers at the newest editions, where a run died between two renames.
+
+    From one whose manifest is damaged they are led to the one before it, and ``warn`` is told.
+    """
     editions = list_editions(out)
     for pointer, able in (
         (COMPLETE, [one for one in editions if one.is_complete]),
         (LATEST, editions),
     ):
-        if able and _leads_to(out / pointer) != able[-1].folder.name:
-            point(out, pointer, able[-1].folder.name)
+        now = _leads_to(out / pointer)
+        if not able or now == able[-1].folder.name:
+            continue
+        if pointer == LATEST and now and (out / RUNS / now).is_dir():
+            try:
+                read_edition(out / RUNS / now)
+            except DamagedError as error:
+                warn(damaged(out / RUNS / now, error))
+        point(out, pointer, able[-1].folder.name)
 
 
 def keep_failed(folder: Path, out: Path, stamp: str) -> Path:

@@ -15,7 +15,9 @@ from typing import Any, TextIO
 from cps.errors import LockedError, StorageError, Text
 
 NAME = ".lock"
-_PAUSE_SECONDS = 0.2
+_PAUSE_SECONDS = 0.1
+_NAME_SECONDS = 1.0
+_GLANCE_SECONDS = 0.3
 
 
 class Held:
@@ -25,6 +27,15 @@ class Held:
         self.folder = folder
         self._handle = handle
 
+    def is_in_place(self) -> bool:
+        """Say whether the folder's name still leads to what is held."""
+        try:
+            there = (self.folder / NAME).stat()
+        except OSError:
+            return False
+        own = os.fstat(self._handle.fileno())
+        return (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)
+
     def demand_place(self) -> None:
         """Refuse to go on if the folder was renamed or replaced meanwhile.
 
@@ -32,12 +43,7 @@ class Held:
         ------
         StorageError
         """
-        try:
-            there = (self.folder / NAME).stat()
-        except OSError:
-            there = None
-        own = os.fstat(self._handle.fileno())
-        if there is None or (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino):
+        if not self.is_in_place():
             raise StorageError(
                 Text(
                     "输出文件夹在运行期间被移走或替换，未发布",
@@ -68,7 +74,8 @@ def hold(out: Path, *, wait_seconds: float = 0) -> Iterator[Held]:
     """
     handle = _opened(out)
     with handle:
-        deadline = time.monotonic() + wait_seconds
+        # Who only looks (cps status) holds it for a moment: that is no run.
+        deadline = time.monotonic() + max(wait_seconds, _GLANCE_SECONDS)
         while not _lock(handle.fileno()):
             if time.monotonic() >= deadline:
                 raise _held_by_another(out, handle)
@@ -89,7 +96,7 @@ def holder(out: Path) -> dict[str, Any] | None:
     with handle:
         if _lock(handle.fileno()):
             return None
-        return _read_name(handle)
+        return _await_name(handle)
 
 
 def _opened(out: Path) -> TextIO:
@@ -105,7 +112,7 @@ def _opened(out: Path) -> TextIO:
 
 
 def _held_by_another(out: Path, handle: TextIO) -> LockedError:
-    name = _read_name(handle)
+    name = _await_name(handle)
     who = f"pid {name.get('pid', '?')} @ {name.get('host', '?')}, {name.get('started', '?')}"
     return LockedError(
         Text("另一个进程正在写这个文件夹", "another run is writing this folder"),
@@ -120,6 +127,26 @@ def _held_by_another(out: Path, handle: TextIO) -> LockedError:
 def _own_name() -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {"pid": os.getpid(), "host": platform.node(), "started": now}
+
+
+def _await_name(handle: TextIO) -> dict[str, Any]:
+    """Read who holds the lock; a holder of a moment ago may not have written its name yet."""
+    deadline = time.monotonic() + _NAME_SECONDS
+    while True:
+        name = _read_name(handle)
+        is_there = bool(name) and not _is_gone(name)
+        if is_there or time.monotonic() >= deadline:
+            return name
+        time.sleep(_PAUSE_SECONDS / 5)
+
+
+def _is_gone(name: dict[str, Any]) -> bool:
+    """Say whether the name is that of an earlier holder, a process of this machine that ended."""
+    if name.get("host") != platform.node():
+        return False
+    import psutil
+
+    return not psutil.pid_exists(int(name.get("pid", 0)))
 
 
 def _read_name(handle: TextIO) -> dict[str, Any]:
@@ -145,6 +172,6 @@ def _lock(descriptor: int) -> bool:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True

@@ -15,7 +15,7 @@ from cps.errors import PanelError, Text, unknown_choice
 from cps.runner.keys import key_of, panel_components
 from cps.runner.order import Order
 from cps.runner.snapshot import Snapshot
-from cps.runner.store import Store, copy_bytes
+from cps.runner.store import Store, copy_tree
 
 _LENGTHS = {"month": "1mo", "quarter": "3mo", "year": "1y"}
 
@@ -62,7 +62,7 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
         store.put(key, made, {"kind": "panel"})
     shutil.rmtree(folder, ignore_errors=True)
     store.copy(key, folder)
-    shutil.copytree(snapshot.initiatives, folder / "initiatives", copy_function=copy_bytes)
+    copy_tree(snapshot.initiatives, folder / "initiatives")
     return Inputs(folder, declared, chosen, key)
 
 

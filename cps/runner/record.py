@@ -134,10 +134,13 @@ class Record:
         }
 
     def _circumstances(self) -> dict[str, Any]:
+        # By the steady clock: the wall clock may have been set meanwhile.
+        total = time.monotonic() - self._begun
+        finished = datetime.datetime.fromisoformat(self.started) + datetime.timedelta(0, total)
         return {
             "warnings": [encode(one) for one in self.warnings],
-            "seconds": {**self.seconds, "total": round(time.monotonic() - self._begun, 3)},
+            "seconds": {**self.seconds, "total": round(total, 3)},
             "started": self.started,
-            "finished": now(),
+            "finished": finished.isoformat(timespec="seconds"),
             "host": platform.node(),
         }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import errno
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from cps.provenance import sha256_json
 from cps.runner import telling
 from cps.runner.edition import LATEST, Edition, keep_failed, next_stamp, publish, read_edition
 from cps.runner.engine import NOTEBOOK, RUN, Ended, Engine, Piece
+from cps.runner.judge import tail
 from cps.runner.keys import (
     Components,
     initiative_components,
@@ -30,14 +34,16 @@ from cps.runner.prepare import Inputs, describe, panel_key, prepare
 from cps.runner.record import Record
 from cps.runner.sealed import DamagedError
 from cps.runner.snapshot import Snapshot, changed_since, open_elsewhere
-from cps.runner.store import Store, copy_bytes
-from cps.runner.work import Work
+from cps.runner.store import Store, copy_bytes, copy_tree
+from cps.runner.work import Work, room_needed
 from cps.runs import load_failures, save_failure
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = ("initiative.ipynb", "overview.ipynb")
 STORE = ".store"
 OVERVIEW = "overview"
+_LEAST_BYTES = 1_000_000
+_DISK_FULL = re.compile(rf"(?:\[Errno|os error) (?:{errno.ENOSPC}|{errno.EDQUOT})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ class Session:
         ((_, ended),) = self._executed(engine, [piece])
         target = self._work.target(OVERVIEW)
         if ended.message is not None:
-            _demand_disk(target, ended)
+            self._demand_places(target, ended.message.en)
             raise telling.overview_failed(ended.message, self._kept_failed() / f"{OVERVIEW}.ipynb")
         self._store.put(piece.key, target, {"name": OVERVIEW})
         self.record.ended(OVERVIEW, ended)
@@ -196,7 +202,7 @@ class Session:
         """Put the edition's folder together from what is kept."""
         target = self._work.edition
         (target / "notebooks").mkdir(parents=True)
-        shutil.copytree(self._work.panel, target / "panel", copy_function=copy_bytes)
+        copy_tree(self._work.panel, target / "panel")
         self._gather_runs(target / "runs")
         for name, one in components.items():
             executed = self._home(name, one) / NOTEBOOK
@@ -205,7 +211,7 @@ class Session:
             if name in pages:
                 self._store.copy(pages[name], target)
         overview = self._kept(components[OVERVIEW]) / RUN
-        shutil.copytree(overview, target / OVERVIEW, copy_function=copy_bytes)
+        copy_tree(overview, target / OVERVIEW)
         self._write_failure_pages(target)
 
     def _publish(
@@ -266,7 +272,7 @@ class Session:
         if ended.message is None:
             self._store.put(piece.key, target, {"name": piece.name})
             return
-        _demand_disk(target, ended)
+        self._demand_places(target, ended.message.en)
         shutil.rmtree(target / RUN, ignore_errors=True)
         save_failure(
             piece.name,
@@ -287,14 +293,24 @@ class Session:
             timeout=self._means.timeout_seconds * len(jobs),
         )
         if status != 0:
+            self._demand_places(printed, tail(printed))
             raise telling.pages_failed(status, printed)
+
+    def _demand_places(self, target: Path, said: str) -> None:
+        """Raise for a process that found its folder full or gone: no fault of its initiative."""
+        self._held.demand_place()
+        # It may have found no room to say so either.
+        is_full = shutil.disk_usage(self.out).free < _LEAST_BYTES
+        if is_full or _DISK_FULL.search(said):
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+            raise telling.place_refused(full, self.out, room_needed(self.out))
 
     def _write_failure_pages(self, target: Path) -> None:
         """Give every failed initiative a page that says what failed."""
 
     def _gather_runs(self, folder: Path) -> None:
         for name, one in self._planned.items():
-            shutil.copytree(self._home(name, one) / RUN, folder / name, copy_function=copy_bytes)
+            copy_tree(self._home(name, one) / RUN, folder / name)
 
     def _home(self, name: str, components: Components) -> Path:
         return self._work.target(name) if name in self.failures else self._kept(components)
@@ -384,9 +400,3 @@ class Session:
                 yield local, cluster
             finally:
                 cluster.stop()
-
-
-def _demand_disk(target: Path, ended: Ended) -> None:
-    """Raise for a notebook that found the disk full: that is no fault of its initiative."""
-    if ended.message is not None and "[Errno 28]" in ended.message.en:
-        raise telling.disk_is_full(target)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ CORRECTIONS = Path(__file__).parents[2] / "data" / "corrections"
 UNITS = Path(__file__).parents[2] / "data" / "units.toml"
 SEAL = "snapshot.json"
 _TRIES = 3
+# Excel and WPS, WPS on Linux, LibreOffice.
+_OWNER_FILE = re.compile(r"(?:~\$|\.~lock\.|\.~)(.+?)#?")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -99,16 +103,17 @@ def changed_since(order: Order, inputs: dict[str, str]) -> tuple[str, ...]:
     """Give the labels of inputs that are not any more what they were."""
     try:
         now = hash_inputs(order)
-    except OSError as error:
-        return (str(error.filename),)
+    except LedgerError as error:
+        return (error.where,)
     return tuple(sorted({label for label, _ in set(now.items()) ^ set(inputs.items())}))
 
 
 def open_elsewhere(order: Order) -> tuple[str, ...]:
     """Give the workbooks that Excel or WPS holds open, by the lock files beside them."""
     data = Path(order.data)
-    places = data.rglob("~$*") if data.is_dir() else data.parent.glob(f"~${data.name}")
-    return tuple(sorted(path.name.removeprefix("~$") for path in places))
+    beside = data.rglob("*") if data.is_dir() else data.parent.glob("*")
+    names = {found[1] for path in beside if (found := _OWNER_FILE.fullmatch(path.name))}
+    return tuple(sorted(names if data.is_dir() else names & {data.name}))
 
 
 def sources(order: Order) -> Iterator[tuple[str, Path]]:
@@ -139,16 +144,11 @@ def _below(folder: Path, label: str) -> Iterator[tuple[str, Path]]:
 def _copied(source: Path, target: Path, label: str) -> None:
     """Copy a file's bytes; again if it changed meanwhile."""
     for _ in range(_TRIES):
-        try:
+        with _readable(source):
             before = source.stat()
-            copied = _hashed(source, target)
+        copied = _hashed(source, target)
+        with _readable(source):
             after = source.stat()
-        except OSError as error:
-            raise LedgerError(
-                Text(f"无法读取：{error.strerror}", f"can't be read: {error.strerror}"),
-                where=str(source),
-                mend=Text("检查文件和权限", "check the file and its permissions"),
-            ) from error
         is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
         if is_same and _hashed(target, None) == copied:
             return
@@ -161,8 +161,28 @@ def _copied(source: Path, target: Path, label: str) -> None:
 
 def _hashed(source: Path, target: Path | None) -> str:
     digest = hashlib.sha256()
-    with source.open("rb") as read, (target or Path(os.devnull)).open("wb") as write:
-        while chunk := read.read(_CHUNK_BYTES):
+    with contextlib.ExitStack() as stack:
+        with _readable(source):
+            read = stack.enter_context(source.open("rb"))
+        write = stack.enter_context(target.open("wb")) if target else None
+        while True:
+            with _readable(source):
+                chunk = read.read(_CHUNK_BYTES)
+            if not chunk:
+                return digest.hexdigest()
             digest.update(chunk)
-            write.write(chunk)
-    return digest.hexdigest()
+            if write is not None:
+                write.write(chunk)
+
+
+@contextlib.contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """Say that an input can't be read; a copy that can't be written is no fault of the input."""
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(
+            Text(f"无法读取：{error.strerror}", f"can't be read: {error.strerror}"),
+            where=str(source),
+            mend=Text("检查文件和权限", "check the file and its permissions"),
+        ) from error

@@ -46,13 +46,19 @@ def read_status(out: Path) -> Status:
     """Read the state of an output folder; takes no lock and writes nothing."""
     running = holder(out)
     last = _last(out)
-    success = last.get("last_success") if last else None
-    age = None
-    if success is not None:
-        at = datetime.datetime.fromisoformat(success)
-        age = (datetime.datetime.now(datetime.UTC) - at).total_seconds()
+    success, age = _success(last or {})
     left = Work(out).interrupted() if running is None else None
     return Status(running, left, last, success, age)
+
+
+def _success(last: dict[str, Any]) -> tuple[str | None, float | None]:
+    """Give when a run last succeeded and how long ago; what is no time counts as never."""
+    try:
+        success = str(last["last_success"])
+        at = datetime.datetime.fromisoformat(success)
+        return success, (datetime.datetime.now(datetime.UTC) - at).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return None, None
 
 
 def _last(out: Path) -> dict[str, Any] | None:

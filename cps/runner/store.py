@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Collection
@@ -66,21 +67,30 @@ class Store:
 
     def copy(self, key: str, target: Path) -> None:
         """Copy what is kept under ``key`` into ``target``, but for its seal."""
-        shutil.copytree(
-            self.folder / key,
-            target,
-            ignore=shutil.ignore_patterns(SEAL),
-            dirs_exist_ok=True,
-            copy_function=copy_bytes,
-        )
+        copy_tree(self.folder / key, target, without=SEAL)
 
     def prune(self, keep: Collection[str]) -> None:
         """Remove what no key of ``keep`` names, and what dead runs left half-written."""
         if not self.folder.is_dir():
             return
         for entry in self.folder.iterdir():
-            if entry.name not in keep:
+            if entry.name in keep:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+
+
+def copy_tree(source: Path, target: Path, *, without: str | None = None) -> None:
+    """Copy a folder into another, but for one file of it; the first refusal is raised as it is."""
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in sorted(source.iterdir()):
+        if entry.is_dir():
+            copy_tree(entry, target / entry.name)
+        elif entry.name != without:
+            copy_bytes(entry, target / entry.name)
 
 
 def copy_bytes(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 
 from cps.errors import RunError, StorageError, Text
@@ -60,6 +62,37 @@ def damaged(folder: Path, error: Exception) -> Text:
         f"已发布的 {folder.name} 有文件损坏，重新生成（{error}）",
         f"the published {folder.name} is damaged and made anew ({error})",
     )
+
+
+def place_refused(error: OSError, out: Path, needed_bytes: int) -> StorageError:
+    """Make the error for a place that the system would not let a run write."""
+    where = str(error.filename2 or error.filename or out)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = disk_is_full(Path(where))
+        needed, free = needed_bytes / 1e6, _free_bytes(out) / 1e6
+        return StorageError(
+            Text(
+                f"{full.what.zh}：剩余 {free:.1f} MB，一次运行约需 {needed:.0f} MB",
+                f"{full.what.en}: {free:.1f} MB free, a run may need {needed:.0f} MB",
+            ),
+            where=where,
+            mend=full.mend,
+        )
+    return StorageError(
+        Text(f"无法写入：{error.strerror}", f"can't be written: {error.strerror}"),
+        where=where,
+        mend=Text(
+            "检查磁盘空间和权限后重新运行；已发布的报告未受影响",
+            "check disk space and permissions, then run again; published reports are untouched",
+        ),
+    )
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def disk_is_full(where: Path) -> StorageError:

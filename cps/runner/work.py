@@ -7,17 +7,21 @@ import datetime
 import os
 import platform
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cps.errors import StorageError, Text
 from cps.runner.order import Order
 from cps.runner.sealed import DamagedError, read_sealed, write_sealed
-from cps.runner.snapshot import Snapshot, open_snapshot, take_snapshot
+from cps.runner.snapshot import Snapshot, open_snapshot, sources, take_snapshot
 
 NAME = ".work"
 _STATE = "state.json"
+_WRITTEN = ("runs", ".store")  # besides the folder itself
 _SPARE_BYTES = 30_000_000
+_SPARE_NAMES = 2_000  # files and folders that a run makes
+_EDITIONS = 4  # a new one, and what lies in the store and the working folder meanwhile
 
 
 class Work:
@@ -69,9 +73,12 @@ class Work:
                 snapshot = open_snapshot(order, self.inputs)
         for left in self.folder.glob("*") if self.folder.is_dir() else ():
             if snapshot is None or left != self.inputs:
-                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+                _remove(left)
+        self._sweep()
         self.folder.mkdir(exist_ok=True)
-        _demand_room(self._out)
+        _demand_room(self._out, order)
+        for name in _WRITTEN:
+            _demand_writable(self._out / name)
         self.mark("running", order)
         return snapshot or take_snapshot(order, self.inputs)
 
@@ -85,16 +92,66 @@ class Work:
         """Remove the folder: everything of it is published, kept or of no use."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _sweep(self) -> None:
+        """Remove what a dead run left half-made beside the pointers and the summary."""
+        for pattern in (".summary.json.*", ".latest.new", ".complete.new"):
+            for left in self._out.glob(pattern):
+                _remove(left)
 
-def _demand_room(out: Path) -> None:
-    free = shutil.disk_usage(out).free
-    if free < _SPARE_BYTES:
+
+def room_needed(out: Path, order: Order | None = None) -> int:
+    """Give the bytes that a run may need on the disk: by its inputs, and the newest edition."""
+    inputs = [path for _, path in sources(order)] if order is not None else []
+    edition = (out / "latest").rglob("*")
+    return _SPARE_BYTES + 2 * _bytes_of(inputs) + _EDITIONS * _bytes_of(edition)
+
+
+def _bytes_of(paths: Iterable[Path]) -> int:
+    found = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found += path.stat().st_size
+    return found
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _demand_writable(folder: Path) -> None:
+    """Make the folder, and a file in it for a moment; the system's refusal is raised as it is."""
+    folder.mkdir(exist_ok=True)
+    probe = folder / ".probe"
+    probe.write_bytes(b"?")
+    probe.unlink()
+
+
+def _demand_room(out: Path, order: Order) -> None:
+    free, needed = shutil.disk_usage(out).free, room_needed(out, order)
+    if free < needed:
         raise StorageError(
             Text(
-                f"磁盘空间不足：剩余 {free / 1e6:.1f} MB，至少需要 {_SPARE_BYTES / 1e6:.0f} MB",
+                f"磁盘空间不足：剩余 {free / 1e6:.1f} MB，至少需要 {needed / 1e6:.0f} MB",
                 f"the disk is nearly full: {free / 1e6:.1f} MB free, at least "
-                f"{_SPARE_BYTES / 1e6:.0f} MB are needed",
+                f"{needed / 1e6:.0f} MB are needed",
             ),
             where=str(out),
             mend=Text("释放空间，或用 --out 另选磁盘", "free some space, or give --out elsewhere"),
+        )
+    if not hasattr(os, "statvfs"):
+        return
+    names = os.statvfs(out)
+    # Some file systems make names as they go, and say that they have none at all.
+    if names.f_files and names.f_favail < _SPARE_NAMES:
+        raise StorageError(
+            Text(
+                f"磁盘可建的文件数不足（inode）：剩余 {names.f_favail}，至少需要 {_SPARE_NAMES}",
+                f"the disk has room for {names.f_favail} more files (inodes), at least "
+                f"{_SPARE_NAMES} are needed",
+            ),
+            where=str(out),
+            mend=Text(
+                "删除不用的小文件，或用 --out 另选磁盘",
+                "remove small files that are not needed, or give --out elsewhere",
+            ),
         )
