@@ -42,32 +42,56 @@ def effect_alone(panel: Panel, cohorts: Cohorts, periods: Ints, ask: Ask) -> flo
     return float(share @ np.nan_to_num(att) / share.sum())
 
 
-def effects_under(panel: Panel, starts: Floats, periods: Ints, ask: Ask) -> Floats:
+def effects_under(
+    panel: Panel, starts: Floats, periods: Ints, ask: Ask, outcomes: Floats | None = None
+) -> Floats:
     """Estimate the average over treated cells under many assignments, without covariates.
 
     Parameters
     ----------
     starts : ndarray, shape (n_assignments, n_units)
         Infinity for never.
+    outcomes : ndarray, shape (n_assignments, n_units, n_periods), or None
+        Each assignment's own, in place of the panel's.
     """
     n_assignments, n_units = starts.shape
     values = np.unique(starts[np.isfinite(starts)]).astype(np.int64)
     cells = _treated_cells(values, periods, ask)
     weight = np.ones(n_units) if panel.weights is None else panel.weights[:, 0]
-    y = panel.y - panel.y.mean(axis=1, keepdims=True)
-    y -= y.mean(axis=0)
-    columns = np.hstack([y * weight[:, None], weight[:, None]])
-    everyone = columns.sum(axis=0)
+    y = panel.y[None] if outcomes is None else outcomes
+    y = y - y.mean(axis=2, keepdims=True)
+    y -= y.mean(axis=1, keepdims=True)
+    weights = np.broadcast_to(weight[:, None], (len(y), n_units, 1))
+    columns = np.concatenate([y * weight[:, None], weights], axis=2)
+    everyone = columns.sum(axis=1)
     step = max(_AT_ONCE // n_units, 1)
     found = np.empty(n_assignments)
     for first in range(0, n_assignments, step):
         some = starts[first : first + step]
-        sums = np.empty((len(values) + 1, len(some), columns.shape[1]))
+        here = slice(None) if outcomes is None else slice(first, first + step)
+        sums = np.empty((len(values) + 1, len(some), columns.shape[2]))
         for place, value in enumerate(values):
-            sums[place] = (some == value).astype(float) @ columns
-        sums[-1] = everyone - sums[:-1].sum(axis=0)
+            sums[place] = member_sums((some == value).astype(float), columns[here])
+        sums[-1] = everyone[here] - sums[:-1].sum(axis=0)
         found[first : first + step] = _averages(cells, sums)
     return found
+
+
+def member_sums(member: Floats, values: Floats) -> Floats:
+    """Add up what members have: of one panel, or each assignment's own.
+
+    Parameters
+    ----------
+    member : ndarray, shape (n_assignments, n_units)
+    values : ndarray, shape (1 or n_assignments, n_units, n)
+
+    Returns
+    -------
+    ndarray, shape (n_assignments, n)
+    """
+    if len(values) == 1:
+        return np.asarray(member @ values[0])
+    return np.asarray(np.matmul(member[:, None, :], values)[:, 0])
 
 
 def _averages(cells: Cells, sums: Floats) -> Floats:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
+
+from cps.design.record import Design
+from cps.estimators._group_points import member_sums
 
 Floats = NDArray[np.float64]
 _CHUNK = 4_000_000  # floats held at a time
 
 
 def imputation_points(
-    y: Floats, periods: Floats, starts: Floats, *, anticipation: int = 0, drop: bool = False
+    design: Design, y: Floats, starts: Floats, options: Mapping[str, str]
 ) -> Floats:
     """Give the average imputed effect under each assignment.
 
@@ -19,29 +24,28 @@ def imputation_points(
 
     Parameters
     ----------
-    y : ndarray, shape (n_units, n_periods)
-    periods : ndarray, shape (n_periods,)
+    design : Design
+        Whose periods and anticipation hold.
+    y : ndarray, shape (1 or n_assignments, n_units, n_periods)
+        Of all assignments, or of each its own.
     starts : ndarray, shape (n_assignments, n_units)
         First treated period; infinity, or any after the last, for never.
-    anticipation : int
-        Periods before the start that are in neither part.
-    drop : bool
-        Leave out treated cells of periods without an untreated unit; NaN otherwise.
 
     Returns
     -------
     ndarray, shape (n_assignments,)
-        NaN where a unit has no untreated period.
+        NaN where a unit has no untreated period, or a treated cell's period no untreated unit,
+        unless such cells are dropped.
     """
+    periods, drop = np.asarray(design.periods, float), options["unidentified"] == "drop"
     n_assignments, n_units = starts.shape
     size = max(1, _CHUNK // max(n_units, len(periods) ** 2))
-    return np.concatenate(
-        [
-            _points(y, periods, starts[low : low + size], anticipation, drop)
-            for low in range(0, n_assignments, size)
-        ]
-        or [np.zeros(0)]
-    )
+    found = [np.zeros(0)]
+    for low in range(0, n_assignments, size):
+        part = slice(low, low + size)
+        mine = y if len(y) == 1 else y[part]
+        found.append(_points(mine, periods, starts[part], design.anticipation, drop))
+    return np.concatenate(found)
 
 
 def _points(y: Floats, periods: Floats, starts: Floats, anticipation: int, drop: bool) -> Floats:
@@ -54,7 +58,7 @@ def _points(y: Floats, periods: Floats, starts: Floats, anticipation: int, drop:
     parts = []
     for start in np.unique(capped):
         member = (capped == start).astype(float)
-        count, sums = member.sum(axis=1), member @ y
+        count, sums = member.sum(axis=1), member_sums(member, y)
         before = (periods < start - anticipation).astype(float)
         k = before.sum()
         if k == 0:

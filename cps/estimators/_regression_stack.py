@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cps.estimators._group_points import member_sums
+
 Floats = NDArray[np.float64]
 
 
@@ -28,7 +30,8 @@ def stacked_points(
 
     Parameters
     ----------
-    y : ndarray, shape (n_units, n_periods)
+    y : ndarray, shape (1 or n_assignments, n_units, n_periods)
+        Of all assignments, or of each its own.
     places : ndarray, shape (n_assignments, n_units)
         Start as a place among the periods; infinity for never.
     weight : ndarray, shape (n_units,)
@@ -44,10 +47,10 @@ def stacked_points(
     ndarray, shape (n_assignments,)
         NaN where no sub-experiment has both sides.
     """
-    n, n_periods = len(places), y.shape[1]
+    n, n_periods = len(places), y.shape[2]
     weighted = weight[:, None] * y
     found = {
-        place: ((places == place) @ weight, (places == place) @ weighted)
+        place: ((places == place) @ weight, member_sums((places == place) * 1.0, weighted))
         for place in np.unique(places)
     }
     total, mass = np.zeros(n), np.zeros(n)

@@ -122,6 +122,23 @@ def points(
     return np.array(found)
 
 
+def outcome_points(
+    design: Design, outcomes: NDArray[np.float64], *, options: Mapping[str, str]
+) -> NDArray[np.float64] | None:
+    """Estimate the same average of other outcomes; None if the design takes one at a time.
+
+    Parameters
+    ----------
+    outcomes : ndarray, shape (n_outcomes, n_units, n_periods)
+    """
+    panel = _panel(design)
+    if not has_shortcut(panel):
+        return None
+    starts = np.broadcast_to(design.starts, outcomes.shape[:2])
+    ask = _ask(design, options)
+    return effects_under(panel, starts, np.asarray(design.periods), ask, outcomes)
+
+
 def _ask(design: Design, options: Mapping[str, str]) -> Ask:
     def limit(name: str) -> float | None:
         return None if options[name] == "none" else float(options[name])

@@ -205,13 +205,7 @@ def point(design: Design, *, options: Mapping[str, str]) -> float:
 def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Floats:
     """Give the estimates under many assignments at once, shape (n_assignments,)."""
     if _is_plain(design, options):
-        return imputation_points(
-            design.y,
-            np.asarray(design.periods, float),
-            np.asarray(starts, float),
-            anticipation=design.anticipation,
-            drop=options["unidentified"] == "drop",
-        )
+        return imputation_points(design, design.y[None], np.asarray(starts, float), options)
 
     if options["levels"] != "unit":
         design, starts = collapsed(design, starts)
@@ -222,6 +216,16 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
         return point(other, options=options)
 
     return under_each(design, starts, one)
+
+
+def outcome_points(
+    design: Design, outcomes: Floats, *, options: Mapping[str, str]
+) -> Floats | None:
+    """Give the estimates of other outcomes; None if the design takes one at a time."""
+    if not _is_plain(design, options):
+        return None
+    starts = np.broadcast_to(design.starts, outcomes.shape[:2])
+    return imputation_points(design, outcomes, starts, options)
 
 
 def _is_untreated(design: Design, rows: Rows) -> Mask:

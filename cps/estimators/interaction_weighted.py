@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import DesignError, Finding, Text
+from cps.estimators._group_points import member_sums
 from cps.estimators._regression import Errors, SmallSample
 from cps.estimators._regression_absorb import dense
 from cps.estimators._regression_errors import without_false_errors
@@ -209,15 +210,26 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
     starts = np.where(np.asarray(starts) > design.periods[-1], np.inf, starts)
     if not np.isinf(starts).any(axis=1).all():
         return under_each(design, starts, one)
-    return _batch(design, starts)
+    return _batch(design, design.y[None], starts)
 
 
-def _batch(design: Design, starts: Floats) -> Floats:
+def outcome_points(
+    design: Design, outcomes: Floats, *, options: Mapping[str, str]
+) -> Floats | None:
+    """Give the estimates of other outcomes; None if the design takes one at a time."""
+    starts = np.where(design.starts > design.periods[-1], np.inf, design.starts)
+    is_last = options["control"] == "last" or options["levels"] != "unit"
+    if is_last or not _is_plain(design, options) or not np.isinf(starts).any():
+        return None
+    return _batch(design, outcomes, np.broadcast_to(starts, outcomes.shape[:2]))
+
+
+def _batch(design: Design, y: Floats, starts: Floats) -> Floats:
     """Average changes since the reference, cohort by cohort, against the never treated."""
     periods = np.asarray(design.periods, float)
     weight = np.ones(len(design.units)) if design.weights is None else design.weights[:, 0]
     never = np.isinf(starts) * weight
-    norm = never @ design.y / never.sum(axis=1, keepdims=True)
+    norm = member_sums(never, y) / never.sum(axis=1, keepdims=True)
     total, mass = np.zeros(len(starts)), np.zeros(len(starts))
     for g in np.unique(starts[np.isfinite(starts)]):
         at = int((periods < g - design.anticipation).sum()) - 1
@@ -226,7 +238,7 @@ def _batch(design: Design, starts: Floats) -> Floats:
         member = (starts == g) * weight
         size = member.sum(axis=1)
         after = periods >= g
-        gap = member @ design.y - size[:, None] * norm
+        gap = member_sums(member, y) - size[:, None] * norm
         total += (gap[:, after] - gap[:, [at]]).sum(axis=1)
         mass += size * after.sum()
     with np.errstate(invalid="ignore", divide="ignore"):

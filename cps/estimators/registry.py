@@ -97,6 +97,25 @@ class Refit:
             ]
         )
 
+    def of(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the estimates of other outcomes of the design's units under its own assignment.
+
+        Parameters
+        ----------
+        outcomes : ndarray, shape (n_outcomes, n_units, n_periods)
+
+        Returns
+        -------
+        ndarray, shape (n_outcomes,)
+        """
+        found: NDArray[np.float64] | None = None
+        if hasattr(self.module, "outcome_points"):
+            found = self.module.outcome_points(self.design, outcomes, options=self.options)
+        if found is None:
+            starts = self.design.starts[None]
+            found = np.array([float(self.under(starts, y=one)[0]) for one in outcomes])
+        return found
+
 
 def list_estimators(folder: Path | None = None) -> tuple[str, ...]:
     """List the estimators of the package, and those that lie in ``folder``."""

@@ -235,24 +235,12 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
     """Give the estimates under many assignments, shape (n_assignments,)."""
     starts = np.asarray(starts, float)
     whole = assigned(design, starts[0]) if len(starts) else design
-    window, of_place = _window(whole, options), _places(whole)
     ranked = np.sort(starts, axis=1)
-    if _is_plain(design) and window is not None and (ranked == ranked[:1]).all():
+    if (ranked == ranked[:1]).all():
         # The same starts in other hands: window and cohorts stay.
-        places = np.full(starts.shape, np.inf)
-        for g, place in of_place.items():
-            places[starts == g] = place
-        return stacked_points(
-            design.y,
-            places,
-            np.ones(len(design.units)) if design.weights is None else design.weights[:, 0],
-            tuple(of_place[g] for g in window.cohorts),
-            low=window.low,
-            high=window.high,
-            anticipation=design.anticipation,
-            not_yet=options["control"] == "not_yet",
-            is_corrected=options["weights"] == "corrected",
-        )
+        found = _batch(whole, design.y[None], starts, options)
+        if found is not None:
+            return found
 
     def one(other: Design) -> float:
         if any(finding.severity == "reject" for finding in needs(other, options)):
@@ -260,6 +248,34 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
         return point(other, options=options)
 
     return under_each(design, starts, one)
+
+
+def outcome_points(
+    design: Design, outcomes: Floats, *, options: Mapping[str, str]
+) -> Floats | None:
+    """Give the estimates of other outcomes; None if the design takes one at a time."""
+    return _batch(design, outcomes, np.broadcast_to(design.starts, outcomes.shape[:2]), options)
+
+
+def _batch(design: Design, y: Floats, starts: Floats, options: Mapping[str, str]) -> Floats | None:
+    """Estimate at once, if the design and its window allow that."""
+    window, of_place = _window(design, options), _places(design)
+    if not _is_plain(design) or window is None:
+        return None
+    places = np.full(starts.shape, np.inf)
+    for g, place in of_place.items():
+        places[starts == g] = place
+    return stacked_points(
+        y,
+        places,
+        np.ones(len(design.units)) if design.weights is None else design.weights[:, 0],
+        tuple(of_place[g] for g in window.cohorts),
+        low=window.low,
+        high=window.high,
+        anticipation=design.anticipation,
+        not_yet=options["control"] == "not_yet",
+        is_corrected=options["weights"] == "corrected",
+    )
 
 
 def _name(event: int) -> str:

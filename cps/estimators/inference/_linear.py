@@ -9,6 +9,7 @@ from cps.design.record import Design
 from cps.estimators.registry import Refit
 
 Floats = NDArray[np.float64]
+_AT_ONCE = 1 << 22  # cells of moved outcomes
 _EXACT = 1e-6  # of the estimate's size; a method that is linear errs by rounding alone
 
 
@@ -24,36 +25,50 @@ def treated_weights(design: Design, refit: Refit) -> Floats | None:
     -------
     ndarray, shape (n_treated, n_periods), or None
     """
-    starts = design.starts[None]
-    treated = np.flatnonzero(np.isfinite(starts[0]))
+    starts = design.starts
+    treated = np.flatnonzero(np.isfinite(starts))
     step = float(np.nanstd(design.y)) or 1.0
-    base = float(refit.under(starts, y=design.y)[0])
     # Uneven and large steps, so that a method which picks its weights by fit can't pass.
     push = step * np.random.default_rng(0).uniform(-3, 3, (len(treated), len(design.periods)))
-    moved = design.y.copy()
-    moved[treated] += push
-    change = float(refit.under(starts, y=moved)[0]) - base
+    together = np.zeros(design.y.shape)
+    together[treated] = push
+    base, pushed = refit.of(design.y + np.array([np.zeros(design.y.shape), together]))
 
-    def weights_of(unit: int) -> Floats:
-        found = np.zeros(len(design.periods))
-        for t in range(len(design.periods)):
-            moved = design.y.copy()
-            moved[unit, t] += step
-            found[t] = (float(refit.under(starts, y=moved)[0]) - base) / step
-        return found
+    def weights_of(units: NDArray[np.int64]) -> Floats:
+        return (_moved(design, refit, [[int(one)] for one in units], step) - base) / step
 
     def is_right(weights: Floats) -> bool:
         size = step * float(np.abs(weights).sum())
-        off = abs(change - float((weights * push).sum()))
+        off = abs(float(pushed - base) - float((weights * push).sum()))
         return bool(np.isfinite(weights).all()) and off <= _EXACT * size
 
-    _, first, code = np.unique(starts[0][treated], return_index=True, return_inverse=True)
+    _, first, code = np.unique(starts[treated], return_index=True, return_inverse=True)
     if len(first) < len(treated):
-        weights = np.array([weights_of(int(treated[one])) for one in first])[code.ravel()]
+        weights = weights_of(treated[first])[code.ravel()]
         if is_right(weights):
             return weights
-    weights = np.array([weights_of(int(unit)) for unit in treated])
+    weights = weights_of(treated)
     return weights if is_right(weights) else None
+
+
+def _moved(design: Design, refit: Refit, groups: list[list[int]], step: float) -> Floats:
+    """Estimate with the outcomes of a group of units moved in one period.
+
+    Returns
+    -------
+    ndarray, shape (n_groups, n_periods)
+    """
+    n_periods = len(design.periods)
+    cells = [(units, t) for units in groups for t in range(n_periods)]
+    size = max(1, _AT_ONCE // design.y.size)
+    found = []
+    for low in range(0, len(cells), size):
+        some = cells[low : low + size]
+        outcomes = np.repeat(design.y[None], len(some), axis=0)
+        for one, (units, t) in zip(outcomes, some, strict=True):
+            one[units, t] += step
+        found.append(refit.of(outcomes))
+    return np.concatenate(found).reshape(len(groups), n_periods)
 
 
 def common_contrast(design: Design, att: float | None, refit: Refit) -> Floats | None:
@@ -67,13 +82,9 @@ def common_contrast(design: Design, att: float | None, refit: Refit) -> Floats |
     """
     if att is None:
         return None
-    starts = design.starts[None]
     step = float(np.nanstd(design.y)) or 1.0
-    found = np.zeros(len(design.periods))
-    for t in range(len(design.periods)):
-        moved = design.y.copy()
-        moved[np.isfinite(starts[0]), t] += step
-        found[t] = (float(refit.under(starts, y=moved)[0]) - att) / step
+    treated = np.flatnonzero(np.isfinite(design.starts)).tolist()
+    found = (_moved(design, refit, [treated], step)[0] - att) / step
     return found if np.isfinite(found).all() else None
 
 
@@ -87,7 +98,5 @@ def is_linear_in_treated(design: Design, refit: Refit) -> bool:
     step = float(np.nanstd(design.y)) or 1.0
     push = np.zeros(design.y.shape)
     push[treated] = step * np.random.default_rng(0).uniform(-3, 3, push[treated].shape)
-    base, once, twice = (
-        float(refit.under(starts[None], y=design.y + k * push)[0]) for k in (0, 1, 2)
-    )
+    base, once, twice = refit.of(design.y + np.arange(3.0)[:, None, None] * push).tolist()
     return abs(twice - 2 * once + base) <= _EXACT * step
