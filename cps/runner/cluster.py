@@ -157,6 +157,8 @@ class ClusterEngine:
                 return _crashed(piece, given_up)
             if future.status == "finished":
                 return self._read(piece, future.result())
+            if self._stopping.is_set():
+                raise InterruptedError("the engine was stopped")
             if future.status == "error":
                 return self._judged(piece, future.exception(), starts)
             if self._fleet.client.status != "running":
@@ -238,8 +240,6 @@ class ClusterEngine:
     def _judged(self, piece: Piece, error: BaseException, starts: Any) -> _Answer | None:
         from distributed import KilledWorker
 
-        if self._stopping.is_set():
-            raise InterruptedError("the engine was stopped")
         if isinstance(error, InterruptedError):
             return None  # its worker closed under it
         if isinstance(error, KilledWorker):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -110,7 +111,7 @@ class Fleet:
             try:
                 from cps.runner.remote import identity
             except ImportError as error:
-                return {"cps": f"? ({error})"}
+                return {"error": str(error)}
             return identity()
 
         told = _within(timeout_seconds, lambda: self.client.get_versions(check=False))
@@ -134,6 +135,8 @@ class Fleet:
         for worker, answer in answers.items():
             if isinstance(answer, BaseException):
                 differing[worker] = [f"{type(answer).__name__}: {answer}"]
+            elif "error" in answer:
+                differing[worker] = [answer["error"]]
             elif found := differences(self.identity, answer):
                 differing[worker] = found
         return differing
@@ -180,6 +183,7 @@ def _connected(address: str, timeout_seconds: float) -> Client:
     # What goes wrong is said in words of ours; dask would print it once more, with tracebacks.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
+        _within(timeout_seconds, lambda: asyncio.run(_greet(address, timeout_seconds)))
         return Client(address, timeout=timeout_seconds, set_as_default=False, name="cps")
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         plain = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -192,6 +196,16 @@ def _connected(address: str, timeout_seconds: float) -> Client:
                 "with: dask scheduler",
             ),
         ) from error
+
+
+async def _greet(address: str, timeout_seconds: float) -> None:
+    """Ask who listens there; dask's Client waits for ever for a server that accepts and is silent."""
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    given = Security().get_connection_args("client")
+    async with rpc(address, timeout=timeout_seconds, connection_args=given) as scheduler:
+        await scheduler.identity()
 
 
 def _within(seconds: float, function: Callable[[], Any]) -> Any:

@@ -47,10 +47,14 @@ def identity() -> dict[str, str]:
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
     """Name what differs between two identities: ``name theirs ≠ ours``."""
     return [
-        f"{name} {theirs.get(name, '-')[:16]} ≠ {ours.get(name, '-')[:16]}"
+        f"{name} {_short(theirs.get(name, '-'))} ≠ {_short(ours.get(name, '-'))}"
         for name in sorted({*ours, *theirs})
         if ours.get(name) != theirs.get(name)
     ]
+
+
+def _short(value: str) -> str:
+    return f"{value[:12]}…" if len(value) == 64 else value
 
 
 def execute(order: str, notebook: bytes, *folders: bytes) -> dict[str, Any]:
