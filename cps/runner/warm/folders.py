@@ -15,6 +15,8 @@ def private_folder() -> Path | None:
     It lies in ``XDG_RUNTIME_DIR``, or in the system's folder for temporary files, where somebody
     else may have made it first: one that is not ours, or that others can enter, is not used.
     """
+    if not hasattr(os, "getuid"):
+        return None
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     places = [Path(runtime) / "cps"] if runtime else []
     places.append(Path(tempfile.gettempdir()) / f"cps-{os.getuid()}")

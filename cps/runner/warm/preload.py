@@ -154,6 +154,8 @@ def _fill_caches() -> None:
         notebook = nbformat.v4.new_notebook(nbformat_minor=minor)
         nbformat.validate(notebook)  # compiles the schema of this version
     KernelProvisionerFactory.instance()  # reads the entry points of every installed package
+    for name in ("code_sha256", "library_versions"):  # of the code that is loaded here
+        getattr(importlib.import_module("cps.runs.origin"), name)()
 
 
 def _own_modules() -> list[str]:

@@ -24,6 +24,7 @@ from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 from cps.errors import RunError
 from cps.runner.warm.client import WarmProcess
 from cps.runner.warm.kernelspec import SHARE, install_kernelspec
+from cps.runner.warm.manager import QuickKernelManager
 from cps.runner.warm.wire import peer_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kernels")]
@@ -195,12 +196,18 @@ def test_papermill_runs_a_notebook_with_it_and_fails_when_the_kernel_dies(
     notebook.cells[0].metadata["tags"] = ["parameters"]
     notebook.metadata["kernelspec"] = {"name": "cps", "language": "python"}
     nbformat.write(notebook, tmp_path / "in.ipynb")
-    env = {**kernel_environment, "CPS_WARM": str(warm.address), "JUPYTER_PATH": str(SHARE)}
+    env = {
+        **kernel_environment,
+        "CPS_WARM": str(warm.address),
+        "JUPYTER_PATH": str(SHARE),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+    }
     code = (
         "import papermill\n"
+        "from cps.runner.warm.manager import QuickKernelManager\n"
         "for x in (5, 50):\n"
         "    papermill.execute_notebook('in.ipynb', f'out{x}.ipynb', {'x': x}, "
-        "kernel_name='cps', progress_bar=False)"
+        "kernel_name='cps', progress_bar=False, kernel_manager_class=QuickKernelManager)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -215,6 +222,38 @@ def test_papermill_runs_a_notebook_with_it_and_fails_when_the_kernel_dies(
     for x in (5, 50):
         out = nbformat.read(tmp_path / f"out{x}.ipynb", 4)
         assert out.cells[2].outputs[0]["text"] == f"{x + 1}\n"
+    assert list((folder / "runtime").iterdir()) == []  # neither sockets nor keys are left
+
+
+def test_a_quick_manager_misses_nothing_and_reports_a_kernel_that_dies_at_once(
+    warm: WarmProcess, kernel_environment: dict[str, str], tmp_path: Path
+) -> None:
+    env = {**kernel_environment, "CPS_WARM": str(warm.address)}
+
+    async def talk() -> tuple[str, list[str]]:
+        specs = KernelSpecManager()
+        specs.kernel_dirs.insert(0, str(SHARE / "kernels"))
+        manager = QuickKernelManager(kernel_name="cps", kernel_spec_manager=specs)
+        await manager.start_kernel(env=env, cwd=str(tmp_path))
+        client = manager.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=60)
+        heard: list[str] = []
+        await client.execute_interactive(
+            "print('first')",
+            output_hook=lambda message: heard.append(message["content"].get("text", "")),
+            timeout=30,
+        )
+        os.kill(manager.provisioner.pid, signal.SIGKILL)
+        with pytest.raises(RuntimeError, match="died before"):
+            await client.wait_for_ready(timeout=60)
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+        return manager.transport, heard
+
+    transport, heard = asyncio.run(talk())
+    assert transport == "ipc"
+    assert "".join(heard) == "first\n"
 
 
 @pytest.fixture
