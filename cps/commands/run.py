@@ -114,6 +114,7 @@ def run(given: argparse.Namespace, lang: str) -> int:
 def _chosen(given: argparse.Namespace) -> dict[str, Any]:
     options = {name: getattr(given, name) for name in _RESULTS}
     if given.resume:
+        _demand_interrupted(Path(given.out))
         named = [f"--{name.replace('_', '-')}" for name, one in options.items() if one is not None]
         if named:
             raise UsageError(
@@ -128,6 +129,20 @@ def _chosen(given: argparse.Namespace) -> dict[str, Any]:
                 ),
             )
     return {name: _RESULTS[name] if one is None else one for name, one in options.items()}
+
+
+def _demand_interrupted(out: Path) -> None:
+    """Refuse to resume what was never begun: its options are known to nobody."""
+    from cps.runner.work import Work
+
+    if Work(out.resolve()).interrupted() is None:
+        raise UsageError(
+            Text("没有中断的运行可继续", "no run was interrupted here: there is nothing to resume"),
+            where=f"--resume --out {out}",
+            mend=Text(
+                "去掉 --resume，并给出所需选项", "leave --resume out, and give the options you want"
+            ),
+        )
 
 
 def _tell(batch: Batch, langs: tuple[str, ...], lang: str) -> None:
