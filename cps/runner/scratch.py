@@ -16,6 +16,8 @@ from cps.errors import StorageError, Text
 KERNEL = "cps-run"  # the kernelspec that a run writes for itself
 _SOCKET_BYTES = 60  # a Unix socket's address has 107 bytes; names below the folder take the rest
 _PROBE_BYTES = 1_000_000
+_PREFIX = "cps-"
+_OWNER = ".owner"
 _SINGLE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -29,10 +31,41 @@ def scratch_folder() -> Iterator[Path]:
         If no place for temporary files can be written; names ``TMPDIR``.
     """
     folder = _made()
+    _sweep(folder.parent)
     try:
-        yield folder
+        with _owned(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Hold a lock in the folder, which ends with this process however that ends."""
+    with (folder / f"{_OWNER}.new").open("wb") as handle:
+        if _locked(handle.fileno()):
+            (folder / f"{_OWNER}.new").rename(folder / _OWNER)
+        yield
+
+
+def _sweep(place: Path) -> None:
+    """Remove the folders of processes that were killed."""
+    for owner in place.glob(f"{_PREFIX}*/{_OWNER}"):
+        with contextlib.suppress(OSError), owner.open("rb") as handle:
+            if owner.stat().st_uid == os.getuid() and _locked(handle.fileno()):
+                shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _made() -> Path:
@@ -59,7 +92,7 @@ def _made() -> Path:
 
 
 def _probed(place: Path) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="cps-", dir=place))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
         probe = folder / "probe"
         probe.write_bytes(bytes(_PROBE_BYTES))
