@@ -20,7 +20,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A sentence or several; ``tone`` is ``plain``, ``lead``, ``note`` or ``warn``."""
+    """A sentence or several; ``tone`` is ``plain, lead, note, warn, said`` or ``code``."""
 
     content: Content
     tone: str = "plain"

@@ -154,23 +154,28 @@ def _in_short(named: Sequence[tuple[ListedEdition, Content]]) -> list[Block]:
 
 
 def _table(named: Sequence[tuple[ListedEdition, Content]]) -> Table:
-    heads = ("edition", "as_of", "finished", "data", "version", "state")
     rows = [
         (
             Message("editions.name", {"link": link, "mark": Message("editions.made_up")})
             if edition.is_synthetic
             else link,
+            _state(named, place),
             _day(edition),
             f"{edition.n_initiatives - edition.n_failures}/{edition.n_initiatives}",
             edition.data_sha256[:SHORT],
             edition.cps_version,
-            _state(named, place),
         )
         for place, (edition, link) in enumerate(named)
     ]
     return Table(
         Message("editions.table"),
-        tuple(Column(Message(f"editions.{one}")) for one in heads),
+        (
+            Column(Message("editions.edition")),
+            Column(Message("editions.state")),
+            # Set as numbers are: not broken, and to the right.
+            *(Column(Message(f"editions.{one}"), "count") for one in ("as_of", "finished", "data")),
+            Column(Message("editions.version"), "count"),
+        ),
         tuple(reversed(rows)),
         Message("editions.note"),
         most=len(rows),

@@ -75,7 +75,7 @@ def render_failure(
     """
     words = words_of(language, locales=locales)
     page = Page(
-        title=name or failure.name,
+        title=Message("failure.title", {"name": name or failure.name}),
         blocks=_blocks(failure, words, has_notebook=has_notebook, last_good=last_good),
         is_synthetic=is_synthetic or (overview is not None and overview.is_synthetic),
         footer=[
@@ -174,14 +174,14 @@ def _blocks(
         Paragraph(Message("failure.lead"), "lead"),
         Heading(Message("failure.heading")),
         Facts(tuple(facts)),
-        *_lines(failure.message.in_language(words.language), "warn"),
+        *_lines(failure.message.in_language(words.language), "said"),
     ]
     if failure.tail:
         blocks += [Paragraph(Message("failure.tail"), "note"), *_lines(failure.tail, "code")]
     return [
         *blocks,
         Heading(Message("failure.mend_heading")),
-        Paragraph(Message(f"failure.mend_{failure.kind}")),
+        *([Paragraph(Message(f"failure.mend_{failure.kind}"))] if has_notebook else []),
         Paragraph(Message("failure.again")),
         Paragraph(_notebook(failure, has_notebook=has_notebook)),
         Heading(Message("failure.last_heading")),

@@ -12,11 +12,11 @@ from cps.provenance import write_text
 from cps.report.blocks import Block
 from cps.report.origin import footer_of, metas_of
 from cps.report.shell import Page, fill, ways_to
-from cps.report.vocabulary import SECTIONS as SECTIONS
-from cps.report.vocabulary import section_modules, words_of
+from cps.report.vocabulary import SECTIONS, section_modules, words_of
 from cps.runs import Run
 
 OFFERED = ("zh", "en")
+__all__ = ["NO_LINKS", "OFFERED", "SECTIONS", "page_name", "render_report", "write_report"]
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 TEXTS: dict[str, dict[str, dict[str, str]]] = {
     "failure": {
         "zh": {
+            "title": "{name}：本期未完成",
             "lead": "本项目本期未能完成评估，没有可用的结果。其他项目不受影响。",
             "heading": "一、原因",
             "kind": "类别",
@@ -28,7 +29,7 @@ TEXTS: dict[str, dict[str, dict[str, str]]] = {
             "mend_refused": "按上面所示的文件和单元格改正台账或项目文件，不要改动面板。",
             "again": "处理后重新运行 cps run：已完成的项目不会重算。",
             "notebook": "已执行的 notebook（含出错处）：{link}",
-            "no_notebook": "没有留下已执行的 notebook：它还没有开始执行。",
+            "no_notebook": "没有留下已执行的 notebook：按上面的提示处理。",
             "last_heading": "三、上一次完成的结果",
             "last": "{link}（版本 {edition}，数据截至 {as_of}）。该页已过期：其后的数据未计入，不能当作本期结果引用。",
             "last_link": "本项目上一次完成的页面",
@@ -38,6 +39,7 @@ TEXTS: dict[str, dict[str, dict[str, str]]] = {
             "made_by": "cps {version} · 代码 {code}",
         },
         "en": {
+            "title": "{name}: not finished",
             "lead": "This initiative could not be evaluated this time: there is no result to use. The other initiatives are not affected.",
             "heading": "1. Why",
             "kind": "Kind",
@@ -60,7 +62,7 @@ TEXTS: dict[str, dict[str, dict[str, str]]] = {
             "mend_refused": "Correct the ledger or the initiative's file at the place named above; never the panel.",
             "again": "Then run cps run again: what is finished is not computed a second time.",
             "notebook": "The executed notebook, with what went wrong: {link}",
-            "no_notebook": "No executed notebook was left: it had not begun.",
+            "no_notebook": "No executed notebook was left: do as the message above says.",
             "last_heading": "3. The last finished result",
             "last": "{link} (edition {edition}, data to {as_of}). It is out of date: later data are not in it, and it must not be cited as this edition's result.",
             "last_link": "The last finished page of this initiative",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from cps.errors import Text
+from cps.errors import RunError, Text
 from cps.provenance import write_json
 from cps.runs.codec import encode
 from cps.runs.store import SCHEMA
@@ -105,11 +105,25 @@ def load_failure_records(folder: Path | str) -> tuple[Failure, ...]:
 
 
 def load_failure(folder: Path | str) -> Failure:
-    """Read one failure back; a field that it lacks is unknown."""
-    stored = json.loads((Path(folder) / "failure.json").read_text(encoding="utf-8"))
-    known = {key: stored[key] for key in ("cell", "exception", "tail") if key in stored}
-    kind: FailureKind = stored["kind"] if stored.get("kind") in KINDS else "error"
-    return Failure(stored["name"], Text(**stored["message"]), kind, **known)
+    """Read one failure back; a field that it lacks is unknown.
+
+    Raises
+    ------
+    RunError
+        If it is damaged.
+    """
+    path = Path(folder) / "failure.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        known = {key: stored[key] for key in ("cell", "exception", "tail") if key in stored}
+        kind: FailureKind = stored["kind"] if stored.get("kind") in KINDS else "error"
+        return Failure(stored["name"], Text(**stored["message"]), kind, **known)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            Text(f"失败记录已损坏：{error}", f"the record of a failure is damaged: {error}"),
+            where=str(path),
+            mend=Text("重新运行该项目", "run the initiative again"),
+        ) from error
 
 
 def _lasting(text: str, roots: Sequence[Path | str]) -> str:

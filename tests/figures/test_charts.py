@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cps.figures import charts
+from cps.figures.drawing import draw, draw_plainly
 from cps.figures.svg import to_svg
 
 EVENT = [{"event_time": e, "att": e / 2, "low": e / 2 - 1, "high": e / 2 + 1} for e in range(-3, 3)]
@@ -91,3 +92,61 @@ def test_periods_stand_in_their_order_whenever_the_units_started() -> None:
     svg = to_svg(chart, label="paths", key="p")
     years = re.findall(r">(20\d\d)<", svg)
     assert years == [str(y) for y in range(2017, 2025)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_chart_is_valid_vega_lite(name: str) -> None:
+    import altair as alt
+
+    for mark in ("", "合成数据"):
+        alt.Chart.from_dict(CASES[name](mark), validate=True)
+
+
+@pytest.mark.parametrize(
+    "words", ["短", "a title that is far too long to stand beside its axis " * 3]
+)
+@pytest.mark.parametrize("name", CASES)
+def test_the_fast_drawing_is_the_plain_one_to_the_byte(name: str, words: str) -> None:
+    spec = _renamed(CASES[name]("合成数据"), words)
+    assert draw(spec) == draw_plainly(spec)
+
+
+@pytest.mark.parametrize("title", ["", "§a", 'a "b" <c> & d', "a\\b", "é̂ ⟨U+202E⟩", "😀"])
+def test_a_title_that_is_out_of_the_way_is_drawn_the_plain_way(title: str) -> None:
+    spec = charts.event_study(EVENT, x=title, y=title, start="start", mark=title)
+    assert draw(spec) == draw_plainly(spec)
+
+
+def test_names_too_long_for_their_limit_are_cut_as_before() -> None:
+    rows = [{"name": name * 30, "att": 1.0, "low": 0.0, "high": 2.0} for name in "甲W"]
+    spec = charts.forest(rows, x="x", mark="")
+    drawn = draw(spec)
+    assert drawn == draw_plainly(spec)
+    assert "…" in drawn
+
+
+def test_one_form_with_other_numbers_is_another_drawing() -> None:
+    first = charts.event_study(EVENT, x="x", y="y", start="s", mark="")
+    moved = [{**row, "att": row["att"] + 1, "high": row["high"] + 1} for row in EVENT]
+    second = charts.event_study(moved, x="x", y="y", start="s", mark="")
+    assert draw(first) != draw(second) == draw_plainly(second)
+
+
+def test_a_chart_of_a_sections_own_may_come_from_altair() -> None:
+    import altair as alt
+
+    data = alt.Data(values=[{"a": 1, "b": 2}])
+    svg = to_svg(alt.Chart(data).mark_point().encode(x="a:Q", y="b:Q"), label="x", key="f1")
+    assert svg.startswith("<svg role")
+
+
+def _renamed(node: Any, title: str) -> Any:
+    """Give a chart with the same title on each axis."""
+    if isinstance(node, list):
+        return [_renamed(one, title) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: title if key == "title" and isinstance(one, str) else _renamed(one, title)
+        for key, one in node.items()
+    }

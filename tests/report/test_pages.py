@@ -27,6 +27,11 @@ def visible(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", " ", body))
 
 
+def flat(page: str) -> str:
+    """Give the text of a page's body as it is read: without gaps where a name is set apart."""
+    return html.unescape(re.sub(r"</?(?:bdi|a|b)\b[^>]*>", "", page.split("<body", 1)[1]))
+
+
 @pytest.fixture(scope="module")
 def pages(run_of: MakeRun) -> dict[str, str]:
     run = run_of(subject=initiative())
@@ -194,6 +199,51 @@ def test_long_lists_are_cut_and_say_so(run_of: MakeRun) -> None:
     page = render_report(run_of(findings=many), language="en")
     assert re.search(r"The first 60 of 3,0\d\d rows", visible(page))
     assert len(page) < 400_000
+
+
+def test_a_page_says_how_far_its_data_go_and_what_it_was_made_from(
+    run_of: MakeRun, pages: dict[str, str]
+) -> None:
+    manifest = run_of(subject=initiative()).manifest
+    for language, age in (("zh", "数据截至 2024-12-31"), ("en", "Data to 2024-12-31")):
+        page = pages[language]
+        told = dict(re.findall(r'<meta name="(cps-[^"]+)" content="([^"]*)">', page))
+        assert told == {
+            "cps-as-of": "2024-12-31",
+            "cps-data-to": "2024-12-31",
+            "cps-data-sha256": manifest.data_sha256,
+            "cps-version": manifest.cps_version,
+            "cps-code-sha256": manifest.code_sha256,
+            "cps-run-hash": manifest.run_hash,
+            "cps-seed": "0",
+        }
+        footer = flat("<body" + page.split("<footer>")[1])
+        assert age in footer
+        for one in (manifest.data_sha256, manifest.code_sha256, manifest.run_hash):
+            assert one[:12] in footer
+        assert manifest.cps_version in footer
+        assert "更新的版本" in footer or "newer edition" in footer
+
+
+def test_a_day_within_the_last_period_is_told_beside_its_end(run_of: MakeRun) -> None:
+    run = run_of()
+    early = dataclasses.replace(run.manifest, as_of="2024-09-30")
+    text = flat(render_report(dataclasses.replace(run, manifest=early), language="en"))
+    assert "As of 2024-09-30 (the last period ends 2024-12-31)" in text
+
+
+def test_no_time_of_computing_is_on_a_page(run_of: MakeRun) -> None:
+    run = run_of()
+    assert run.circumstances is not None
+    page = render_report(run, language="zh")
+    for told in (run.circumstances.started, run.circumstances.finished, run.circumstances.host):
+        assert told not in page
+        assert told.replace("+00:00", "") not in page
+
+
+def test_a_page_that_lies_in_an_edition_leads_to_the_list(run_of: MakeRun) -> None:
+    page = render_report(run_of(), language="en", editions_href={"en": "../../index.en.html"})
+    assert 'href="../../index.en.html"' in page.split("<footer>")[1]
 
 
 def test_where_a_run_was_written_is_not_on_its_page(pages: dict[str, str]) -> None:
