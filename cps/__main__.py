@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(given.command(given, lang))
     except CpsError as error:
-        print(error.message(lang), file=sys.stderr)
+        with contextlib.suppress(OSError):
+            print(error.message(lang), file=sys.stderr, flush=True)
         return error.exit_code
 
 
@@ -41,7 +43,14 @@ def command() -> None:
         words = [sys.executable, "-m", "cps", *sys.argv[1:]]
         environment = {**os.environ, "PYTHONUTF8": "1"}
         os.execve(sys.executable, [os.fsencode(one) for one in words], environment)  # noqa: S606
-    sys.exit(main())
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        # What can't be written any more must not change the status as Python ends.
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -129,8 +129,8 @@ def own_language() -> str:
 
 
 def say(text: Text, lang: str) -> None:
-    """Print a line; a reader that has gone away is no fault."""
-    with contextlib.suppress(BrokenPipeError):
+    """Print a line; a reader that has gone away, or a log on a full disk, is no fault."""
+    with contextlib.suppress(OSError):
         print(text.in_language(lang), flush=True)
 
 
