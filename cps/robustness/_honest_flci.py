@@ -6,8 +6,10 @@ whose interval is shortest when the slope of the bias may change by at most M a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +17,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _NORMAL = NormalDist()
+_ROOT = math.sqrt(2)
+_DENSITY = 1 / math.sqrt(2 * math.pi)
+_NEWTON_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +48,21 @@ def shortest_affine(sigma: Floats, n_pre: int, l_vec: Floats, m: float, alpha: f
     The estimator ignores any linear trend. Least variance at a given worst bias is a lasso, whose
     path is piecewise linear; along it the half length has one minimum.
     """
-    to_weights, offset, bias_after = _from_kinks(n_pre, l_vec)
-    quadratic = to_weights.T @ sigma @ to_weights
-    linear = to_weights.T @ sigma @ offset
-    path = _lasso_path(quadratic, linear)
+    tools = _tools(sigma.tobytes(), n_pre, np.asarray(l_vec, dtype=float).tobytes())
+    path, to_weights, offset = tools.path, tools.to_weights, tools.offset
+
+    def kinks_at(price: float) -> Floats:
+        # Prices fall along the path.
+        piece = min(max(int(np.searchsorted(-path.price, -price)), 1), len(path.price) - 1)
+        high, low = path.price[piece - 1], path.price[piece]
+        share = (high - price) / (high - low) if high > low else 0.0
+        return np.asarray((1 - share) * path.kinks[piece - 1] + share * path.kinks[piece])
 
     def at(price: float) -> tuple[float, Floats]:
-        kinks = np.array([np.interp(-price, -path.price, one) for one in path.kinks.T])
+        kinks = kinks_at(price) if len(path.price) > 1 else path.kinks[0]
         weights = offset + to_weights @ kinks
-        deviation = float(np.sqrt(weights @ sigma @ weights))
-        bias = m * (bias_after + float(np.abs(kinks).sum()))
+        deviation = math.sqrt(float(weights @ sigma @ weights))
+        bias = m * (tools.bias_after + float(np.abs(kinks).sum()))
         return folded_normal_quantile(bias / deviation, alpha) * deviation, weights
 
     price = _least(lambda one: at(one)[0], path.price)
@@ -60,20 +70,46 @@ def shortest_affine(sigma: Floats, n_pre: int, l_vec: Floats, m: float, alpha: f
     return Affine(weights, half_length)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What does not depend on how much the slope may change."""
+
+    path: _Path
+    to_weights: Floats
+    offset: Floats
+    bias_after: float
+
+
+@lru_cache(maxsize=8)
+def _tools(sigma: bytes, n_pre: int, l_vec: bytes) -> _Tools:
+    """Remember them: one study is asked about many sizes."""
+    to_weights, offset, bias_after = _from_kinks(n_pre, np.frombuffer(l_vec))
+    noise = np.frombuffer(sigma).reshape(len(offset), -1)
+    path = _lasso_path(to_weights.T @ noise @ to_weights, to_weights.T @ noise @ offset)
+    return _Tools(path, to_weights, offset, bias_after)
+
+
 def folded_normal_quantile(mean: float, alpha: float) -> float:
     """Give the quantile ``1 − alpha`` of ``|N(mean, 1)|``."""
-    from scipy.optimize import brentq
-    from scipy.special import ndtr
-
     shift = abs(mean)
+    low = _NORMAL.inv_cdf(1 - alpha)
 
     def excess(at: float) -> float:
-        return float(ndtr(at - shift) - ndtr(-at - shift) - (1 - alpha))
+        return 0.5 * (math.erfc(-(at - shift) / _ROOT) - math.erfc((at + shift) / _ROOT)) - (
+            1 - alpha
+        )
 
-    low, high = _NORMAL.inv_cdf(1 - alpha), _NORMAL.inv_cdf(1 - alpha / 2)
     if excess(shift + low) >= 0:  # so far from zero that one tail is all
         return shift + low
-    return float(brentq(excess, shift + low, shift + high + 1e-12, xtol=1e-12))
+    # The chance is concave from here on: steps of Newton's stay on the side they come to.
+    at = shift + low
+    for _ in range(_NEWTON_STEPS):
+        rise = (math.exp(-((at - shift) ** 2) / 2) + math.exp(-((at + shift) ** 2) / 2)) * _DENSITY
+        step = -excess(at) / rise
+        at += step
+        if abs(step) <= 1e-13 * at:
+            break
+    return at
 
 
 def _from_kinks(n_pre: int, l_vec: Floats) -> tuple[Floats, Floats, float]:
