@@ -218,7 +218,7 @@ class _Reader:
     def _file(self, name: str, opened: Opened, path: Path | None) -> None:
         for remark in opened.remarks:
             self.log.remark(remark, name)
-        if not opened.sheets:
+        if not opened.sheets or self._is_copy(name, opened.sha256):
             return
         if path is not None:
             check_sidecar(path, opened.sha256, name, self.log, is_needed=opened.kind == "parquet")
@@ -266,16 +266,23 @@ class _Reader:
         n_rows = sum(one.height for one in self._frames) - before
         layouts = ", ".join(dict.fromkeys(one.layout.id for one in read))
         source = SourceFile(name, opened.sha256, layouts, n_rows)
-        twin = next((one for one in self.files if one.sha256 == source.sha256 != ""), None)
-        if twin:
+        self.files.append(source)
+
+    def _is_copy(self, name: str, sha256: str) -> bool:
+        """Say whether a file of the same bytes was read before; warns, for it counts once."""
+        twin = next((one for one in self.files if one.sha256 == sha256 != ""), None)
+        if twin is not None:
             self.log.add(
-                "E-FILE-TWICE",
-                "reject",
-                Text(f"与 {twin.name} 内容完全相同", f"the same file as {twin.name}"),
+                "W-FILE-TWICE",
+                "warn",
+                Text(
+                    f"与 {twin.name} 内容完全相同，只计一次",
+                    f"the same file as {twin.name}: counted once",
+                ),
                 source=Source(name, ""),
                 mend=Text("删去其中一份", "remove one of them"),
             )
-        self.files.append(source)
+        return twin is not None
 
     def _fitting(self, sheet: Sheet) -> list[tuple[Layout, Header]]:
         return [

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cps.design.initiatives import FOLDER as INITIATIVES
 from cps.design.initiatives import load_initiatives
 from cps.design.record import Initiative
-from cps.errors import PanelError, Text, unknown_choice
+from cps.errors import CpsError, PanelError, Text, unknown_choice
 from cps.runner.keys import key_of, panel_components
 from cps.runner.order import Order
-from cps.runner.snapshot import Snapshot
+from cps.runner.snapshot import UNITS, Snapshot
 from cps.runner.store import Store, copy_tree
 
 _LENGTHS = {"month": "1mo", "quarter": "3mo", "year": "1y"}
@@ -52,18 +53,36 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
     LedgerError, PanelError, InitiativeError
         If the input can't be read without guessing.
     """
-    declared = load_initiatives(snapshot.initiatives)
-    chosen = _chosen(declared, order.only, order.initiatives)
-    key = panel_key(order, snapshot)
-    if store.get(key) is None:
-        made = folder.with_name(f"{folder.name}.new")
-        shutil.rmtree(made, ignore_errors=True)
-        _make_panel(order, snapshot, made)
-        store.put(key, made, {"kind": "panel"})
+    with _own_places(order, snapshot):
+        declared = load_initiatives(snapshot.initiatives)
+        chosen = _chosen(declared, order.only, order.initiatives)
+        key = panel_key(order, snapshot)
+        if store.get(key) is None:
+            made = folder.with_name(f"{folder.name}.new")
+            shutil.rmtree(made, ignore_errors=True)
+            _make_panel(order, snapshot, made)
+            store.put(key, made, {"kind": "panel"})
     shutil.rmtree(folder, ignore_errors=True)
     store.copy(key, folder)
     copy_tree(snapshot.initiatives, folder / "initiatives")
     return Inputs(folder, declared, chosen, key)
+
+
+@contextlib.contextmanager
+def _own_places(order: Order, snapshot: Snapshot) -> Iterator[None]:
+    """Let errors name the user's own folders, not the copies that were read."""
+    copies = {
+        str(snapshot.data): order.data,
+        str(snapshot.initiatives): order.initiatives or str(INITIATIVES),
+    }
+    if snapshot.units is not None:
+        copies[str(snapshot.units)] = order.units or str(UNITS)
+    try:
+        yield
+    except CpsError as error:
+        for copy, own in copies.items():
+            error.where = error.where.replace(copy, own)
+        raise
 
 
 def panel_key(order: Order, snapshot: Snapshot) -> str:

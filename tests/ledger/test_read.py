@@ -244,13 +244,16 @@ def test_a_missing_file_and_an_empty_folder_say_so(tmp_path: Path) -> None:
         read_ledgers(tmp_path)
 
 
-def test_the_same_file_twice_is_refused_by_both_names(tmp_path: Path) -> None:
+def test_the_same_file_twice_is_counted_once_and_warned_of_by_both_names(tmp_path: Path) -> None:
     csv(tmp_path, name="一月.csv")
+    alone = read_ledgers(tmp_path)
     csv(tmp_path, name="二月.csv")
-    with pytest.raises(LedgerError) as error:
-        read_ledgers(tmp_path)
-    assert "一月.csv" in said(error)
-    assert "二月.csv" in said(error)
+    both = read_ledgers(tmp_path)
+    assert both.rows.equals(alone.rows)
+    assert [one.name for one in both.sources] == ["一月.csv"]
+    (told,) = [one for one in both.findings if one.code == "W-FILE-TWICE"]
+    assert told.where == "二月.csv"
+    assert "一月.csv" in told.what.en
 
 
 def test_other_files_and_spreadsheet_locks_are_not_read(tmp_path: Path) -> None:
