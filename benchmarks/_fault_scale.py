@@ -9,6 +9,8 @@ largest page.
 
 from __future__ import annotations
 
+import itertools
+import json
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -90,6 +93,89 @@ def run_watched(command: list[str], **options: object) -> tuple[int, float, int,
         seconds = time.monotonic() - began
         said.seek(0)
         return status, seconds, peaks[0], said.read()
+
+
+def write_ledger(path: Path, what: str, *, n_rows: int) -> Path:
+    """Write a long ledger that is wrong in every row: in ``unit``, or in its ``encoding``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = np.arange(n_rows)
+    names = pl.Series([f"测试村{_digits(n)}" for n in range(-(-n_rows // 84))])
+    stamps = pl.Series([f"{_FIRST_YEAR + m // 12}-{m % 12 + 1:02}" for m in range(84)])
+    frame = pl.DataFrame(
+        {
+            "village": names.gather(number // 84),
+            "month": stamps.gather(number % 84),
+            "item": pl.repeat("经营性收入", n_rows, eager=True),
+            "value": pl.Series(number % 9000 + 1000).cast(pl.String),
+            "unit": pl.repeat("公斤" if what == "unit" else "元", n_rows, eager=True),
+        }
+    )
+    if what == "encoding":
+        # What is left of Chinese once a program that knows only one byte a character saved it.
+        frame = frame.with_columns(
+            pl.lit("????").alias("village"), ("1O" + pl.col("value")).alias("value")
+        )
+    frame.write_csv(path)
+    return path
+
+
+def every_row_wrong(folder: Path, what: str, *, n_rows: int) -> dict[str, int]:
+    """Check such a ledger in a process of its own.
+
+    Returns
+    -------
+    dict
+        ``kept``: findings kept; ``total``: what they stand for; ``kinds``; ``grown_bytes``: how
+        much the process and the largest of its children grew beyond an idle one.
+    """
+    path = write_ledger(folder / "ledger.csv", what, n_rows=n_rows)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHECKED, str(path)], capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout))
+
+
+_CHECKED = """
+import collections, json, pathlib, resource, sys
+from cps.errors import CpsError
+from cps.ledger.read import inspect_ledgers
+peak = lambda who: resource.getrusage(who).ru_maxrss * 1024
+idle = peak(resource.RUSAGE_SELF)
+try:
+    findings = inspect_ledgers(pathlib.Path(sys.argv[1])).findings
+except CpsError as error:
+    findings = error.findings
+kinds = collections.Counter(one.code for one in findings)
+totals = collections.Counter()
+for one in findings:
+    totals[one.code] += one.count
+print(json.dumps({
+    "kept": max(kinds.values()) if kinds else 0,
+    "kinds": 1,
+    "total": max(totals.values()) if totals else 0,
+    "grown_bytes": peak(resource.RUSAGE_SELF) - idle + peak(resource.RUSAGE_CHILDREN),
+}))
+"""
+
+
+def surroundings(*, few: bool = False) -> list[dict[str, Any]]:
+    """Give environments that no result may depend on, with ``cold`` apart; all, or a few of them.
+
+    Of the few, each value stands beside another value of every other variable at least once.
+    """
+    values = {
+        "POLARS_MAX_THREADS": ("1", "2"),
+        "OMP_NUM_THREADS": ("1", "2"),
+        "PYTHONHASHSEED": ("0", "1"),
+        "LC_ALL": ("C", "C.UTF-8"),
+        "TZ": ("UTC", "Asia/Shanghai"),
+        "cold": ("", "1"),
+    }
+    whole = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
+    return [whole[n] for n in _FEW] if few else whole
+
+
+_FEW = (0b000000, 0b101010, 0b010111)
 
 
 def _watch(pid: int, peaks: list[int]) -> None:
