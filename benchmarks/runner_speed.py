@@ -27,7 +27,7 @@ from cps.runner.engine import RUN, Piece
 from cps.runner.local import local_engine
 from cps.runner.order import Order
 from cps.runner.prepare import prepare
-from cps.runner.session import NOTEBOOKS
+from cps.runner.snapshot import NOTEBOOKS
 from cps.runner.snapshot import take_snapshot
 from cps.runner.store import Store
 

@@ -15,7 +15,8 @@ from cps.runner.edition import LATEST, mend_pointers
 from cps.runner.lock import Held, hold
 from cps.runner.order import Order, absolute
 from cps.runner.record import Progress, Record, Say
-from cps.runner.session import NAMES, Means, Session
+from cps.runner.session import Means, Session
+from cps.runner.snapshot import NAMES
 from cps.runner.summary import of_error, write_summary
 from cps.runner.telling import place_refused
 from cps.runner.work import Work, room_needed

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from cps.errors import CpsError, Text
 from cps.runner.bundle import pack_folder, unpack
 from cps.runner.engine import Ended, Piece
 from cps.runner.fleet import Fleet, Say
-from cps.runner.remote import MOST_DEATHS, execute
+from cps.runner.remote import MOST_DEATHS
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -129,11 +130,11 @@ class ClusterEngine:
         starts = Variable(f"cps-starts-{uuid.uuid4().hex}", client=self._fleet.client)
         try:
             starts.set(0, timeout=_ANSWER_SECONDS)
-            for attempt in range(_MOST_TRIES):
-                found = self._tried(piece, starts, attempt)
+            for _ in range(_MOST_TRIES):
+                found = self._tried(piece, starts)
                 if found is not None:
                     return found
-            return _crashed(piece, _died(_MOST_TRIES, "-"), _MOST_TRIES)
+            return _crashed(piece, _no_answer(_MOST_TRIES), _MOST_TRIES)
         except Exception as error:
             # Whatever dask raises when its connection ends under a call.
             if self._stopping.is_set():
@@ -145,12 +146,12 @@ class ClusterEngine:
             with contextlib.suppress(Exception):
                 starts.delete()
 
-    def _tried(self, piece: Piece, starts: Any, attempt: int) -> _Answer | None:
+    def _tried(self, piece: Piece, starts: Any) -> _Answer | None:
         """Send a piece once; None if it should be sent again."""
         allowed = self._fleet.allowed()
         if allowed is not None and not allowed:
             return Ended(piece.name, self._fleet.refusal(), "refused"), None
-        future = self._sent(piece, f"{starts.name}", attempt, allowed)
+        future = self._sent(piece, str(starts.name), allowed)
         try:
             given_up = self._waited(future, allowed)
             if given_up is not None:
@@ -172,7 +173,7 @@ class ClusterEngine:
             with contextlib.suppress(Exception):
                 future.cancel(force=True)
 
-    def _sent(self, piece: Piece, starts: str, attempt: int, allowed: set[str] | None) -> Future:
+    def _sent(self, piece: Piece, starts: str, allowed: set[str] | None) -> Future:
         order = {
             "piece": {
                 "name": piece.name,
@@ -190,11 +191,12 @@ class ClusterEngine:
             if self._stopping.is_set():
                 raise InterruptedError("the engine was stopped")
             future = self._fleet.client.submit(
-                execute,
+                _executing(),
                 json.dumps(order, ensure_ascii=False, allow_nan=False),
                 piece.notebook.read_bytes(),
                 *inputs,
-                key=f"{starts}-{attempt}",
+                # One name for all: dask then hands them out as workers come free.
+                key=f"cps-piece-{uuid.uuid4().hex}",
                 workers=None if allowed is None else sorted(allowed),
                 allow_other_workers=False,
                 retries=0,
@@ -210,6 +212,8 @@ class ClusterEngine:
                 # A task, not scattered data: dask makes it again if all who hold it die.
                 key = f"cps-input-{uuid.uuid4().hex}"
                 sent = self._fleet.client.submit(bytes, pack_folder(folder), key=key)
+                with contextlib.suppress(Exception):  # else all pieces go where the one copy is
+                    self._fleet.client.replicate([sent])
                 self._inputs[folder] = (state, sent)
             return self._inputs[folder][1]
 
@@ -257,6 +261,15 @@ class ClusterEngine:
         return _crashed(piece, Text(f"工作进程出错：{plain}", f"the worker failed: {plain}"))
 
 
+def _executing() -> Callable[..., dict[str, Any]]:
+    def execute_piece(*given: Any) -> dict[str, Any]:
+        from cps.runner.remote import execute
+
+        return execute(*given)
+
+    return execute_piece  # travels by value: the scheduler, which reads it too, needs no cps
+
+
 def _state(folder: Path) -> list[tuple[str, int, int]]:
     found = ((path.as_posix(), path.lstat()) for path in sorted(folder.rglob("*")))
     return [(name, one.st_size, one.st_mtime_ns) for name, one in found]
@@ -270,6 +283,13 @@ def _died(times: int, worker: str) -> Text:
     return Text(
         f"执行它的工作进程先后中断 {times} 次，不再重试（最后一个：{worker}）",
         f"the workers running it died {times} times; given up (the last: {worker})",
+    )
+
+
+def _no_answer(times: int) -> Text:
+    return Text(
+        f"发往集群 {times} 次都没有得到结果，不再重试",
+        f"sent to the cluster {times} times without an answer; given up",
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,26 @@ def list_editions(out: Path) -> list[Edition]:
         except DamagedError:
             continue
     return found
+
+
+def last_good(editions: Sequence[Edition], name: str) -> tuple[str, str] | None:
+    """Give the folder of an initiative's last finished run, and the edition that it is from."""
+    for edition in reversed(editions):
+        folder = edition.folder / RUNS / name
+        if name not in edition.body["failures"] and (folder / "run.json").exists():
+            return str(folder), edition.folder.name
+    return None
+
+
+def data_of(run_folder: Path) -> dict[str, Any]:
+    """Say how far a saved run's data go, by which hash they are known, whether they are made up."""
+    run = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))["run"]
+    manifest = run["manifest"]
+    return {
+        "as_of": manifest["as_of"],
+        "sha256": manifest["data_sha256"],
+        "is_synthetic": run["is_synthetic"],
+    }
 
 
 def next_stamp(out: Path) -> str:

@@ -116,8 +116,8 @@ class Fleet:
 
         told = _within(timeout_seconds, lambda: self.client.get_versions(check=False))
         pythons = {
-            worker: ".".join(str(one["host"]["python"]).split(".")[:3])
-            for worker, one in told["workers"].items()
+            name: ".".join(str(one["host"]["python"]).split(".")[:3])
+            for name, one in {**told["workers"], "scheduler": told["scheduler"]}.items()
         }
         ours = self.identity["python"]
         # What travels by value can be read by the same minor version only.
@@ -126,7 +126,7 @@ class Fleet:
             for worker, python in pythons.items()
             if python.rsplit(".", 1)[0] != ours.rsplit(".", 1)[0]
         }
-        same = [worker for worker in pythons if worker not in differing]
+        same = [worker for worker in told["workers"] if worker not in differing]
         answers: dict[str, Any] = {}
         if same:
             answers = _within(

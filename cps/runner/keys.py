@@ -15,6 +15,7 @@ from cps.runs import code_sha256, encode
 
 Components = dict[str, Any]
 
+_NOT_READ = ("initiatives/", "notebooks/")
 # Words about an initiative that no other initiative's result can depend on.
 _PROSE = ("name", "description", "assumptions", "stands_for", "source_sha256", "provenance")
 
@@ -25,8 +26,8 @@ def made_with() -> Components:
 
 
 def panel_components(inputs: Mapping[str, str], as_of: str | None) -> Components:
-    """Give what the panel depends on; initiatives are no part of it."""
-    read = {name: one for name, one in inputs.items() if not name.startswith("initiatives/")}
+    """Give what the panel depends on; initiatives and notebooks are no part of it."""
+    read = {name: one for name, one in inputs.items() if not name.startswith(_NOT_READ)}
     return {**made_with(), "inputs": read, "as_of": as_of}
 
 
@@ -133,7 +134,7 @@ _WORDS = {
 def _changed_files(old: Mapping[str, str], new: Mapping[str, str]) -> list[Text]:
     found = []
     for label in sorted({*old, *new}):
-        if old.get(label) == new.get(label) or label.startswith("initiatives/"):
+        if old.get(label) == new.get(label) or label.startswith(_NOT_READ):
             continue
         how = (
             Text("新增", "added")

@@ -102,7 +102,13 @@ class Record:
         )
 
     def manifest(
-        self, order: Order, *, key: str, panel: str, failures: Mapping[str, Text]
+        self,
+        order: Order,
+        *,
+        key: str,
+        panel: str,
+        failures: Mapping[str, Text],
+        data: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Give what an edition keeps of how it was made."""
         return {
@@ -110,6 +116,7 @@ class Record:
             "order": order.as_json(),
             "inputs": self.inputs,
             "panel": panel,
+            "data": dict(data),
             **made_with(),
             "pieces": self.pieces,
             "failures": {name: encode(text) for name, text in failures.items()},

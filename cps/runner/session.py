@@ -12,12 +12,23 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cps.errors import Text
 from cps.facts import FOLDER as FACTS
 from cps.provenance import sha256_json
 from cps.runner import telling
-from cps.runner.edition import LATEST, Edition, keep_failed, next_stamp, publish, read_edition
+from cps.runner.edition import (
+    LATEST,
+    Edition,
+    data_of,
+    keep_failed,
+    last_good,
+    list_editions,
+    next_stamp,
+    publish,
+    read_edition,
+)
 from cps.runner.engine import NOTEBOOK, RUN, Ended, Engine, Piece
 from cps.runner.judge import tail
 from cps.runner.keys import (
@@ -27,21 +38,21 @@ from cps.runner.keys import (
     made_with,
     overview_components,
 )
+from cps.runner.listing import refresh_listing
 from cps.runner.local import LocalEngine, local_engine
 from cps.runner.lock import Held
 from cps.runner.order import Order
 from cps.runner.prepare import Inputs, describe, panel_key, prepare
 from cps.runner.record import Record
 from cps.runner.sealed import DamagedError
-from cps.runner.snapshot import Snapshot, changed_since, open_elsewhere
+from cps.runner.snapshot import NAMES, Snapshot, changed_since, open_elsewhere
 from cps.runner.store import Store, copy_bytes, copy_tree
 from cps.runner.work import Work, room_needed
 from cps.runs import load_failures, save_failure
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-NAMES = ("initiative.ipynb", "overview.ipynb")
 STORE = ".store"
 OVERVIEW = "overview"
+Job = dict[str, Any]  # of rendering, see cps.runner.pages
 _LEAST_BYTES = 1_000_000
 _DISK_FULL = re.compile(rf"(?:\[Errno|os error) (?:{errno.ENOSPC}|{errno.EDQUOT})\b")
 
@@ -81,7 +92,7 @@ class Session:
         self, order: Order, work: Work, *, held: Held, means: Means, record: Record
     ) -> None:
         self.order = order
-        self._notebooks = Path(order.notebooks) if order.notebooks else NOTEBOOKS
+        self._notebooks = work.inputs / "notebooks"
         self.out = held.folder
         self.record = record
         self.published = Path()
@@ -120,8 +131,9 @@ class Session:
             self.record.lap("overview")
             components = {**self._planned, OVERVIEW: overview}
             pages = self._render(components, local)
+            self._assemble(components, pages)
+            self._render_failures(inputs, local)
             self.record.lap("pages")
-        self._assemble(components, pages)
         self._publish(components, inputs, snapshot)
         self._store.prune(self._in_use(components, pages, inputs, before))
         self._work.clear()
@@ -189,14 +201,31 @@ class Session:
         }
         todo = [name for name, key in keys.items() if self._store.get(key) is None]
         folder = self._work.folder / "pages"
-        folder.mkdir(exist_ok=True)
-        jobs = [[str(self._kept(components[name]) / RUN), str(folder / name)] for name in todo]
-        shares = [jobs[n :: self._means.workers] for n in range(self._means.workers)]
-        with concurrent.futures.ThreadPoolExecutor(max_workers=self._means.workers) as pool:
-            list(pool.map(lambda share: self._rendered(engine, share), filter(None, shares)))
+        jobs: list[Job] = [
+            {"run": str(self._kept(components[name]) / RUN), "out": str(folder / name)}
+            for name in todo
+        ]
+        self._rendered(engine, jobs)
         for name in todo:
             self._store.put(keys[name], folder / name, {"name": name})
         return keys
+
+    def _render_failures(self, inputs: Inputs, engine: LocalEngine) -> None:
+        """Give every failed initiative a page that says what failed, and shows its last good one."""
+        names = {one.id: one.name for one in inputs.declared}
+        target = self._work.edition
+        earlier = list_editions(self.out) if self.failures else []
+        jobs: list[Job] = [
+            {
+                "run": str(target / "runs" / name),
+                "out": str(target),
+                "name": [names[name].zh, names[name].en],
+                "overview": str(target / OVERVIEW),
+                "last_good": last_good(earlier, name),
+            }
+            for name in self.failures
+        ]
+        self._rendered(engine, jobs)
 
     def _assemble(self, components: dict[str, Components], pages: dict[str, str]) -> None:
         """Put the edition's folder together from what is kept."""
@@ -212,7 +241,6 @@ class Session:
                 self._store.copy(pages[name], target)
         overview = self._kept(components[OVERVIEW]) / RUN
         copy_tree(overview, target / OVERVIEW)
-        self._write_failure_pages(target)
 
     def _publish(
         self, components: dict[str, Components], inputs: Inputs, snapshot: Snapshot
@@ -225,8 +253,10 @@ class Session:
             key=self._edition_key(components),
             panel=inputs.key,
             failures=self.failures,
+            data=data_of(self._work.edition / OVERVIEW),
         )
         self.published = publish(self._work.edition, self.out, next_stamp(self.out), body)
+        refresh_listing(self.out, self.order.languages)
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -284,7 +314,19 @@ class Session:
         )
         self.failures[piece.name] = load_failures(target)[piece.name]
 
-    def _rendered(self, engine: LocalEngine, jobs: list[list[str]]) -> None:
+    def _rendered(self, engine: LocalEngine, jobs: list[Job]) -> None:
+        """Render in as many processes as there are workers."""
+        (self._work.folder / "pages").mkdir(exist_ok=True)
+        n_workers = self._means.workers
+        shares = [share for n in range(n_workers) if (share := jobs[n::n_workers])]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=n_workers) as pool:
+            try:
+                list(pool.map(lambda share: self._render_share(engine, share), shares))
+            except BaseException:
+                engine.stop()  # or the pool would wait for what it runs
+                raise
+
+    def _render_share(self, engine: LocalEngine, jobs: list[Job]) -> None:
         printed = self._work.folder / "pages" / f"{sha256_json(jobs)[:12]}.txt"
         status = engine.call(
             "cps.runner.pages:render_task",
@@ -304,9 +346,6 @@ class Session:
         if is_full or _DISK_FULL.search(said):
             full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
             raise telling.place_refused(full, self.out, room_needed(self.out))
-
-    def _write_failure_pages(self, target: Path) -> None:
-        """Give every failed initiative a page that says what failed."""
 
     def _gather_runs(self, folder: Path) -> None:
         for name, one in self._planned.items():
@@ -368,6 +407,7 @@ class Session:
             self.record.plan(name, components, is_kept=True)
         self.published = before.folder
         self.record.status = "unchanged"
+        refresh_listing(self.out, self.order.languages)
         self._work.clear()
         self.record.lap("check")
 

@@ -17,6 +17,8 @@ from cps.runner.order import Order
 from cps.runner.sealed import DamagedError, read_folder, seal_folder
 
 CORRECTIONS = Path(__file__).parents[2] / "data" / "corrections"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NAMES = ("initiative.ipynb", "overview.ipynb")
 UNITS = Path(__file__).parents[2] / "data" / "units.toml"
 SEAL = "snapshot.json"
 _TRIES = 3
@@ -32,7 +34,7 @@ class Snapshot:
     Parameters
     ----------
     folder : Path
-        ``data/``, ``initiatives/``, ``units.toml`` and ``corrections/``.
+        ``data/``, ``initiatives/``, ``notebooks/``, ``units.toml`` and ``corrections/``.
     inputs : dict of str to str
         Label (path below ``folder``) -> sha256.
     """
@@ -126,6 +128,9 @@ def sources(order: Order) -> Iterator[tuple[str, Path]]:
     initiatives = Path(order.initiatives) if order.initiatives else INITIATIVES
     for path in sorted(initiatives.glob("*.toml")):
         yield f"initiatives/{path.name}", path
+    notebooks = Path(order.notebooks) if order.notebooks else NOTEBOOKS
+    for name in NAMES:
+        yield f"notebooks/{name}", notebooks / name
     units = Path(order.units) if order.units else UNITS
     if units.exists() or order.units:
         yield "units.toml", units

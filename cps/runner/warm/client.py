@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import select
 import signal
@@ -19,9 +18,9 @@ from types import TracebackType
 
 from cps.errors import RunError, Text
 from cps.runner.warm.preload import PRELOAD
-from cps.runner.warm.wire import PATH_BYTES, Lines, fits_address, peer_of, send_line, send_request
+from cps.runner.warm.starting import check_address, failed, start_server
+from cps.runner.warm.wire import Lines, peer_of, send_line, send_request
 
-START_SECONDS = 60.0
 _REPLY_SECONDS = 60.0
 _ENDING_SECONDS = 10.0
 
@@ -167,27 +166,20 @@ class WarmProcess:
             If it can't start here, or is not ready after 60 s.
         """
         if not is_available():
-            raise _failed(
+            raise failed(
                 Text("本系统不支持预热进程", "no warm process on this system"), sys.platform
             )
         address = scratch.resolve() / "warm.sock"
         check_address(address)
         scratch.mkdir(parents=True, exist_ok=True)
-        log = scratch / "warm.log"
-        command = server_command(address, modules, "--owner", str(os.getpid()))
-        with log.open("ab") as errors:
-            # A fixed command of our own: the interpreter and a module.
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=address.parent,
-                env=server_environment(os.environ),
-                start_new_session=True,
-            )
-        with _ended_on_error(process):
-            pid = await_ready(process, log)
+        process, pid = start_server(
+            address,
+            modules,
+            "--owner",
+            str(os.getpid()),
+            log=scratch / "warm.log",
+            lifeline=True,
+        )
         return cls(address, process, pid)
 
     def answers(self) -> bool:
@@ -286,90 +278,6 @@ class WarmProcess:
         self.close()
 
 
-def server_command(address: Path, modules: Sequence[str], *options: str) -> list[str]:
-    """Give the command that starts a warm process."""
-    return [
-        sys.executable,
-        "-m",
-        "cps.runner.warm.server",
-        "--address",
-        str(address),
-        "--modules",
-        ",".join(modules),
-        *options,
-    ]
-
-
-def server_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a warm process: UTF-8, and one order of sets in all its children."""
-    return {"PYTHONHASHSEED": "0", **env, "PYTHONUTF8": "1"}
-
-
-def await_ready(process: subprocess.Popen[bytes], log: Path) -> int:
-    """Wait until a warm process says that it is ready; give its id.
-
-    Raises
-    ------
-    RunError
-        If it ends, refuses, or says nothing for 60 s.
-    """
-    assert process.stdout is not None  # noqa: S101
-    said = _read_line(process.stdout.fileno(), START_SECONDS)
-    if said is None:
-        raise _failed(
-            Text(
-                f"预热进程 {START_SECONDS:.0f} 秒内未就绪",
-                f"the warm process is not ready after {START_SECONDS:.0f} s",
-            ),
-            str(log),
-        )
-    message = json.loads(said) if said else {"failed": _tail(log)}
-    if "ready" in message:
-        process.stdout.close()
-        return int(message["ready"])
-    why = str(message["failed"])
-    raise _failed(
-        Text(f"预热进程未能启动：{why}", f"the warm process did not start: {why}"), str(log)
-    )
-
-
-def check_address(address: Path) -> None:
-    """Refuse an address that is too long for a socket.
-
-    Raises
-    ------
-    RunError
-        If the path has more bytes than the system takes.
-    """
-    if fits_address(address):
-        return
-    n_bytes = len(os.fsencode(address))
-    raise RunError(
-        Text(
-            f"路径太长，不能作套接字地址（{n_bytes} 字节，最多 {PATH_BYTES} 字节）",
-            f"the path is too long for a socket ({n_bytes} bytes, at most {PATH_BYTES})",
-        ),
-        where=str(address),
-        mend=Text(
-            "换一个路径较短的临时文件夹（TMPDIR）",
-            "use a scratch folder with a shorter path (TMPDIR)",
-        ),
-    )
-
-
-@contextlib.contextmanager
-def _ended_on_error(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                stream.close()
-        raise
-
-
 @contextlib.contextmanager
 def _descriptor(output: int | Path) -> Iterator[int]:
     if isinstance(output, int):
@@ -386,40 +294,6 @@ def _umask() -> int | None:
             if line.startswith("Umask:"):
                 return int(line.split()[1], 8)
     return None
-
-
-def _read_line(descriptor: int, seconds: float) -> bytes | None:
-    """Read to the first line end; what was read if the other side closed; None after a time-out."""
-    deadline = time.monotonic() + seconds
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    said = b""
-    while not said.endswith(b"\n"):
-        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            return None
-        part = os.read(descriptor, 4096)
-        if not part:
-            return b""
-        said += part
-    return said
-
-
-def _tail(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "?"
-    return "?"
-
-
-def _failed(what: Text, where: str) -> RunError:
-    return RunError(
-        what,
-        where=where,
-        mend=Text(
-            "改用普通方式启动内核（较慢，结果相同），并按上述原因处理",
-            "start kernels the ordinary way (slower, same results), and mend the cause named above",
-        ),
-    )
 
 
 def _unreachable(address: Path, error: Exception) -> RunError:

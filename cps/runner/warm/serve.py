@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cps.runner.warm import processes
 from cps.runner.warm.preload import PreloadError, check_threads, preload, prepare_interpreter
+from cps.runner.warm.spill import remove_spill
 from cps.runner.warm.task import run_task
 from cps.runner.warm.wire import Lines, Request, Requests, peer_of, receive, send_line
 
@@ -69,6 +70,7 @@ class _Link:
         self.task: int | None = None
         self.status: int | None = None  # of the reaped task, as waitpid gives it
         self.reaped = 0.0
+        self.env: dict[str, str] = {}
         # The connection's end says that a client is gone, unless a process that the client forked
         # still holds it open; the client's own end says it always.
         self.client_end: int | None = None
@@ -187,6 +189,7 @@ class _Warm:
         if pid == 0:
             run_task(request, warm)
         link.task = pid
+        link.env = request.order["env"]
         for descriptor in request.files:
             os.close(descriptor)
         with contextlib.suppress(OSError):  # a client that is gone is heard of by other ways
@@ -242,6 +245,8 @@ class _Warm:
                 self._left_alone.add(pid)
         for link in ended:
             if not strays or time.monotonic() - link.reaped > _STRAY_SECONDS:
+                if link.task is not None:
+                    remove_spill(link.env, link.task)
                 with contextlib.suppress(OSError):
                     code = os.waitstatus_to_exitcode(link.status or 0)
                     send_line(link.connection, {"status": code})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import site
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,15 +11,10 @@ from pathlib import Path
 import cps
 from cps.errors import RunError, Text
 from cps.provenance import sha256_json
-from cps.runner.warm.client import (
-    WarmProcess,
-    await_ready,
-    check_address,
-    server_command,
-    server_environment,
-)
+from cps.runner.warm.client import WarmProcess
 from cps.runner.warm.folders import private_folder
 from cps.runner.warm.preload import PRELOAD
+from cps.runner.warm.starting import check_address, start_server
 
 IDLE_SECONDS = 600.0
 _DAY_SECONDS = 86400.0
@@ -66,25 +60,14 @@ def _start(warm: WarmProcess, folder: Path) -> None:
         if warm.answers():  # another kernel's start was first
             return
         _sweep(folder, keep=warm.address.stem)
-        log = warm.address.with_suffix(".log")
-        command = server_command(warm.address, PRELOAD, "--idle-seconds", str(IDLE_SECONDS))
-        with log.open("wb") as errors:
-            # A fixed command of our own: the interpreter and a module.
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=folder,
-                env=server_environment(os.environ),
-                start_new_session=True,
-            )
-        try:
-            await_ready(process, log)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        start_server(
+            warm.address,
+            PRELOAD,
+            "--idle-seconds",
+            str(IDLE_SECONDS),
+            log=warm.address.with_suffix(".log"),
+            lifeline=False,
+        )
 
 
 def _sweep(folder: Path, *, keep: str) -> None:

@@ -1,0 +1,59 @@
+"""The list of editions that lies above them, kept in step with what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cps.provenance import sha256_json
+from cps.runner.edition import RUNS, Edition, list_editions
+from cps.runner.sealed import DamagedError, read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    from cps.report.editions import ListedEdition
+
+_SEAL = ".editions.json"
+_FILES = ("index.html", f"{RUNS}/index.html")
+
+
+def refresh_listing(out: Path, languages: Sequence[str]) -> None:
+    """Write the list of editions again if it is not that of what is there.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of reports.
+    languages : sequence of str
+    """
+    editions = list_editions(out)
+    state = sha256_json([[one.folder.name, one.key] for one in editions] + list(languages))
+    if not editions or (_is_current(out, state) and all((out / one).exists() for one in _FILES)):
+        return
+    from cps.report.editions import write_editions
+
+    write_editions([_listed(one) for one in editions], out, languages=languages)
+    write_sealed(out / RUNS / _SEAL, {"state": state})
+
+
+def _listed(edition: Edition) -> ListedEdition:
+    from cps.report.editions import ListedEdition
+
+    data = edition.body["data"]
+    return ListedEdition(
+        folder=edition.folder.name,
+        as_of=data["as_of"],
+        data_sha256=data["sha256"],
+        cps_version=edition.body["libraries"]["cps"],
+        n_initiatives=len(edition.pieces) - 1,
+        n_failures=len(edition.body["failures"]),
+        is_complete=edition.is_complete,
+        is_synthetic=data["is_synthetic"],
+    )
+
+
+def _is_current(out: Path, state: str) -> bool:
+    try:
+        return bool(read_sealed(out / RUNS / _SEAL)["state"] == state)
+    except (DamagedError, KeyError):
+        return False
