@@ -1,5 +1,6 @@
 # make report: ledgers to pages.  make test: all tests.  make lab: JupyterLab.
 # make validation: published numbers.  make simulation: known truths.  make bench: speed beside peers.
+# make faults: kills, full disks, races, flipped bits.
 # Own ledgers:  make report DATA=path/to/ledgers INITIATIVES=path/to/initiatives UNITS=path/to/units.toml
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ RUN = $(if $(INITIATIVES),--initiatives "$(INITIATIVES)") $(if $(UNITS),--units 
 
 PEERS := .venv-peers
 
-.PHONY: report test lint lab clean validation simulation bench
+.PHONY: report test lint lab clean validation simulation bench faults
 
 report: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(TRUTH))
 	$(BIN)/cps run --data "$(DATA)" --out "$(OUT)" $(RUN)
@@ -28,6 +29,7 @@ lint: $(VENV)/ready-test
 	$(BIN)/mypy
 
 lab: $(VENV)/ready
+	$(BIN)/cps kernel install
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 # Our numbers beside published ones -> docs/validation.md; fails if one is off.
@@ -43,6 +45,12 @@ bench: $(VENV)/ready-test $(PEERS)/ready
 	$(BIN)/python benchmarks/att_speed.py --peers $(PEERS)/bin/python $(ARGS)
 	$(BIN)/python benchmarks/synthetic_speed.py --peers $(PEERS)/bin/python
 	$(BIN)/python benchmarks/grid_speed.py
+	$(BIN)/python benchmarks/runner_speed.py
+	$(BIN)/python benchmarks/runner_speed.py --many 1000
+
+# Kills, failing writes, races, flipped bits in full counts; about half an hour.
+faults: $(VENV)/ready-test
+	$(BIN)/python benchmarks/faults.py $(ARGS)
 
 $(PEERS)/ready: benchmarks/peers.txt
 	$(PYTHON) -m venv $(PEERS)
@@ -65,4 +73,5 @@ $(VENV)/ready-test: $(VENV)/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(DEMO) data/truth reports/latest reports/runs reports/failed
+	rm -rf $(VENV) $(PEERS) $(DEMO) data/truth
+	rm -rf reports/latest reports/complete reports/runs reports/failed reports/.store reports/.work
