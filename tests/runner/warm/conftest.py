@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_client.blocking import BlockingKernelClient
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import KernelManager
 
 from cps.runner.warm.client import WarmProcess, is_available
 from cps.runner.warm.kernelspec import SHARE
-from cps.runner.warm.provisioner import ForkedKernel
 
 collect_ignore = ["jobs.py"]
 
@@ -26,6 +22,10 @@ class Kernel:
     """A kernel and a client of it."""
 
     def __init__(self, name: str, folder: Path, env: dict[str, str]) -> None:
+        # Imported here: whoever collects tests need not wait for them.
+        from jupyter_client.kernelspec import KernelSpecManager
+        from jupyter_client.manager import KernelManager
+
         self.manager = KernelManager(
             kernel_name=name, transport="ipc", connection_file=str(folder / f"{name}.json")
         )
@@ -33,12 +33,14 @@ class Kernel:
         specs.kernel_dirs.insert(0, str(SHARE / "kernels"))
         self.manager.kernel_spec_manager = specs
         self.manager.start_kernel(cwd=str(folder), env=env)
-        self.client: BlockingKernelClient = self.manager.client()
+        self.client: Any = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
     @property
     def is_forked(self) -> bool:
+        from cps.runner.warm.provisioner import ForkedKernel
+
         return isinstance(self.manager.provisioner.process, ForkedKernel)
 
     def run(self, code: str, **options: Any) -> Shown:

@@ -53,18 +53,14 @@ def report(payload: bytes) -> int:
     return 0
 
 
-def draw(payload: bytes) -> int:
-    """Print a number of numpy's legacy generator, and how many threads polars has."""
-    import numpy as np
+def spill(payload: bytes) -> int:
+    """Sort more rows than polars may hold in memory; give 1 if it laid nothing aside."""
     import polars as pl
 
-    rows = pl.DataFrame({"a": [1, 2, 3, 4]}).lazy().group_by("a").agg(pl.len()).collect().height
-    print(
-        json.dumps(
-            {"draw": float(np.random.random()), "threads": pl.thread_pool_size(), "rows": rows}
-        )
-    )
-    return 0
+    rows = pl.LazyFrame({"a": pl.int_range(300_000, eager=True).shuffle(seed=1)})
+    found = rows.sort("a").group_by("a").agg(pl.len()).collect(engine="streaming")
+    place = Path(os.environ["POLARS_OOC_SPILL_DIR"]) / str(os.getpid())
+    return int(found.height != 300_000 or not any(place.iterdir()))
 
 
 def allocate(payload: bytes) -> int:
@@ -119,4 +115,26 @@ def breed(payload: bytes) -> int:
                 continue
             os._exit(0)
     time.sleep(0.2)
+    return 0
+
+
+def papermill_twice(payload: bytes) -> int:
+    """Run a notebook with papermill and a quick manager: once well, once with a dying kernel."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    from cps.runner.warm.manager import QuickKernelManager
+
+    for x in (5, 50):
+        try:
+            papermill.execute_notebook(
+                "in.ipynb",
+                f"out{x}.ipynb",
+                {"x": x},
+                kernel_name="cps",
+                progress_bar=False,
+                kernel_manager_class=QuickKernelManager,
+            )
+        except DeadKernelError:
+            return x
     return 0

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,6 +126,21 @@ def test_settings_of_polars_and_random_numbers_are_the_kernels_own(start: Start)
     assert len(drawn) == 2
 
 
+def test_what_polars_laid_aside_is_gone_when_the_task_is(
+    warm: WarmProcess, kernel_environment: dict[str, str], tmp_path: Path
+) -> None:
+    env = {
+        **kernel_environment,
+        "PYTHONPATH": str(Path(__file__).parent),
+        "POLARS_OOC_SPILL_DIR": str(tmp_path),
+        "POLARS_OOC_MEMORY_BUDGET_MB": "1",
+        "POLARS_OOC_SPILL_MIN_BYTES": "1000",
+    }
+    task = warm.fork("jobs:spill", b"", env=env, cwd=tmp_path, output=2, name="spill")
+    assert task.wait(60) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_history_and_no_home_are_needed(start: Start, folder: Path, tmp_path: Path) -> None:
     kernel = start(HOME="/proc", IPYTHONDIR="/proc/ipython", XDG_RUNTIME_DIR=str(tmp_path))
     text = kernel.text(
@@ -201,24 +215,10 @@ def test_papermill_runs_a_notebook_with_it_and_fails_when_the_kernel_dies(
         "CPS_WARM": str(warm.address),
         "JUPYTER_PATH": str(SHARE),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "PYTHONPATH": str(Path(__file__).parent),
     }
-    code = (
-        "import papermill\n"
-        "from cps.runner.warm.manager import QuickKernelManager\n"
-        "for x in (5, 50):\n"
-        "    papermill.execute_notebook('in.ipynb', f'out{x}.ipynb', {'x': x}, "
-        "kernel_name='cps', progress_bar=False, kernel_manager_class=QuickKernelManager)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=env,
-        stderr=subprocess.PIPE,
-        check=False,
-        timeout=90,
-    )
-    assert done.returncode == 1
-    assert b"DeadKernelError" in done.stderr
+    task = warm.fork("jobs:papermill_twice", b"", env=env, cwd=tmp_path, output=2, name="papermill")
+    assert task.wait(90) == 50
     for x in (5, 50):
         out = nbformat.read(tmp_path / f"out{x}.ipynb", 4)
         assert out.cells[2].outputs[0]["text"] == f"{x + 1}\n"
@@ -322,7 +322,7 @@ def test_a_runtime_folder_that_others_can_enter_is_not_used(
 
 
 def test_a_process_without_tasks_ends_after_its_idle_time(tmp_path: Path) -> None:
-    from cps.runner.warm.client import server_command, server_environment
+    from cps.runner.warm.starting import server_command, server_environment
 
     address = tmp_path / "idle.sock"
     command = server_command(address, (), "--idle-seconds", "1.0")
