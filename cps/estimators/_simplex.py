@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._simplex_active import Distances, Gram, active_set
+from cps.estimators._simplex_active import Distances, Gram, Shared, active_set
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
+MANY = 1_000  # columns, from which on their products are not held: these grow with the square
 _MOST_ROUNDS = 40  # of Newton steps; a handful is usual
 _MOST_HALVINGS = 30
 _PERFECT, _TO_EVEN, _NEARLY = 1e-13, 1e-11, 1e-9  # of a problem's scale, in squares
@@ -87,8 +88,11 @@ def simplex_even(columns: Floats, target: Floats, allowed: Booleans) -> Floats:
     ndarray, shape (n_problems, k)
         Of least squared length among minimisers: unique, and the same in any order.
     """
-    gram = np.swapaxes(columns, -1, -2) @ columns
     linear = _Rows(columns, np.zeros(0)).transposed_times(target)
+    if columns.ndim == 2 and columns.shape[1] > MANY:
+        x = active_set(Shared(columns), linear, allowed, None)
+        return evened(x, columns, target, allowed)
+    gram = np.swapaxes(columns, -1, -2) @ columns
     x = simplex_qp(gram[None] if gram.ndim == 2 else gram, linear, allowed)
     return evened(x, columns, target, allowed)
 

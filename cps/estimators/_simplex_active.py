@@ -42,6 +42,30 @@ class Gram:
         return self if len(self.gram) == 1 else Gram(self.gram[left])
 
 
+class Shared:
+    """Products of columns that all problems share, formed only where they are asked for."""
+
+    def __init__(self, columns: Floats) -> None:
+        self.columns = columns
+
+    @property
+    def diagonal(self) -> Floats:
+        return np.asarray((self.columns**2).sum(axis=0)[None])
+
+    def times(self, x: Floats) -> Floats:
+        """Multiply (n, k) to (n, k)."""
+        return np.asarray((x @ self.columns.T) @ self.columns)
+
+    def block(self, order: NDArray[np.int64]) -> Floats:
+        """Give the products of the columns in ``order``: (n, m) to (n, m, m)."""
+        own = self.columns.T[order]
+        return np.asarray(own @ np.swapaxes(own, 1, 2))
+
+    def keep(self, left: Booleans) -> Shared:
+        """Keep some problems."""
+        return self
+
+
 class Distances:
     """Products of weighted deviations of shared points from each problem's target."""
 
@@ -70,7 +94,7 @@ class Distances:
 
 
 def active_set(
-    products: Gram | Distances, linear: Floats, allowed: Booleans, start: Floats | None
+    products: Gram | Shared | Distances, linear: Floats, allowed: Booleans, start: Floats | None
 ) -> Floats:
     """Minimise ``x'Gx − 2c'x`` over the simplex: ``linear`` and ``allowed`` of shape (n, k).
 
@@ -171,7 +195,7 @@ class _Held:
 
 
 def _on_support(
-    products: Gram | Distances, linear: Floats, held: _Held, size: Floats
+    products: Gram | Shared | Distances, linear: Floats, held: _Held, size: Floats
 ) -> tuple[Floats, Floats]:
     """Minimise over the affine hull of each problem's support: weights and multiplier."""
     order, used = held.order, held.used

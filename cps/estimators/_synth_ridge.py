@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cps.estimators._simplex import simplex_qp
+from cps.estimators._simplex import MANY, simplex_even, simplex_qp
 
 Floats = NDArray[np.float64]
 
@@ -75,8 +75,12 @@ def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, F
     n_donors, m = columns.shape
     top = float(np.linalg.norm(columns, 2)) ** 2
     penalties = top * _SMALLEST_RATIO ** (np.arange(_N_PENALTIES + 1) / _N_PENALTIES)
-    gram, linear = columns @ columns.T, columns @ target
     errors = np.empty((m - 1, len(penalties)))
+    if n_donors > max(MANY, m):
+        for out in range(m - 1):
+            errors[out] = _errors_without(columns, target, out, penalties)
+        return _chosen(errors, penalties, target, top, rule)
+    gram, linear = columns @ columns.T, columns @ target
     size = max(1, _CHUNK // n_donors**2)
     for low in range(0, m - 1, size):
         out = np.arange(low, min(low + size, m - 1))
@@ -92,6 +96,23 @@ def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, F
         moved = (aim[:, None] * turned[:, None] / scale).sum(axis=2)
         predicted = (weights * left).sum(axis=1)[:, None] + moved
         errors[out] = (target[out, None] - predicted) ** 2
+    return _chosen(errors, penalties, target, top, rule)
+
+
+def _errors_without(columns: Floats, target: Floats, out: int, penalties: Floats) -> Floats:
+    """Predict one row from the others by products of rows, of which there are few: shape (21,)."""
+    rest, wanted = np.delete(columns, out, axis=1), np.delete(target, out)
+    weights = simplex_even(rest.T, wanted[None], np.ones((1, len(rest)), dtype=bool))[0]
+    basis, lengths, turn = np.linalg.svd(rest, full_matrices=False)
+    left = turn @ (wanted - weights @ rest) * lengths
+    scale = lengths**2 + penalties[:, None]
+    moved = ((columns[:, out] @ basis) * left / scale).sum(axis=1)
+    return np.asarray((target[out] - weights @ columns[:, out] - moved) ** 2)
+
+
+def _chosen(
+    errors: Floats, penalties: Floats, target: Floats, top: float, rule: str
+) -> tuple[float, Floats, Floats]:
     # Rows predicted but for rounding are predicted: which penalty rounds best means nothing.
     errors[errors <= _PERFECT * max(top, float((target**2).max()))] = 0.0
     mean = errors.mean(axis=0)

@@ -7,6 +7,8 @@ import pytest
 
 from cps.estimators._nelder_mead import nelder_mead
 from cps.estimators._simplex import simplex_even, simplex_nearest, simplex_qp, simplex_ridge
+from cps.estimators._simplex_active import Shared, active_set
+from cps.estimators._synth_ridge import choose_penalty
 
 
 def problems(seed: int, m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -300,3 +302,33 @@ def test_nearest_mixes_are_those_of_the_products_of_their_deviations() -> None:
     np.testing.assert_allclose(distance(found), distance(by_products), rtol=1e-7, atol=1e-11)
     np.testing.assert_allclose(distance(again), distance(found), rtol=1e-7, atol=1e-11)
     assert (distance(found) > 1e-6).any()
+
+
+def test_many_columns_are_solved_without_their_products_to_the_same_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Products of ten thousand columns would take 800 MB; how they are had must not matter.
+    draw = np.random.default_rng(5)
+    columns, target = draw.normal(size=(6, 90)), draw.normal(size=(7, 6)) * 3
+    allowed = draw.random((7, 90)) < 0.8
+    held = simplex_even(columns, target, allowed)
+    gram, linear = columns.T @ columns, target @ columns
+    monkeypatch.setattr("cps.estimators._simplex.MANY", 10)
+    assert simplex_even(columns, target, allowed) == pytest.approx(held, abs=1e-12)
+    shared = active_set(Shared(columns), linear, allowed, None)
+    assert shared == pytest.approx(simplex_qp(gram[None], linear, allowed), abs=1e-12)
+
+
+def test_a_ridge_penalty_is_chosen_alike_with_and_without_products_of_donors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(6)
+    donors = draw.normal(size=(50, 9))
+    columns, target = donors - donors.mean(axis=0), draw.normal(size=9) * 3
+    penalty, penalties, errors = choose_penalty(columns, target, "one_se")
+    monkeypatch.setattr("cps.estimators._synth_ridge.MANY", 10)
+    other, _, others = choose_penalty(columns, target, "one_se")
+    assert other == penalty
+    # Rounding in directions that no donor moves in is divided by the least of the penalties.
+    assert others == pytest.approx(errors, rel=1e-6)
+    assert len(penalties) == 21
