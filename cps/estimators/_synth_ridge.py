@@ -77,8 +77,8 @@ def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, F
     penalties = top * _SMALLEST_RATIO ** (np.arange(_N_PENALTIES + 1) / _N_PENALTIES)
     errors = np.empty((m - 1, len(penalties)))
     if n_donors > max(MANY, m):
-        for out in range(m - 1):
-            errors[out] = _errors_without(columns, target, out, penalties)
+        for row in range(m - 1):
+            errors[row] = _errors_without(columns, target, row, penalties)
         return _chosen(errors, penalties, target, top, rule)
     gram, linear = columns @ columns.T, columns @ target
     size = max(1, _CHUNK // n_donors**2)
