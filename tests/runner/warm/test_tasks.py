@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -147,6 +148,22 @@ def test_many_threads_fork_and_wait_at_once(fork: Fork) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda n: fork("answer", str(n).encode()).wait(30), range(40)))
     assert codes == list(range(40))
+
+
+def test_a_client_that_stops_half_way_or_talks_nonsense_holds_nobody_up(
+    fork: Fork, bare_warm: WarmProcess
+) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as slow,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wrong,
+    ):
+        slow.connect(str(bare_warm.address))
+        slow.send(b"cps1\0\0")
+        wrong.connect(str(bare_warm.address))
+        wrong.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert fork("answer", b"4").wait(20) == 4
+        wrong.settimeout(20)
+        assert wrong.recv(1) == b""
 
 
 def test_a_task_that_ends_leaves_no_daemon_behind(fork: Fork, tmp_path: Path) -> None:
