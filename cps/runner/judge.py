@@ -51,7 +51,8 @@ def judge(
     cells = _code_cells(notebook)
     death = _kernel_death(printed)
     if cells is None:
-        return Verdict("crashed", death or _never_started(status, printed))
+        ended = _died(-status, None) if status < 0 else _never_started(status, printed)
+        return Verdict("crashed", death or ended)
     error = _first_error(cells)
     if error is not None:
         return error
@@ -164,20 +165,21 @@ def _out_of_memory(number: int) -> Text:
 
 def _never_started(status: int, printed: Path) -> Text:
     last = tail(printed)
-    how = f"signal {-status}" if status < 0 else f"exit {status}"
     return Text(
-        f"notebook 未能运行（{how}）：{last or '没有输出'}",
-        f"the notebook did not run ({how}): {last or 'nothing was printed'}",
+        f"notebook 未能运行（exit {status}）：{last or '没有输出'}",
+        f"the notebook did not run (exit {status}): {last or 'nothing was printed'}",
     )
 
 
-def _died(number: int, n_unrun: int) -> Text:
+def _died(number: int, n_unrun: int | None) -> Text:
     name = _signal_name(number)
     memory_zh = "，可能是内存不足" if number == signal.SIGKILL else ""
     memory_en = ", perhaps out of memory" if number == signal.SIGKILL else ""
+    left_zh = "未留下结果" if n_unrun is None else f"{n_unrun} 个单元格未执行"
+    left_en = "nothing of it is left" if n_unrun is None else f"{n_unrun} cells never ran"
     return Text(
-        f"执行进程被终止（信号 {number} {name}{memory_zh}），{n_unrun} 个单元格未执行",
-        f"the process was ended (signal {number} {name}{memory_en}); {n_unrun} cells never ran",
+        f"执行进程被终止（信号 {number} {name}{memory_zh}），{left_zh}",
+        f"the process was ended (signal {number} {name}{memory_en}); {left_en}",
     )
 
 
