@@ -58,7 +58,7 @@ def load_run(folder: Path | str) -> Run:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != SCHEMA:
-            raise ValueError(f"schema {stored['schema']}, expected {SCHEMA}")
+            raise _of_another_version(stored["schema"], path)
         for name, digest in stored["files"].items():
             if sha256_file(path.parent / name) != digest:
                 raise ValueError(f"{name} is not the file that was saved")
@@ -75,6 +75,20 @@ def load_run(folder: Path | str) -> Run:
             where=str(path),
             mend=Text("重新运行该项目", "run the initiative again"),
         ) from error
+
+
+def _of_another_version(schema: Any, path: Path) -> RunError:
+    return RunError(
+        Text(
+            f"运行结果由另一版本的 cps 保存（格式 {schema}，本版读取 {SCHEMA}）",
+            f"the run was saved by another version of cps (schema {schema}; this one reads "
+            f"{SCHEMA})",
+        ),
+        where=str(path),
+        mend=Text(
+            "重新运行该项目，或用当时的版本打开", "run the initiative again, or use that version"
+        ),
+    )
 
 
 def load_runs(folder: Path | str) -> tuple[Run, ...]:

@@ -117,6 +117,34 @@ def test_a_title_that_is_out_of_the_way_is_drawn_the_plain_way(title: str) -> No
     assert draw(spec) == draw_plainly(spec)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        charts.paths(
+            [{"label": "2017", "observed": None, "counterfactual": None}],
+            names=("a", "b"),
+            y="y",
+            starts=[],
+            mark="",
+        ),
+        charts.event_study(
+            [{"event_time": 0, "att": 1.0, "low": None, "high": None}],
+            x="",
+            y="",
+            start="",
+            mark="",
+        ),
+        charts.placebo_distribution([0.5], -1e9, x="x", y="y", name="估计" * 40, mark="m"),
+        charts.sensitivity([{"allowed": 0.0, "low": -1e-9, "high": 1e12}], x="x", y="y", mark=""),
+        charts.forest([{"name": "§a", "att": None, "low": None, "high": None}], x="x", mark="m"),
+        charts.level_lines([{"year": "2017", "name": "only", "value": 0.0}], y="y", mark=""),
+    ],
+    ids=["no start", "one point", "far away", "tiny and huge", "nothing estimated", "one year"],
+)
+def test_charts_at_their_edges_are_drawn_the_plain_way(spec: Any) -> None:
+    assert draw(spec) == draw_plainly(spec)
+
+
 def test_names_too_long_for_their_limit_are_cut_as_before() -> None:
     rows = [{"name": name * 30, "att": 1.0, "low": 0.0, "high": 2.0} for name in "甲W"]
     spec = charts.forest(rows, x="x", mark="")

@@ -240,13 +240,11 @@ def test_a_damaged_panel_beside_a_run_is_refused(tmp_path: Path) -> None:
         load_run(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["cut", "older schema", "field missing", "field unknown"])
+@pytest.mark.parametrize("damage", ["cut", "field missing", "field unknown"])
 def test_a_damaged_run_is_refused_and_never_half_read(tmp_path: Path, damage: str) -> None:
     path = _saved(tmp_path)
     stored = json.loads(path.read_text(encoding="utf-8"))
-    if damage == "older schema":
-        stored["schema"] = 2
-    elif damage == "field missing":
+    if damage == "field missing":
         del stored["run"]["effects"][0]["level"]
     elif damage == "field unknown":
         stored["run"]["manifest"]["more"] = 1
@@ -254,6 +252,16 @@ def test_a_damaged_run_is_refused_and_never_half_read(tmp_path: Path, damage: st
     path.write_text(text[: len(text) // 2] if damage == "cut" else text, encoding="utf-8")
     with pytest.raises(RunError, match="damaged"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize("schema", [2, 99])
+def test_a_run_of_another_schema_is_refused_and_named(tmp_path: Path, schema: int) -> None:
+    path = _saved(tmp_path)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**stored, "schema": schema}), encoding="utf-8")
+    with pytest.raises(RunError, match=f"schema {schema}; this one reads 3") as caught:
+        load_run(tmp_path)
+    assert "另一版本" in caught.value.message("zh")
 
 
 def test_a_number_that_json_cannot_hold_is_refused_and_no_file_is_left(tmp_path: Path) -> None:
