@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cps.runner.edition import read_edition
@@ -71,6 +71,8 @@ class Ground:
         The edition that is there, and what an undisturbed run of seed 0 publishes.
     seconds : float
         That the undisturbed run took.
+    environment : dict of str to str
+        Added to that of every run.
     """
 
     options: list[str]
@@ -78,6 +80,7 @@ class Ground:
     before: dict[str, bytes]
     after: dict[str, bytes]
     seconds: float
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 def kill_points(
@@ -87,6 +90,7 @@ def kill_points(
     signum: int = signal.SIGKILL,
     roles: Sequence[str] = tuple(ROLES),
     folder: Path | None = None,
+    ground: Ground | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Kill]:
     """Kill a process of a run ``n`` times, each at a random moment of a run of its own.
@@ -106,21 +110,33 @@ def kill_points(
         Taken in turn.
     folder : Path or None
         For inputs and outputs; one that is removed if None.
+    ground : Ground or None
+        Made here if None.
     say : callable
         Takes a line a trial.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="kills-") as made:
-            return kill_points(n, seed, signum=signum, roles=roles, folder=Path(made), say=say)
+            return kill_points(
+                n, seed, signum=signum, roles=roles, folder=Path(made), ground=ground, say=say
+            )
     rng = random.Random(seed)  # noqa: S311
-    ground = _prepared(folder)
+    ground = ground or _prepared(folder)
     kills: list[Kill] = []
     longest = ground.seconds
     for number in range(n):
         role = roles[number % len(roles)]
         moment = rng.uniform(0.0, longest)
         is_resumed = number // len(roles) % 2 == 0
-        kill = _trial(ground, folder / "out", role, signum, moment, rng, is_resumed=is_resumed)
+        kill = _trial(
+            ground,
+            folder / "out",
+            rng,
+            role=role,
+            signum=signum,
+            moment=moment,
+            is_resumed=is_resumed,
+        )
         kills.append(kill)
         if not kill.is_hit:  # the machine is quicker now than it was
             longest = max(0.9 * longest, 1.0)
@@ -159,16 +175,16 @@ def _well(done: Done) -> Done:
 def _trial(
     ground: Ground,
     out: Path,
+    rng: random.Random,
+    *,
     role: str,
     signum: int,
     moment: float,
-    rng: random.Random,
-    *,
     is_resumed: bool,
 ) -> Kill:
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(ground.template, out, symlinks=True)
-    run = _quick.start_cps(*ground.options, out=out)
+    run = _quick.start_cps(*ground.options, out=out, environment=ground.environment)
     begun = time.monotonic()
     try:
         is_hit = _killed(run, role, signum, begun + moment, rng)
@@ -183,7 +199,7 @@ def _trial(
     ways = [["--resume"], ground.options] if is_resumed else [ground.options, ["--resume"]]
     for words in ways:
         is_left = (out / ".work" / "state.json").exists()
-        again = _quick.run_cps(*words, out=out)
+        again = _quick.run_cps(*words, out=out, environment=ground.environment)
         if words == ["--resume"] and not is_left:
             if again.exit_code != 2:
                 violations.append(f"exit {again.exit_code} though there is nothing to resume")
