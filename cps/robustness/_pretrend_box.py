@@ -8,8 +8,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cps.robustness._pretrend_points import sobol_points
+
 Floats = NDArray[np.float64]
-_POINTS = 2**13
+_POWER = 13  # of two, points
 MOST_DIMENSIONS = 20
 
 
@@ -109,8 +111,6 @@ def _ordered(low: Floats, high: Floats, covariance: Floats) -> Box:
 @lru_cache(maxsize=MOST_DIMENSIONS)
 def _points(n: int) -> Floats:
     """Give scrambled Sobol points, always the same, shape (n, n_points)."""
-    from scipy.stats.qmc import Sobol
-
-    points = np.asarray(Sobol(n, rng=0).random(_POINTS).T)
+    points = sobol_points(n, _POWER)
     points.flags.writeable = False
     return points

@@ -170,7 +170,7 @@ def _secant(
     """
     at, value, last = start, curve(start), math.inf
     for number in range(_SECANTS):
-        step = (wanted - value) / rate
+        step = (wanted - value) / rate if rate else math.inf
         if not math.isfinite(step) or abs(step) > 2 * last:
             return None
         # Errors shrink ever faster: the one left is below this step's share of the last.

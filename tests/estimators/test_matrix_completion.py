@@ -11,7 +11,8 @@ import pytest
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.errors import DesignError
-from cps.estimators._factors_completion import complete
+from cps.estimators._factors_batch import additive_fits
+from cps.estimators._factors_completion import complete, complete_all
 from cps.estimators.registry import estimate, point_estimate
 
 
@@ -156,3 +157,62 @@ def test_jackknife_and_bootstrap_are_labelled_and_few_treated_units_are_refused(
         estimate(low_rank_panel(n_treated=4), "matrix_completion", options={"errors": "jackknife"})
     with pytest.raises(DesignError, match="can't stand in"):
         estimate(low_rank_panel(n_donors=6), "matrix_completion")
+
+
+@pytest.mark.parametrize(
+    ("shape", "effects"),
+    [
+        ((12, 7), "two_way"),
+        ((6, 11), "two_way"),
+        ((6, 11), "unit"),
+        ((12, 7), "time"),
+        ((12, 7), "none"),
+    ],
+)
+def test_panels_completed_side_by_side_are_those_completed_alone(
+    shape: tuple[int, int], effects: str
+) -> None:
+    """They end after different numbers of steps; the one batch is too large for a single go."""
+    rng = np.random.default_rng(2)
+    n = 2**15 // (shape[0] * shape[1]) + 5
+    spread = np.geomspace(0.1, 10, n)[:, None, None]
+    y = 3 + spread * rng.normal(size=(n, *shape)) + rng.normal(size=shape[1])
+    mask = rng.random(y.shape) < 0.8
+    mask[:, :, 0] = mask[:, 0] = True
+    penalty = rng.uniform(0.5, 3.0, n)
+    found = complete_all(y, mask, penalty, effects=effects, tolerance=1e-6)
+    for one in (0, 1, n // 2, n - 1):
+        alone = complete(
+            y[one], mask[one], penalty=float(penalty[one]), effects=effects, tolerance=1e-6
+        )
+        np.testing.assert_allclose(found[one], alone.fitted, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("effects", ["two_way", "unit", "time", "none"])
+def test_additive_effects_of_panels_with_gaps_are_least_squares(effects: str) -> None:
+    rng = np.random.default_rng(3)
+    y, mask = rng.normal(size=(3, 9, 6)), rng.random((3, 9, 6)) < 0.7
+    mask[:, :, 0] = mask[:, 0] = True
+    found = additive_fits(y, mask, effects=effects, tolerance=1e-12)
+    units = np.repeat(np.eye(9), 6, axis=0) if effects in ("two_way", "unit") else np.ones((54, 0))
+    times = np.tile(np.eye(6), (9, 1)) if effects in ("two_way", "time") else np.ones((54, 0))
+    flags = np.hstack([np.ones((54, 1)), units, times])
+    for values, seen, fitted in zip(y, mask, found, strict=True):
+        kept = seen.ravel()
+        slopes = np.linalg.lstsq(flags[kept], values.ravel()[kept], rcond=None)[0]
+        np.testing.assert_allclose(fitted.ravel(), flags @ slopes, atol=1e-9)
+
+
+def test_stand_ins_are_what_designs_with_other_treated_units_give() -> None:
+    """One at a time, by the definition: drop the treated unit, call a comparison unit treated."""
+    design = low_rank_panel(n_treated=1, n_donors=12)
+    effect = estimate(design, "matrix_completion", options={"penalty": 1.5})
+    assert len(effect.placebos) == 12
+    for donor in (0, 5, 11):
+        y = np.vstack([design.y[1 + donor], np.delete(design.y, [0, 1 + donor], axis=0)])
+        mask = np.ones(y.shape, bool)
+        mask[0, 15:] = False
+        # A penalty counts per cell, and the treated unit's are gone.
+        share = mask.sum() / (design.y.size - 4)
+        gap = y - complete(y, mask, penalty=1.5 * share, tolerance=1e-5).fitted
+        assert effect.placebos[donor] == pytest.approx(gap[0, 15:].mean(), abs=1e-10)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import linprog, minimize
+from scipy.optimize import brentq, linprog, minimize
 from scipy.stats import ncx2, norm, truncnorm
 
 from cps.design.frame import design_from_frame
@@ -22,14 +22,17 @@ from cps.robustness._honest import (
     original_set,
     relative_magnitude_excludes_zero,
     relative_magnitude_set,
+    relative_magnitude_sets,
     smoothness_relative_set,
+    smoothness_relative_sets,
     smoothness_set,
     with_weights,
 )
+from cps.robustness._honest_bound import _brent, least_favourable_bounds, widest_bounds
 from cps.robustness._honest_event import Vector, comparison_event_study, event_vector
 from cps.robustness._honest_flci import folded_normal_quantile, shortest_affine
 from cps.robustness._honest_rays import extreme_rays
-from cps.robustness._honest_test import accepted, moments
+from cps.robustness._honest_test import Moments, accepted, moments
 from tests.robustness.worlds import checked, panel
 
 Floats = NDArray[np.float64]
@@ -388,3 +391,57 @@ def test_the_design_is_not_written_to() -> None:
     before = one.y.copy()
     checked("honest_did", one, estimate(one, options={"weights": "did"}))
     np.testing.assert_array_equal(one.y, before)
+
+
+def test_sets_searched_together_are_those_searched_alone() -> None:
+    one = study(4, 3, seed=2, effect=0.8)
+    sizes = (0.0, 0.5, 1.0, 40.0)  # the last needs a wider search than the others
+    for together, alone in (
+        (relative_magnitude_sets, relative_magnitude_set),
+        (smoothness_relative_sets, smoothness_relative_set),
+    ):
+        for method in ("C-LF", "Conditional"):
+            found = together(one, sizes, method=method)
+            each = [alone(one, size, method=method) for size in sizes]
+            np.testing.assert_allclose(found, each, rtol=1e-12)
+
+
+def test_the_least_favourable_bound_is_passed_as_rarely_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    root = rng.normal(size=(3, 6, 4)) * np.array([1.0, 0.6, 1.5])[:, None, None]
+    root[1, 4:] = 0.0  # vertices without noise
+    root[2, 1:] = root[2, 0]  # normals that are one and the same
+    covariance = root @ np.swapaxes(root, 1, 2)
+    found = Moments(np.zeros((3, 6)), np.zeros((3, 6)), root, covariance)
+    noise, tail = rng.normal(size=(64, 4)), (rng.permutation(64) + 0.5) / 64
+    bounds = least_favourable_bounds(found, noise, tail, 0.05)
+    assert (bounds <= widest_bounds(found, 0.05)).all()
+    drawn = rng.normal(size=(200_000, 4))
+    for bound, one in zip(bounds, root, strict=True):
+        passed = ((drawn @ one.T).max(axis=1) > bound).mean()
+        # Drawn within .0015 of its mean; the bound comes from a few dozen draws.
+        assert passed == pytest.approx(0.05, abs=0.004)
+    mirrored = Moments(found.value, found.slope, -root, covariance)
+    np.testing.assert_allclose(least_favourable_bounds(mirrored, noise, tail, 0.05), bounds)
+
+
+def test_roots_found_by_asking_are_scipys() -> None:
+    curves = (
+        lambda x: np.exp(-x) - 0.3,
+        lambda x: np.cos(x) - x,
+        lambda x: (x - 0.7) ** 3,
+        lambda x: -1.0 if x < 1.3 else 2.0,  # a jump
+    )
+    for curve in curves:
+        asked = []
+        search = _brent(0.0, 2.0, curve(0.0), curve(2.0), xtol=1e-5)
+        try:
+            at = next(search)
+            while True:
+                asked.append(at)
+                at = search.send(curve(at))
+        except StopIteration as end:
+            root = end.value
+        wanted, told = brentq(curve, 0.0, 2.0, xtol=1e-5, full_output=True)
+        assert root == wanted
+        assert len(asked) == told.function_calls - 2

@@ -9,14 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import chi2, f, multivariate_normal, norm, truncnorm
+from scipy.optimize import brentq
+from scipy.stats import chi2, f, multivariate_normal, norm, qmc, truncnorm
 
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.estimators.registry import estimate
 from cps.robustness import pretrend
 from cps.robustness._pretrend_box import box_mean, box_probability
+from cps.robustness._pretrend_points import MOST, sobol_points
 from cps.robustness._pretrend_power import (
+    _secant,
     joint_p_value,
     joint_threshold,
     mean_after_pretest,
@@ -211,3 +214,37 @@ def test_the_power_asked_for_and_a_trend_asked_about_are_told() -> None:
     assert numbers[0] == numbers[1]
     surer = checked("pretrend", one, effect, power=0.95)
     assert abs(surer.table["trend_95"][0]) > abs(plain.table["trend_80"][0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, MOST])
+def test_the_points_of_box_probabilities_are_scipys(n: int) -> None:
+    np.testing.assert_array_equal(sobol_points(n, 8), qmc.Sobol(n, rng=0).random(2**8).T)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_slopes_and_bounds_are_those_that_bisection_finds(n: int) -> None:
+    times, sigma = -np.arange(n, 0.0, -1), 0.1 * covariance(n, seed=n)
+    for power, threshold in ((0.5, 1.96), (0.8, 2.6), (0.97, 1.2)):
+
+        def excess(slope: float, power: float = power, threshold: float = threshold) -> float:
+            return rejection_probability(times * slope, sigma, threshold=threshold) - power
+
+        slope = slope_for_power(times, sigma, power, threshold=threshold)
+        if excess(0.0) >= 0:
+            assert slope is None
+        else:
+            assert slope is not None
+            assert slope == pytest.approx(brentq(excess, 0.0, 2 * slope, xtol=1e-10), rel=1e-7)
+
+    def missed(bound: float) -> float:
+        return rejection_probability(np.zeros(n), sigma, threshold=bound) - 0.05
+
+    assert joint_threshold(sigma, 0.05) == pytest.approx(brentq(missed, 1.0, 4.0), abs=1e-6)
+
+
+def test_a_curve_that_is_not_nearly_straight_is_left_to_bisection() -> None:
+    assert _secant(lambda x: 3 * x + 0.1 * x**2, 2.0, 0.4, 3.0, xtol=1e-9) == pytest.approx(
+        (np.sqrt(9 + 0.8) - 3) / 0.2, abs=1e-9
+    )
+    assert _secant(np.sign, 0.5, 0.1, 1.0, xtol=1e-9) is None
+    assert _secant(lambda x: float("inf"), 0.5, 0.1, 1.0, xtol=1e-9) is None

@@ -14,7 +14,7 @@ from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.errors import DesignError
 from cps.estimators.inference.ferman_pinto import variance_line
-from cps.estimators.registry import estimate
+from cps.estimators.registry import estimate, refit
 from cps.result import Effect
 
 N, T = 40, 8
@@ -230,3 +230,35 @@ def test_without_size_or_room_to_see_volatility_the_rule_is_refused() -> None:
     design = subset_design(filled(blank(1), noise(11)), periods=np.arange(T) >= 2)
     with pytest.raises(DesignError, match="volatility"):
         did(design, "ferman_pinto")
+
+
+BATCHED: tuple[tuple[str, dict[str, str]], ...] = (
+    ("group_time_att", {"control": "never", "base": "universal"}),
+    ("group_time_att", {"control": "not_yet"}),
+    ("imputation", {}),
+    ("interaction_weighted", {}),
+    ("stacked", {"weights": "corrected"}),
+    ("stacked", {"weights": "plain"}),
+)
+
+
+@pytest.mark.parametrize(("method", "options"), BATCHED)
+def test_many_outcomes_at_once_give_what_each_gives_alone(
+    method: str, options: dict[str, str]
+) -> None:
+    design = filled(blank(6, (4, 5, 7)), noise(11))
+    again = refit(design, method, options=options)
+    outcomes = np.array([noise(seed) for seed in range(20, 25)])
+    each = [again.one(filled(design, y)) for y in outcomes]
+    assert np.isfinite(each).all()
+    np.testing.assert_allclose(again.of(outcomes), each, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(again.of(outcomes[:1]), each[:1], rtol=1e-9, atol=1e-11)
+    assert hasattr(again.module, "outcome_points")
+
+
+def test_a_method_without_a_batch_takes_outcomes_one_at_a_time() -> None:
+    design = filled(blank(2), noise(12))
+    again = refit(design, "synthetic_did", options={"weights": "did", "errors": "none"})
+    outcomes = np.array([noise(seed) for seed in (30, 31)])
+    each = [again.one(filled(design, y)) for y in outcomes]
+    np.testing.assert_allclose(again.of(outcomes), each, rtol=1e-12)
