@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
-import os
-import random
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from cps.runner.edition import read_edition
 from cps.runner.sealed import DamagedError
+from cps.runner.store import Store
 from tests.faults._quick import Done, run_cps, tree_bytes
 from tests.faults._shim import Shim
 
+Thing = TypeVar("Thing")
 KILLED = 0
 ERRORS = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "killed": KILLED}
 
@@ -57,12 +61,21 @@ class Template:
         return Path(shutil.copytree(self.out, target, symlinks=True))
 
 
-def make_template(options: Sequence[str], folder: Path) -> Template:
-    """Run twice with other seeds, and take the second edition away again."""
+def make_template(options: Sequence[str], folder: Path, *, first: Path | None = None) -> Template:
+    """Run twice with other seeds, and take the second edition away again.
+
+    Parameters
+    ----------
+    first : Path or None
+        Output folder of a run of the same options that need not be run once more.
+    """
     out = folder / "out"
-    first = run_cps(*options, "--seed", "0", out=out)
-    assert first.exit_code == 0, first.stdout + first.stderr
-    good, name = tree_bytes(first.latest), first.latest.name
+    if first is None:
+        done = run_cps(*options, "--seed", "0", out=out)
+        assert done.exit_code == 0, done.stdout + done.stderr
+    else:
+        shutil.copytree(first, out, symlinks=True)
+    good, name = tree_bytes(out / "latest"), (out / "latest").resolve().name
     second = run_cps(*options, "--seed", "1", out=out)
     assert second.exit_code == 0, second.stdout + second.stderr
     new = tree_bytes(second.latest)
@@ -161,3 +174,80 @@ def list_left(out: Path) -> list[str]:
         ).exists():
             left.append(path.relative_to(out).as_posix())
     return left
+
+
+def flip(path: Path, draw: np.random.Generator) -> None:
+    """Flip one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[draw.integers(len(content))] ^= 1 << draw.integers(8)
+    path.write_bytes(content)
+
+
+def flip_kept(template: Template, folder: Path, trials: int, seed: int) -> tuple[int, int]:
+    """Flip one bit of a kept result, ask the store for it; give wrong ones served, and found ones.
+
+    What is served although a bit changed is wrong unless all that it says is as before.
+    """
+    out, draw = template.copy(folder / "out"), np.random.default_rng(seed)
+    told: list[object] = []
+    store = Store(out / ".store", told.append)
+    kept = {entry.name: _told_by(entry) for entry in store.folder.iterdir()}
+    wrong = found = 0
+    for _ in range(trials):
+        key = _one(sorted(kept), draw)
+        flip(_one(sorted(_files(store.folder / key)), draw), draw)
+        before = len(told)
+        served = store.get(key)
+        if served is None:
+            found += len(told) > before
+            shutil.copytree(template.out / ".store" / key, store.folder / key)
+        else:
+            wrong += _told_by(served) != kept[key]
+            shutil.copytree(template.out / ".store" / key, store.folder / key, dirs_exist_ok=True)
+    return wrong, found
+
+
+def flip_anywhere(
+    template: Template, folder: Path, trials: int, seed: int, *more: str
+) -> Iterator[tuple[str, list[str]]]:
+    """Flip one bit of the store or of the newest edition, run; give label and what was wrong."""
+    draw = np.random.default_rng(seed)
+    whole = folder / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    shutil.copytree(template.out, whole, symlinks=True)
+    published = run_cps(*template.options, *more, out=whole)
+    assert published.exit_code == 0, published.stderr
+    newest = published.latest.relative_to(whole.resolve())
+    for number in range(trials):
+        out = folder / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        is_kept = number % 2 == 0
+        # What is kept is asked for if the edition is not there yet.
+        shutil.copytree(template.out if is_kept else whole, out, symlinks=True)
+        place = out / ".store" if is_kept else out / newest
+        path = _one(sorted(_files(place)), draw)
+        flip(path, draw)
+        done = run_cps(*template.options, *more, out=out)
+        wrong = _wrong_again(done, template)
+        is_told = "damaged" in done.stdout
+        if not is_told and not is_kept and done.latest == (out / newest).resolve():
+            # It was found whole: then every value in it is as it was.
+            wrong += [] if path.name == "manifest.json" else ["a damaged edition stays, unnoticed"]
+        yield f"bit of {path.relative_to(out)}", wrong
+
+
+def _one(things: Sequence[Thing], draw: np.random.Generator) -> Thing:
+    return things[draw.integers(len(things))]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _told_by(entry: Path) -> dict[str, object]:
+    return {
+        path.relative_to(entry).as_posix(): json.loads(path.read_bytes())
+        if path.name == "piece.json"
+        else path.read_bytes()
+        for path in _files(entry)
+    }

@@ -252,6 +252,8 @@ def _told(session: Session, work: Work, held: Held) -> Iterator[None]:
         body = record.summary(session.order, exit_code=code, edition=edition)
         if held.is_in_place():
             write_summary(session.out, body)
+        else:
+            work.withdraw()
 
 
 @contextlib.contextmanager

@@ -92,6 +92,12 @@ class Work:
         """Remove the folder: everything of it is published, kept or of no use."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def withdraw(self) -> None:
+        """Remove what notebooks wrote under the old name of a folder that was renamed."""
+        with contextlib.suppress(OSError):
+            if [path.name for path in self._out.iterdir()] == [NAME]:
+                shutil.rmtree(self._out)
+
     def _sweep(self) -> None:
         """Remove what a dead run left half-made beside the pointers and the summary."""
         for pattern in (".summary.json.*", ".latest.new", ".complete.new"):
