@@ -22,6 +22,7 @@ from cps.runner.warm.starting import check_address, failed, start_server
 from cps.runner.warm.wire import Lines, peer_of, send_line, send_request
 
 _REPLY_SECONDS = 60.0
+_TURN_SECONDS = 5.0
 _ENDING_SECONDS = 10.0
 
 
@@ -52,7 +53,8 @@ class Task:
             self._read()
             if self.pid == 0 and self._status is not None:
                 raise ConnectionResetError("the connection ended before the task began")
-        connection.settimeout(None)
+        if self._status is None:  # of a short task, both may have come at once
+            connection.settimeout(None)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait until the task and all that it started have ended.
@@ -72,11 +74,12 @@ class Task:
             if self._status is not None:
                 return self._status
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if self._readable(left):
+            # In turns: the end may be heard by another thread that waits too.
+            if self._readable(_TURN_SECONDS if left is None else min(left, _TURN_SECONDS)):
                 with self._lock:
                     if self._status is None and self._readable(0):
                         self._read()
-            elif left is not None and left <= 0:
+            elif left is not None and left <= _TURN_SECONDS:
                 return self._status
 
     def fileno(self) -> int:
@@ -104,13 +107,13 @@ class Task:
             if self._status is None:
                 send_line(self._connection, message)
 
-    def _readable(self, timeout: float | None) -> bool:
+    def _readable(self, timeout: float) -> bool:
         waiting = select.poll()
         try:
             waiting.register(self._connection, select.POLLIN)
         except ValueError:  # closed by another thread that saw the end
             return True
-        return bool(waiting.poll(None if timeout is None else timeout * 1000))
+        return bool(waiting.poll(timeout * 1000))
 
     def _read(self) -> None:
         try:

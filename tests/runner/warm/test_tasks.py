@@ -166,6 +166,14 @@ def test_a_client_that_stops_half_way_or_talks_nonsense_holds_nobody_up(
         assert wrong.recv(1) == b""
 
 
+def test_a_task_that_has_ended_before_its_client_listens_gives_its_status() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b'{"pid": 5}\n{"status": 3}\n')
+        task = Task(ours, "short")
+        assert (task.pid, task.wait(20), task.wait(0)) == (5, 3, 3)
+
+
 def test_a_task_that_ends_leaves_no_daemon_behind(fork: Fork, tmp_path: Path) -> None:
     order = {"file": str(tmp_path / "ids"), "sleep": 0}
     assert fork("daemons", json.dumps(order).encode()).wait(20) == 0
