@@ -185,6 +185,14 @@ def _readable(source: Path) -> Iterator[None]:
     """Say that an input can't be read; a copy that can't be written is no fault of the input."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise LedgerError(
+            Text("找不到台账等输入文件", "there is no such input"),
+            where=str(source),
+            mend=Text(
+                "检查路径；示例台账用 cps demo 生成", "check the path; cps demo writes examples"
+            ),
+        ) from error
     except OSError as error:
         raise LedgerError(
             Text(f"无法读取：{error.strerror}", f"can't be read: {error.strerror}"),

@@ -6,13 +6,15 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cps.runner.batch import NOTEBOOKS
-from cps.runner.execute import execute_notebook
+from cps.runner.edition import read_edition
+from cps.runner.engine import RUN, Ended, Piece
+from cps.runner.local import LocalEngine, local_engine
+from cps.runner.snapshot import NOTEBOOKS
 from cps.runs import load_run
 
 Cps = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,6 +32,25 @@ def batch(
     return out, done
 
 
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LocalEngine]:
+    """Real kernels, without a batch around them."""
+    with local_engine() as found:
+        yield found
+
+
+def _executed(engine: LocalEngine, batch: Path, target: Path, **parameters: str | int) -> Ended:
+    given = {"initiative": "bonsai", "outcome": "income_yuan", "seed": 0, **parameters}
+    piece = Piece(
+        name="bonsai",
+        key="",
+        notebook=NOTEBOOKS / "initiative.ipynb",
+        parameters=given,
+        folders={"panel": batch / "latest" / "panel"},
+    )
+    return engine.run(piece, target)
+
+
 def test_pages_notebooks_runs_and_panel_lie_together_under_latest(
     batch: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -45,7 +66,9 @@ def test_pages_notebooks_runs_and_panel_lie_together_under_latest(
     assert (latest / "panel" / "panel.parquet").exists()
     assert load_run(latest / "runs" / "bonsai").name == "bonsai"
     assert load_run(latest / "overview").kind == "overview"
-    assert not list(batch[0].glob(".building-*"))
+    names = {path.name for path in batch[0].iterdir()}
+    assert ".work" not in names
+    assert read_edition(latest, is_checked=True).is_complete
 
 
 def test_the_command_says_where_the_pages_are_and_what_took_how_long(
@@ -90,25 +113,15 @@ def test_the_executed_notebook_ran_every_cell_without_error(
 
 
 def test_the_same_input_gives_the_same_run_and_another_seed_another(
-    batch: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    batch: tuple[Path, subprocess.CompletedProcess[str]], engine: LocalEngine, tmp_path: Path
 ) -> None:
     out, _ = batch
-    first = load_run(out / "latest" / "runs" / "bonsai")
-    hashes = []
     for seed in (0, 1):
-        common = {"panel": str(out / "latest" / "panel"), "outcome": "income_yuan", "seed": seed}
-        folder = tmp_path / str(seed)
-        ended = execute_notebook(
-            NOTEBOOKS / "initiative.ipynb",
-            tmp_path / f"{seed}.ipynb",
-            name="bonsai",
-            parameters={**common, "initiative": "bonsai", "out": str(folder)},
-            timeout_seconds=300,
-        )
+        ended = _executed(engine, out, tmp_path / str(seed), seed=seed)
         assert ended.message is None
-        hashes.append(load_run(folder).manifest.run_hash)
-    assert hashes[0] == first.manifest.run_hash
-    assert hashes[1] != first.manifest.run_hash
+    saved = (out / "latest" / "runs" / "bonsai" / "run.json").read_bytes()
+    assert (tmp_path / "0" / RUN / "run.json").read_bytes() == saved
+    assert (tmp_path / "1" / RUN / "run.json").read_bytes() != saved
 
 
 @pytest.mark.parametrize(
@@ -122,52 +135,17 @@ def test_the_same_input_gives_the_same_run_and_another_seed_another(
 )
 def test_papermill_with_a_wrong_parameter_is_refused_and_saves_no_run(
     batch: tuple[Path, subprocess.CompletedProcess[str]],
+    engine: LocalEngine,
     tmp_path: Path,
     wrong: dict[str, str],
     said: str,
 ) -> None:
-    parameters = {
-        "initiative": "bonsai",
-        "panel": str(batch[0] / "latest" / "panel"),
-        "outcome": "income_yuan",
-        "seed": 0,
-        "out": str(tmp_path / "run"),
-        **wrong,
-    }
-    ended = execute_notebook(
-        NOTEBOOKS / "initiative.ipynb",
-        tmp_path / "executed.ipynb",
-        name="bonsai",
-        parameters=parameters,
-        timeout_seconds=300,
-    )
+    ended = _executed(engine, batch[0], tmp_path / "target", **wrong)
     assert ended.message is not None
+    assert ended.kind == "refused"
     assert said in ended.message.en
     assert "处理" in ended.message.zh
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_notebook_that_does_not_end_is_ended_with_its_kernel(
-    batch: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    stored = json.loads((NOTEBOOKS / "initiative.ipynb").read_text(encoding="utf-8"))
-    code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
-    code[1]["source"] = [
-        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
-    ]
-    (tmp_path / "slow.ipynb").write_text(json.dumps(stored), encoding="utf-8")
-    ended = execute_notebook(
-        tmp_path / "slow.ipynb",
-        tmp_path / "executed.ipynb",
-        name="slow",
-        parameters={"out": str(tmp_path / "run")},
-        timeout_seconds=20,
-    )
-    assert ended.message is not None
-    assert "20 s" in ended.message.en
-    kernel = int((tmp_path / "pid").read_text())
-    state = Path(f"/proc/{kernel}/stat")
-    assert not state.exists() or state.read_text().split(")")[1].split()[0] == "Z"
+    assert not (tmp_path / "target" / RUN).exists()
 
 
 def _refused(done: subprocess.CompletedProcess[str], out: Path, status: int) -> str:
@@ -176,7 +154,10 @@ def _refused(done: subprocess.CompletedProcess[str], out: Path, status: int) -> 
     assert "where:" in done.stderr
     assert "mend :" in done.stderr
     assert not (out / "latest").exists()
-    assert not list(out.glob(".building-*"))
+    assert not (out / ".work").exists()
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["exit_code"] == status
+    assert summary["error"]["where"] in done.stderr
     return done.stderr
 
 
@@ -224,13 +205,14 @@ def test_an_initiative_without_comparison_fails_alone_and_the_others_are_publish
     assert done.returncode == 3
     assert "no comparison unit is left" in done.stdout
     names = {path.name for path in (out / "latest" / "en").iterdir()}
-    assert names == {"index.html", "flowers.html"}
-    assert "no comparison unit is left" in (out / "latest/en/index.html").read_text(
-        encoding="utf-8"
-    )
+    assert names == {"index.html", "bonsai.html", "flowers.html"}
+    for page in ("index.html", "bonsai.html"):
+        text = (out / "latest" / "en" / page).read_text(encoding="utf-8")
+        assert "no comparison unit is left" in text
+    assert not (out / "complete").exists()
     before = (out / "latest").resolve()
     alone = cps_command(*command, "--only", "bonsai")
     assert alone.returncode == 3
     assert "nothing was published" in alone.stderr
     assert (out / "latest").resolve() == before
-    assert list((out / "failed").glob("*/notebooks/bonsai.ipynb"))
+    assert list((out / "failed").glob("*/bonsai.ipynb"))
