@@ -181,7 +181,10 @@ def test_sixty_notebooks_finish_with_the_same_bytes_though_a_worker_is_killed_mi
             cluster.kill(0)
         return ended.name, ended.message and ended.message.en, ended.attempts
 
-    with ClusterEngine(cluster.address) as engine, ThreadPoolExecutor(6) as pool:
+    with (
+        ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS) as engine,
+        ThreadPoolExecutor(6) as pool,
+    ):
         ended = list(pool.map(run, pieces))
         inputs = [key for key in _keys(cluster) if "cps-input" in key]
     cluster.add()
@@ -216,7 +219,7 @@ def test_an_initiatives_notebook_gives_the_same_bytes_there_as_here(
     parameters = {"initiative": "bonsai", "outcome": "income_yuan", "seed": 0}
     notebook = ROOT / "notebooks" / "initiative.ipynb"
     piece = Piece("bonsai", "k", notebook, parameters, {"panel": tmp_path / "panel"}, 120)
-    with ClusterEngine(cluster.address) as engine:
+    with ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS) as engine:
         assert engine.run(piece, tmp_path / "there").message is None
     with local_engine() as local:
         assert local.run(piece, tmp_path / "here").message is None
@@ -233,7 +236,7 @@ def test_an_error_in_a_cell_comes_back_with_its_notebook_and_is_not_tried_again(
     cluster: Cluster, panel: Path, tmp_path: Path
 ) -> None:
     notebook = _notebook(tmp_path / "bad.ipynb", "1 + 1", "raise KeyError('没有')")
-    with ClusterEngine(cluster.address) as engine:
+    with ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS) as engine:
         ended = engine.run(Piece("bad", "k", notebook, {}, {"panel": panel}, 60), tmp_path / "out")
     assert (ended.kind, ended.cell, ended.attempts) == ("error", 4, 1)  # papermill added one
     assert ended.message is not None
@@ -249,7 +252,7 @@ def test_the_time_out_of_a_notebook_holds_on_the_worker(
     cluster: Cluster, panel: Path, tmp_path: Path
 ) -> None:
     notebook = _notebook(tmp_path / "slow.ipynb", "import time\ntime.sleep(600)")
-    with ClusterEngine(cluster.address) as engine:
+    with ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS) as engine:
         ended = engine.run(Piece("slow", "k", notebook, {}, {"panel": panel}, 2), tmp_path / "out")
     assert ended.kind == "timeout"
     assert ended.message is not None
@@ -272,7 +275,10 @@ def test_a_piece_that_kills_its_workers_is_given_up_after_three_and_takes_no_oth
     bad = _notebook(tmp_path / "bad.ipynb", f"marks = {str(marks)!r}\n{KILL_WORKER}")
     good = _notebook(tmp_path / "good.ipynb", SAVE)
     inputs = {"panel": panel}
-    with ClusterEngine(cluster.address) as engine, ThreadPoolExecutor(5) as pool:
+    with (
+        ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS) as engine,
+        ThreadPoolExecutor(5) as pool,
+    ):
         killing = pool.submit(engine.run, Piece("bad", "k", bad, {}, inputs, 60), tmp_path / "bad")
         others = [
             pool.submit(
@@ -308,7 +314,7 @@ def test_stop_ends_what_runs_and_what_waits_and_the_workers_are_free_again(
     cluster: Cluster, panel: Path, tmp_path: Path
 ) -> None:
     sleepers = [_sleeper(tmp_path, panel, f"sleeper{n}") for n in range(4)]
-    engine = ClusterEngine(cluster.address)
+    engine = ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS)
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(engine.run, piece, tmp_path / piece.name) for piece, _ in sleepers]
         _until(lambda: any(mark.exists() and mark.read_text() for _, mark in sleepers), "no start")
@@ -325,7 +331,7 @@ def test_stop_ends_what_runs_and_what_waits_and_the_workers_are_free_again(
     piece = Piece(
         "after", "k", _notebook(tmp_path / "after.ipynb", SAVE), {"number": 3}, {"panel": panel}, 60
     )
-    with ClusterEngine(cluster.address) as another:
+    with ClusterEngine(cluster.address, timeout_seconds=WAIT_SECONDS) as another:
         assert another.run(piece, tmp_path / "after").message is None
 
 
@@ -362,7 +368,7 @@ def test_a_worker_of_other_code_is_refused_by_name_before_any_piece_runs(
     try:
         mixed.add(env={"PYTHONPATH": str(other_code)})
         with pytest.raises(UsageError) as caught:
-            ClusterEngine(mixed.address, timeout_seconds=30)
+            ClusterEngine(mixed.address, timeout_seconds=WAIT_SECONDS)
     finally:
         mixed.close()
     said = caught.value.message("en")
@@ -389,7 +395,7 @@ def test_workers_that_join_later_with_other_code_or_none_get_no_piece_and_are_na
     said: list[Text] = []
     notebook = _notebook(tmp_path / "small.ipynb", SAVE)
     n_before = len(cluster.workers)
-    with ClusterEngine(cluster.address, say=said.append) as engine:
+    with ClusterEngine(cluster.address, say=said.append, timeout_seconds=WAIT_SECONDS) as engine:
         without = _without_our_package()
         cluster.add(env={"PYTHONPATH": str(other_code)})
         cluster.add(env={"PYTHONPATH": without}, python=(sys.executable, "-S", "-m", "dask"))
@@ -420,7 +426,9 @@ def test_without_any_worker_what_waits_is_given_up_in_words(panel: Path, tmp_pat
     try:
         place = alone.add()
         notebook = _notebook(tmp_path / "small.ipynb", SAVE)
-        with ClusterEngine(alone.address, timeout_seconds=30, patience_seconds=1) as engine:
+        with ClusterEngine(
+            alone.address, timeout_seconds=WAIT_SECONDS, patience_seconds=1
+        ) as engine:
             alone.kill(place)
             piece = Piece("n", "k", notebook, {"number": 1}, {"panel": panel}, 60)
             ended = engine.run(piece, tmp_path / "out")
@@ -489,7 +497,7 @@ def test_a_tls_address_is_handed_to_dask_as_it_is_and_its_own_configuration_is_u
                 "distributed.comm.tls.client.key": key,
             }
         ):
-            engine = ClusterEngine(private.address, timeout_seconds=30)
+            engine = ClusterEngine(private.address, timeout_seconds=WAIT_SECONDS)
         with engine:
             notebook = _notebook(tmp_path / "small.ipynb", SAVE)
             piece = Piece("n", "k", notebook, {"number": 1}, {"panel": panel}, 60)
