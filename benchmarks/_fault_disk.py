@@ -167,12 +167,12 @@ def _published(out: Path) -> dict[str, bytes] | None:
 def list_left(out: Path) -> list[str]:
     """Give what a run left in its output folder besides editions, store, lock and summary."""
     known = {".lock", ".store", "runs", "latest", "complete", "summary.json", "failed"}
+    known |= {"index.html", ".editions.json"}  # the list of editions, here and in runs
     left = [path.name for path in out.iterdir() if path.name not in known]
-    for path in (*(out / ".store").iterdir(), *(out / "runs").iterdir()):
-        if not (
-            path / ("piece.json" if path.parent.name == ".store" else "manifest.json")
-        ).exists():
-            left.append(path.relative_to(out).as_posix())
+    for folder, seal in ((".store", "piece.json"), ("runs", "manifest.json")):
+        for path in (out / folder).iterdir():
+            if path.name not in known and not (path / seal).exists():
+                left.append(path.relative_to(out).as_posix())
     return left
 
 

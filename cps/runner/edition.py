@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cps.errors import Text
-from cps.provenance import sync_folder, sync_tree
+from cps.provenance import sha256_file, sync_folder, sync_tree
 from cps.runner.sealed import DamagedError, read_folder, read_sealed, seal_folder
 from cps.runner.telling import damaged
 
@@ -116,9 +116,20 @@ def last_good(editions: Sequence[Edition], name: str) -> tuple[str, str] | None:
     """Give the folder of an initiative's last finished run, and the edition that it is from."""
     for edition in reversed(editions):
         folder = edition.folder / RUNS / name
-        if name not in edition.body["failures"] and (folder / "run.json").exists():
+        if name not in edition.body["failures"] and _is_whole(edition, f"{RUNS}/{name}/"):
             return str(folder), edition.folder.name
     return None
+
+
+def _is_whole(edition: Edition, below: str) -> bool:
+    """Say whether a folder of an edition is there, and every file of it what was published."""
+    files = {name: one for name, one in edition.body["files"].items() if name.startswith(below)}
+    try:
+        return bool(files) and all(
+            sha256_file(edition.folder / name) == one for name, one in files.items()
+        )
+    except OSError:
+        return False
 
 
 def data_of(run_folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cps.provenance import sha256_json
+from cps.provenance import sha256_file, sha256_json
 from cps.runner.edition import RUNS, Edition, list_editions
 from cps.runner.sealed import DamagedError, read_sealed, write_sealed
 
@@ -28,12 +28,12 @@ def refresh_listing(out: Path, languages: Sequence[str]) -> None:
     """
     editions = list_editions(out)
     state = sha256_json([[one.folder.name, one.key] for one in editions] + list(languages))
-    if not editions or (_is_current(out, state) and all((out / one).exists() for one in _FILES)):
+    if not editions or _is_current(out, state):
         return
     from cps.report.editions import write_editions
 
     write_editions([_listed(one) for one in editions], out, languages=languages)
-    write_sealed(out / RUNS / _SEAL, {"state": state})
+    write_sealed(out / RUNS / _SEAL, {"state": state, "files": _digests(out)})
 
 
 def _listed(edition: Edition) -> ListedEdition:
@@ -54,6 +54,11 @@ def _listed(edition: Edition) -> ListedEdition:
 
 def _is_current(out: Path, state: str) -> bool:
     try:
-        return bool(read_sealed(out / RUNS / _SEAL)["state"] == state)
-    except (DamagedError, KeyError):
+        sealed = read_sealed(out / RUNS / _SEAL)
+        return bool(sealed["state"] == state and sealed["files"] == _digests(out))
+    except (DamagedError, KeyError, OSError):
         return False
+
+
+def _digests(out: Path) -> dict[str, str]:
+    return {name: sha256_file(out / name) for name in _FILES}

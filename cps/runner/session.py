@@ -184,6 +184,7 @@ class Session:
         self._gather_runs(runs)
         piece = self._piece(OVERVIEW, {}, {"panel": inputs.panel, "runs": runs}, components)
         ((_, ended),) = self._executed(engine, [piece])
+        self._held.demand_place()
         target = self._work.target(OVERVIEW)
         if ended.message is not None:
             self._demand_places(target, ended.message.en)
@@ -295,6 +296,7 @@ class Session:
 
     def _take(self, piece: Piece, ended: Ended) -> None:
         """Keep a good piece under its key; record a failed one, with its notebook."""
+        self._held.demand_place()
         target = self._work.target(piece.name)
         self.record.ended(piece.name, ended)
         if ended.attempts > 1:

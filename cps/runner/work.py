@@ -95,7 +95,7 @@ class Work:
     def withdraw(self) -> None:
         """Remove what notebooks wrote under the old name of a folder that was renamed."""
         with contextlib.suppress(OSError):
-            if [path.name for path in self._out.iterdir()] == [NAME]:
+            if {path.name for path in self._out.iterdir()} <= {NAME, ".store"}:
                 shutil.rmtree(self._out)
 
     def _sweep(self) -> None:
