@@ -114,7 +114,9 @@ def kernel_environment(folder: Path) -> dict[str, str]:
     """An environment in which two kernels can be compared."""
     single = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     python = {"PYTHONUTF8": "1", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return {**os.environ, **single, **python, "IPYTHONDIR": str(folder / "ipython")}
+    # A kernel that sees pytest does not capture its descriptors.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return {**own, **single, **python, "IPYTHONDIR": str(folder / "ipython")}
 
 
 @pytest.fixture(scope="session")
