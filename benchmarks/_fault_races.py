@@ -11,6 +11,8 @@ from pathlib import Path
 from cps.runner.edition import list_editions, read_edition
 from tests.faults._quick import Running, start_cps, tree_bytes
 
+_START_SECONDS = 1.0  # that one who waits needs to come to waiting; less, and it finds it done
+
 
 def gate(flag: Path) -> str:
     """Give a notebook cell that waits until ``flag`` is there."""
@@ -31,7 +33,7 @@ def race(
     *,
     waits: bool = True,
 ) -> Iterator[tuple[str, list[str], float]]:
-    """Start two runs at once, and a third that waits; give label, what was wrong, loser's seconds.
+    """Start two runs at once, then a third that waits; give label, what was wrong, loser's seconds.
 
     Parameters
     ----------
@@ -46,10 +48,13 @@ def race(
         flag.unlink(missing_ok=True)
         began = time.monotonic()
         both = [start_cps(*options, out=out) for _ in range(2)]
-        third = start_cps(*options, "--wait", "100", out=out) if waits else None
+        third: Running | None = None
         try:
             loser = _first_to_end(both)
             seconds = time.monotonic() - began
+            if waits:
+                third = start_cps(*options, "--wait", "100", out=out)
+                time.sleep(_START_SECONDS)
             flag.touch()
             winner = both[both[0] is loser]
             wrong = _wrong(loser, winner, third, expected)
