@@ -30,7 +30,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "kernel": ("cps-kernel",),
 }
 _LEFT_SECONDS = 5.0
-_OURS = {".lock", ".store", "complete", "latest", "runs", "summary.json"}
+_OURS = {".lock", ".store", "complete", "index.html", "latest", "runs", "summary.json"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -117,8 +118,15 @@ def start_cps(
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {}), MARK: mark},
             text=True,
+            preexec_fn=_heed_signals,
         )
     return Running(process, out, mark, folder)
+
+
+def _heed_signals() -> None:
+    # Tests that are themselves started in the background, or by nohup, hand on signals ignored.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run_cps(*arguments: str | Path, out: Path, timeout: float = 120, **how: Any) -> Done:

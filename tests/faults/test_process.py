@@ -307,7 +307,6 @@ def test_f06_nothing_in_the_package_forks_but_the_warm_process_that_never_querie
             if "multiprocessing" in [module.partition(".")[0], *names]:
                 found.add(path.relative_to(package).as_posix())
     assert found == {
-        "runner/warm/client.py",  # asks whether there is such a thing
         "runner/warm/serve.py",
         "runner/warm/server.py",
     }

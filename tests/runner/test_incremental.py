@@ -59,15 +59,12 @@ class Place:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def change_ledger(self) -> Path:
-        """Raise one number of one ledger; give its path."""
-        path = sorted(self.data.glob("*.csv"))[-1]
+        """Raise one number of one ledger, and the sum that it is part of; give the ledger."""
+        path = sorted(self.data.glob("*2024.csv"))[-1]
         text = path.read_bytes().decode("gb18030")
-        lines = text.splitlines(keepends=True)
-        at = next(n for n, line in enumerate(lines) if "示例村12" in line)
-        digits = next(i for i, one in enumerate(lines[at]) if one.isdigit() and i > 8)
-        old = lines[at]
-        lines[at] = old[:digits] + ("1" if old[digits] != "1" else "2") + old[digits + 1 :]
-        path.write_bytes("".join(lines).encode("gb18030"))
+        assert text.count("14.4035") == text.count("114.3289") == 1
+        text = text.replace("14.4035", "14.4135").replace("114.3289", "114.3389")
+        path.write_bytes(text.encode("gb18030"))
         return path
 
 
