@@ -10,7 +10,16 @@ from pathlib import Path
 
 from cps.provenance import sha256_json
 
-LIBRARIES = ("polars", "numpy", "altair", "statsmodels", "papermill", "jupyterlab")
+LIBRARIES = (
+    "polars",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "altair",
+    "vl-convert-python",
+    "papermill",
+    "jupyterlab",
+)
 _PACKAGE = Path(__file__).parents[1]
 _OWN = (".py", ".toml", ".css", ".j2", ".json")
 
