@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -25,6 +24,15 @@ _CHEAP = {
     "checks = cps.check_robustness": "checks = ()",
     "    checks=cps.check_robustness": "    checks=(),",
 }
+
+
+# Tests that are themselves started in the background, or by nohup, hand on signals ignored.
+_HEED_SIGNALS = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,8 @@ def start_cps(
     mark = uuid.uuid4().hex
     folder = out.parent / "said"
     folder.mkdir(parents=True, exist_ok=True)
-    words = [*prefix, sys.executable, "-m", "cps", command, *map(str, arguments)]
+    heeding = [sys.executable, "-I", "-S", "-c", _HEED_SIGNALS]
+    words = [*heeding, *prefix, sys.executable, "-m", "cps", command, *map(str, arguments)]
     with (
         (folder / f"{mark}.out").open("w") as stdout,
         (folder / f"{mark}.err").open("w") as stderr,
@@ -118,15 +127,8 @@ def start_cps(
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {}), MARK: mark},
             text=True,
-            preexec_fn=_heed_signals,
         )
     return Running(process, out, mark, folder)
-
-
-def _heed_signals() -> None:
-    # Tests that are themselves started in the background, or by nohup, hand on signals ignored.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def run_cps(*arguments: str | Path, out: Path, timeout: float = 120, **how: Any) -> Done:
