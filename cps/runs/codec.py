@@ -10,28 +10,39 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 NOT_STORED = {"is_stored": False}  # metadata of a field that is no part of what is saved
 
 
 def encode(value: Any) -> Any:
     """Turn records, tuples and paths into JSON values; arrays and other types are refused."""
+    kind = type(value)
+    if kind in _PLAIN:  # most of what a run holds
+        return value
+    if kind is tuple or kind is list:
+        return [encode(one) for one in value]
+    if kind is dict:
+        return {str(key): encode(one) for key, one in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            one.name: encode(getattr(value, one.name))
-            for one in dataclasses.fields(value)
-            if one.metadata.get("is_stored", True)
-        }
+        return {name: encode(getattr(value, name)) for name in _stored_names(kind)}
     if isinstance(value, Mapping):
         return {str(key): encode(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [encode(one) for one in value]
     if isinstance(value, datetime.date):
         return value.isoformat()
-    if value is None or isinstance(value, str | bool | int | float):
+    if isinstance(value, str | bool | int | float):
         return value
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return value.item()  # a single number of an array library
-    raise TypeError(f"{type(value).__name__} can't be stored in a run")
+    raise TypeError(f"{kind.__name__} can't be stored in a run")
+
+
+@lru_cache(maxsize=256)
+def _stored_names(kind: Any) -> tuple[str, ...]:
+    return tuple(
+        one.name for one in dataclasses.fields(kind) if one.metadata.get("is_stored", True)
+    )
 
 
 def decode(kind: Any, value: Any) -> Any:
