@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cps.errors import CpsError, Text
 from cps.runner.bundle import pack_folder, unpack
 from cps.runner.engine import Ended, Piece
-from cps.runner.fleet import Fleet, Say
+from cps.runner.fleet import Fleet, Say, within
 from cps.runner.remote import MOST_DEATHS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_TRIES = 12  # of sending one piece, for whatever reason it came back without an answer
 _POLL_SECONDS = 1.0
 _ANSWER_SECONDS = 10.0
+_COPY_SECONDS = 5.0
 _Answer = tuple[Ended, bytes | None]
 
 
@@ -65,6 +66,7 @@ class ClusterEngine:
     ) -> None:
         self._patience_seconds = patience_seconds
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._stopping = threading.Event()
         self._pending: set[Future] = set()
         self._inputs: dict[Path, tuple[Any, Future]] = {}
@@ -164,7 +166,7 @@ class ClusterEngine:
                 return self._judged(piece, future.exception(), starts)
             if self._fleet.client.status != "running":
                 return _crashed(piece, _lost(self._fleet.address, None))
-            with self._lock:
+            with self._sending:
                 self._inputs.clear()  # cancelled, by a scheduler that began anew: it has nothing
             return None
         finally:
@@ -206,14 +208,16 @@ class ClusterEngine:
 
     def _input(self, folder: Path) -> Future:
         """Send a folder once, however many pieces read it."""
-        state = _state(folder)
-        with self._lock:
+        with self._sending:
+            state = _state(folder)
             if folder not in self._inputs or self._inputs[folder][0] != state:
                 # A task, not scattered data: dask makes it again if all who hold it die.
                 key = f"cps-input-{uuid.uuid4().hex}"
-                sent = self._fleet.client.submit(bytes, pack_folder(folder), key=key)
-                with contextlib.suppress(Exception):  # else all pieces go where the one copy is
-                    self._fleet.client.replicate([sent])
+                client = self._fleet.client
+                sent = client.submit(bytes, pack_folder(folder), key=key)
+                # Else pieces crowd where the one copy is; without workers nothing can be copied.
+                with contextlib.suppress(Exception):
+                    within(_COPY_SECONDS, lambda: client.replicate([sent]))
                 self._inputs[folder] = (state, sent)
             return self._inputs[folder][1]
 

@@ -114,7 +114,7 @@ class Fleet:
                 return {"error": str(error)}
             return identity()
 
-        told = _within(timeout_seconds, lambda: self.client.get_versions(check=False))
+        told = within(timeout_seconds, lambda: self.client.get_versions(check=False))
         pythons = {
             name: ".".join(str(one["host"]["python"]).split(".")[:3])
             for name, one in {**told["workers"], "scheduler": told["scheduler"]}.items()
@@ -129,7 +129,7 @@ class Fleet:
         same = [worker for worker in told["workers"] if worker not in differing]
         answers: dict[str, Any] = {}
         if same:
-            answers = _within(
+            answers = within(
                 timeout_seconds, lambda: self.client.run(ask, workers=same, on_error="return")
             )
         for worker, answer in answers.items():
@@ -183,7 +183,7 @@ def _connected(address: str, timeout_seconds: float) -> Client:
     # What goes wrong is said in words of ours; dask would print it once more, with tracebacks.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        _within(timeout_seconds, lambda: asyncio.run(_greet(address, timeout_seconds)))
+        within(timeout_seconds, lambda: asyncio.run(_greet(address, timeout_seconds)))
         return Client(address, timeout=timeout_seconds, set_as_default=False, name="cps")
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         plain = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -208,7 +208,7 @@ async def _greet(address: str, timeout_seconds: float) -> None:
         await scheduler.identity()
 
 
-def _within(seconds: float, function: Callable[[], Any]) -> Any:
+def within(seconds: float, function: Callable[[], Any]) -> Any:
     """Call what may wait for ever for a frozen worker; TimeoutError after ``seconds``."""
     found: list[Any] = []
     failed: list[BaseException] = []
