@@ -58,9 +58,12 @@ CELLS: dict[str, str] = {
     "deprecation": "warnings.warn('old', DeprecationWarning)",
     "logging": "import logging\nlogging.warning('a warning')\nlogging.info('not shown')",
     "loggers": "logging.getLogger().handlers, logging.getLogger().level",
-    "subprocess": "import subprocess\n"
-    "subprocess.run(['sh', '-c', 'echo out; echo err >&2; cat'], check=True).returncode",
-    "descriptor": "import os\nos.write(1, b'straight to the descriptor\\n')",
+    # What comes by a descriptor arrives when a thread has read it: a cell that ends before that
+    # leaves it to the next.
+    "subprocess": "import subprocess, time\n"
+    "subprocess.run(['sh', '-c', 'echo out; echo err >&2; cat'], check=True)\n"
+    "time.sleep(0.5)",
+    "descriptor": "import os\nos.write(1, b'straight to the descriptor\\n')\ntime.sleep(0.5)",
     "no matplotlib": "import matplotlib",
     "program": "import sys\nsys.argv[0].rsplit('/', 1)[1], sys.argv[1], len(sys.argv), __name__, "
     "sys.orig_argv[1:4], sys.executable",
