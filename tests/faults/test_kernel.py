@@ -85,9 +85,8 @@ def fates(tmp_path_factory: pytest.TempPathFactory) -> Fates:
     return Fates(before, pages, done, survivors(run.mark))
 
 
-def _is_without_page(fates: Fates, name: str) -> bool:
-    page = fates.done.latest / "zh" / f"{name}.html"
-    return not page.exists() or 'data-kind="failure"' in page.read_text(encoding="utf-8")
+def _page(fates: Fates, name: str) -> str:
+    return (fates.done.latest / "zh" / f"{name}.html").read_text(encoding="utf-8")
 
 
 def _failed(fates: Fates, name: str, kind: str, said: str) -> None:
@@ -116,6 +115,14 @@ def test_f07_what_papermill_calls_completed_is_kept_as_evidence_and_believed_by_
     assert code[-1]["execution_count"] is None
     record = json.loads((fates.done.latest / "runs" / "dies" / "failure.json").read_text())
     assert "os._exit(7)" in "".join(code[record["cell"] - 1]["source"])
+
+
+def test_f07_a_failed_unit_has_a_page_of_its_failure_and_no_result(fates: Fates) -> None:
+    for name in _BAD:
+        assert "没有可用的结果" in _page(fates, name)
+    assert "内核中途死亡（退出码 7）" in _page(fates, "dies")
+    assert "此前没有完成过的结果" in _page(fates, "dies")
+    assert not (fates.done.latest / "zh" / "dies.stale.html").exists()
 
 
 def test_f07_the_other_units_of_the_run_are_published(fates: Fates) -> None:
@@ -165,6 +172,17 @@ def test_f10_the_edition_before_stays_whole_and_is_still_the_last_complete_one(
     assert (fates.done.out / "complete").resolve() == fates.before
     assert tree_bytes(fates.before) == fates.pages_before
     read_edition(fates.before, is_checked=True)
+
+
+def test_f10_the_last_good_page_lies_beside_the_failure_and_says_that_it_is_out_of_date(
+    fates: Fates,
+) -> None:
+    assert "raises.stale.html" in _page(fates, "raises")
+    assert fates.before.name in _page(fates, "raises")
+    stale = _page(fates, "raises.stale")
+    assert "本页已过期" in stale
+    assert fates.before.name in stale
+    assert "没有可用的结果" not in stale
 
 
 @pytest.mark.parametrize("name", ["exits", "quits"])
