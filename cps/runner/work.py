@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ from cps.runner.snapshot import Snapshot, open_snapshot, sources, take_snapshot
 
 NAME = ".work"
 _STATE = "state.json"
+_HALF_MADE = re.compile(r"\.(?:latest|complete)\.new|\..+\.(?:json|html)\.[a-z0-9_]{8}")
 _WRITTEN = ("runs", ".store")  # besides the folder itself
 _SPARE_BYTES = 30_000_000
 _SPARE_NAMES = 2_000  # files and folders that a run makes
@@ -99,9 +101,9 @@ class Work:
                 shutil.rmtree(self._out)
 
     def _sweep(self) -> None:
-        """Remove what a dead run left half-made beside the pointers and the summary."""
-        for pattern in (".summary.json.*", ".latest.new", ".complete.new"):
-            for left in self._out.glob(pattern):
+        """Remove what a dead run left half-made beside pointers, summary and list of editions."""
+        for left in (*self._out.glob(".*"), *(self._out / "runs").glob(".*")):
+            if _HALF_MADE.fullmatch(left.name):
                 _remove(left)
 
 

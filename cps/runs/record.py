@@ -271,9 +271,10 @@ def _circumstances(started: datetime.datetime | None, paths: dict[str, str]) -> 
     except FileNotFoundError:  # the folder was taken away under the process
         cwd = ""
     return Circumstances(
-        started=began.isoformat(timespec="seconds"),
+        started=min(began, now).isoformat(timespec="seconds"),
         finished=now.isoformat(timespec="seconds"),
-        seconds=round((now - began).total_seconds(), 3),
+        # The clock may have been set back meanwhile.
+        seconds=max(0.0, round((now - began).total_seconds(), 3)),
         host=platform.node(),
         python=sys.executable,
         platform=platform.platform(),

@@ -242,7 +242,9 @@ def test_f26_what_a_dead_run_left_is_removed_and_never_published(template, tmp_p
     out = template.copy(tmp_path / "out")
     scratch = Path(tempfile.mkdtemp(prefix="dead", dir="/tmp"))
     left = [
-        ".summary.json.x7k2",
+        ".summary.json.x7k2_abc",
+        ".index.html.x7k2_abc",
+        "runs/..editions.json.x7k2_abc",
         ".latest.new",
         ".work/panel/panel.parquet.tmp-4711",
         ".work/edition/zh/index.html.tmp-4711",
