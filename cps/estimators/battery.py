@@ -254,3 +254,10 @@ def _refused(name: str, error: DesignError) -> Finding:
         error.where,
         error.mend,
     )
+
+
+def fill_caches() -> None:
+    """Read the study's verdicts on what is shown by default."""
+    for one in SPECIFICATIONS:
+        for way in {*one.few[:1], one.own}:
+            reliability(one.method, settled_options(one.method, one.options), way, 1)

@@ -372,3 +372,9 @@ def _draws(n: int) -> tuple[Floats, Floats]:
 def with_weights(study: EventStudy, l_vec: Floats) -> EventStudy:
     """Ask the same coefficients for another number."""
     return replace(study, l_vec=np.asarray(l_vec, dtype=float))
+
+
+def fill_caches() -> None:
+    """Draw for as many coefficients as are common."""
+    for n in range(5, 9):
+        _draws(n)

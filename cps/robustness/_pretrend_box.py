@@ -114,3 +114,9 @@ def _points(n: int) -> Floats:
     points = sobol_points(n, _POWER)
     points.flags.writeable = False
     return points
+
+
+def fill_caches() -> None:
+    """Draw the points for as many periods before a start as are common."""
+    for n in range(1, 7):
+        _points(n)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Warn = Callable[[Text], None]
 _WORKER = "cps.runner.worker:run_papermill"
 _GRACE_SECONDS = 15  # between a cell's time-out, which keeps the notebook, and the hard one
+_GUARD_SECONDS = 5
 _RETRIES = 1  # after a process died under a piece; an error in a cell is never tried again
 
 
@@ -308,12 +309,13 @@ class _ColdTask:
         cwd: Path,
         memory: int | None,
     ) -> None:
+        words = [str(os.getpid()), str(memory or 0), function]
         # An interpreter and code of our own; what is given travels as data on standard input.
         with printed.open("wb") as output, printed.with_suffix(".order").open("w+b") as order:
             order.write(payload)
             order.seek(0)
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "cps.runner.child", function],
+                [sys.executable, "-m", "cps.runner.child", *words],
                 stdin=order,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -323,10 +325,6 @@ class _ColdTask:
             )
         printed.with_suffix(".order").unlink()
         self.pid = self._process.pid
-        if memory is not None and sys.platform == "linux":
-            import resource
-
-            resource.prlimit(self.pid, resource.RLIMIT_AS, (memory, memory))
 
     def wait(self, timeout: float | None) -> int | None:
         try:
@@ -336,6 +334,12 @@ class _ColdTask:
 
     def kill(self) -> None:
         """End the process and everything it started; kernels lead sessions of their own."""
+        if sys.platform == "linux":
+            # Its guard does it, orphans and all.
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GUARD_SECONDS)
+                return
         import psutil
 
         try:

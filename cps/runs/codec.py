@@ -16,7 +16,7 @@ NOT_STORED = {"is_stored": False}  # metadata of a field that is no part of what
 
 def encode(value: Any) -> Any:
     """Turn records, tuples and paths into JSON values; arrays and other types are refused."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _PLAIN:  # most of what a run holds
         return value
     if kind is tuple or kind is list:

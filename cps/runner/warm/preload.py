@@ -18,7 +18,6 @@ PRELOAD: tuple[str, ...] = (
     "polars",
     "scipy",
     "statsmodels",
-    "altair",
     "jinja2",
     "IPython",
     "ipykernel.kernelapp",
@@ -28,6 +27,9 @@ PRELOAD: tuple[str, ...] = (
     "papermill",
     "cps",
 )
+
+# What notebooks of one's own often need beside these; a run's notebooks don't.
+FOR_ANALYSTS: tuple[str, ...] = (*PRELOAD, "altair", "scipy.stats", "statsmodels.api")
 
 # What these import on first use, as found by running notebooks: names of other projects' insides
 # come and go, so one that is missing is passed over.
@@ -44,7 +46,6 @@ ON_FIRST_USE: tuple[str, ...] = (
     "faulthandler",
     "ipykernel.debugger",
     "ipykernel_launcher",
-    "narwhals._interchange.dataframe",
     "numpy.ctypeslib",
     "numpy.fft",
     "numpy.ma",
@@ -59,16 +60,12 @@ ON_FIRST_USE: tuple[str, ...] = (
     "pygments.lexers.python",
     "pygments.styles.default",
     "polars._utils.parquet",
-    "polars.testing",
     "psutil",
     "resource",
-    "scipy.integrate",
     "scipy.linalg",
-    "scipy.ndimage",
     "scipy.optimize",
     "scipy.sparse.linalg",
     "scipy.special",
-    "scipy.stats",
     "stack_data",
     "statistics",
     "tomllib",
@@ -156,6 +153,9 @@ def _fill_caches() -> None:
     KernelProvisionerFactory.instance()  # reads the entry points of every installed package
     for name in ("code_sha256", "library_versions"):  # of the code that is loaded here
         getattr(importlib.import_module("cps.runs.origin"), name)()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cps.") and hasattr(module, "fill_caches"):
+            module.fill_caches()
 
 
 def _own_modules() -> list[str]:

@@ -13,7 +13,7 @@ from cps.errors import RunError, Text
 from cps.provenance import sha256_json
 from cps.runner.warm.client import WarmProcess
 from cps.runner.warm.folders import private_folder
-from cps.runner.warm.preload import PRELOAD
+from cps.runner.warm.preload import FOR_ANALYSTS
 from cps.runner.warm.starting import check_address, start_server
 
 IDLE_SECONDS = 600.0
@@ -62,7 +62,7 @@ def _start(warm: WarmProcess, folder: Path) -> None:
         _sweep(folder, keep=warm.address.stem)
         start_server(
             warm.address,
-            PRELOAD,
+            FOR_ANALYSTS,
             "--idle-seconds",
             str(IDLE_SECONDS),
             log=warm.address.with_suffix(".log"),
