@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wake = processes.listen_to_signals(signal.SIGCHLD, signal.SIGTERM)
     pid = os.fork()
     if pid == 0:
+        # Until it listens, while it imports, it ends at once when told to.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         processes.die_with_parent(guard, signal.SIGTERM)
         _serve(options)
     _guard(pid, wake, options)
@@ -75,8 +78,9 @@ def _guard(warm: int, wake: int, options: argparse.Namespace) -> None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         for descriptor, _ in waiting.poll(None if left is None else left * 1000):
             if descriptor == 0:
-                # The owner is gone. The warm process sees it too, unless it is stuck.
+                # The owner is gone. The warm process sees it too, unless it is stuck or not ready.
                 waiting.unregister(0)
+                os.kill(warm, signal.SIGTERM)
                 deadline = time.monotonic() + _ENDING_SECONDS
             elif signal.SIGTERM in os.read(wake, 4096):
                 os.kill(warm, signal.SIGTERM)
