@@ -41,9 +41,9 @@ _HOLD = "CPS_TEST_HOLD"
 _WAITS = f"""
 import os, pathlib, subprocess, time
 hold = pathlib.Path(os.environ["{_HOLD}"])
+subprocess.Popen(["sleep", "300"])
+subprocess.Popen("setsid nohup sleep 302 >/dev/null 2>&1 &", shell=True)
 if initiative == "flowers" and hold.exists():
-    subprocess.Popen(["sleep", "300"])
-    subprocess.Popen(["sleep", "301"], start_new_session=True)
     (hold / "reached").write_text(str(os.getpid()))
     while hold.exists(): time.sleep(0.05)
 """
@@ -66,11 +66,13 @@ class Midway:
     def reached(self) -> Path:
         return self.hold / "reached"
 
-    def start(self) -> Running:
+    def start(self, *arguments: str) -> Running:
         """Start one, and wait until its kernel is in the middle."""
         shutil.copytree(self.first, self.out, symlinks=True)
         self.hold.mkdir()
-        run = self.started(self.inputs.start(out=self.out, environment={_HOLD: str(self.hold)}))
+        run = self.started(
+            self.inputs.start(*arguments, out=self.out, environment={_HOLD: str(self.hold)})
+        )
         await_path(self.reached)
         return run
 
@@ -143,6 +145,21 @@ def test_f01_a_killed_runner_leaves_the_edition_before_and_no_process_and_resume
     assert "resuming the run interrupted at" in resumed.stdout
     _is_like(undisturbed, resumed)
     assert not (run.out / ".work").exists()
+
+
+def test_f01_f15_ordinary_kernels_leave_no_process_either_killed_or_not(
+    midway: Midway, undisturbed: Done
+) -> None:
+    run = midway.start("--cold")
+    assert _named(run.mark, "sleep")
+    os.kill(run.pid, signal.SIGKILL)
+    run.done()
+    assert survivors_after(run.mark) == []
+    midway.release()
+    away = {_HOLD: str(midway.hold)}
+    again = midway.started(start_cps("--resume", "--cold", out=midway.out, environment=away))
+    _is_like(undisturbed, again.done())
+    assert survivors(again.mark) == []
 
 
 def test_f01_f02_whoever_of_a_run_is_killed_whenever_all_is_whole_and_made_again(
@@ -293,7 +310,7 @@ def test_f06_a_fork_after_a_query_can_hang_and_a_new_process_does_not(tmp_path: 
         hung.wait()
 
 
-def test_f06_nothing_in_the_package_forks_but_the_warm_process_that_never_queries() -> None:
+def test_f06_nothing_in_the_package_forks_but_processes_that_never_query() -> None:
     package = Path(cps.__file__).parent
     found = set()
     for path in package.rglob("*.py"):
@@ -307,6 +324,7 @@ def test_f06_nothing_in_the_package_forks_but_the_warm_process_that_never_querie
             if "multiprocessing" in [module.partition(".")[0], *names]:
                 found.add(path.relative_to(package).as_posix())
     assert found == {
+        "runner/child.py",  # before it imports anything but Python's own
         "runner/warm/serve.py",
         "runner/warm/server.py",
     }
