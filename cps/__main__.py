@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             print(error.message(lang), file=sys.stderr, flush=True)
         return error.exit_code
+    except BrokenPipeError:
+        return 0  # whoever read what we print has seen enough
 
 
 def command() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from cps.errors import CpsError, StorageError, Text, UsageError
 from cps.runner.doctor import demand_versions
 from cps.runner.edition import LATEST, mend_pointers
+from cps.runner.local import demand_kernel
 from cps.runner.lock import Held, hold
 from cps.runner.order import Order, absolute
 from cps.runner.record import Progress, Record, Say
@@ -180,6 +181,8 @@ def run_batch(
         as_of=as_of.isoformat() if as_of else None,
     )
     demand_versions()
+    if kernel is not None:
+        demand_kernel(kernel)
     folder = Path(out).resolve()
     record = Record(say, progress)
     with _in_words(folder), hold(folder, wait_seconds=wait_seconds) as held:

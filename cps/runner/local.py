@@ -217,10 +217,8 @@ def local_engine(
     Raises
     ------
     StorageError
-        If there is no place for temporary files, or no such kernel.
+        If there is no place for temporary files.
     """
-    if kernel is not None:
-        _demand_kernel(kernel)
     with scratch_folder() as scratch, ThreadPoolExecutor(max_workers=1) as starter:
         for name in ("rt", "ipython", "mpl", "cache", "config"):
             (scratch / name).mkdir(mode=0o700)
@@ -261,7 +259,14 @@ def versions() -> dict[str, str]:
     return {**library_versions(), "cps": cps_version()}
 
 
-def _demand_kernel(name: str) -> None:
+def demand_kernel(name: str) -> None:
+    """Refuse a kernelspec that is not installed.
+
+    Raises
+    ------
+    StorageError
+        Lists those that are.
+    """
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     manager = KernelSpecManager()
