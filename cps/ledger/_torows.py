@@ -20,32 +20,24 @@ def plain(cents: pl.Expr) -> pl.Expr:
 
 
 def to_rows(entries: pl.DataFrame, parts: list[Source]) -> pl.DataFrame:
-    about = pl.DataFrame(
-        {
-            "source": pl.Series(range(len(parts)), dtype=pl.UInt16),
-            "layout": pl.Series([one.layout for one in parts], dtype=pl.String),
-            "source_file": pl.Series([one.file for one in parts], dtype=pl.String),
-            "sheet": pl.Series([one.sheet for one in parts], dtype=pl.String),
-            "is_synthetic": pl.Series([one.is_synthetic for one in parts], dtype=pl.Boolean),
-        }
-    )
+    """Write out what is constant for a sheet, and name each cell: columns as ``ROWS_SCHEMA``."""
     letters = {column: cell_name(0, column)[:-1] for column in entries["column"].unique().to_list()}
-    lines = pl.col("row").cast(pl.Int64) + 1
-    frames = []
-    for number, part in enumerate(parts):
-        rows = entries.filter(pl.col("source") == number)
-        if rows.is_empty():
-            continue
-        line = lines
-        if part.lines is not None:
-            line = pl.lit(pl.Series([part.line(row) for row in rows["row"]], dtype=pl.Int64))
-        frames.append(rows.with_columns(line.alias("line")))
-    if not frames:
-        return pl.DataFrame(schema=ROWS_SCHEMA)
-    whole = pl.concat(frames).join(about, on="source", how="left", maintain_order="left")
+    # A part at a time: of millions of rows no more than one part's lie there half made.
+    frames = [
+        _of_part(rows, part, letters)
+        for number, part in enumerate(parts)
+        if (rows := entries.filter(pl.col("source") == number)).height
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=ROWS_SCHEMA)
+
+
+def _of_part(rows: pl.DataFrame, part: Source, letters: dict[int, str]) -> pl.DataFrame:
+    line = pl.col("row").cast(pl.Int64) + 1
+    if part.lines is not None:
+        line = pl.lit(pl.Series([part.line(row) for row in rows["row"]], dtype=pl.Int64))
     measure = pl.col("item").cast(pl.String).replace_strict(ITEMS, return_dtype=pl.String)
     new_system = pl.col("period_start") >= pl.lit(NEW_SYSTEM)
-    return whole.select(
+    return rows.select(
         "unit",
         "area",
         "project",
@@ -60,12 +52,11 @@ def to_rows(entries: pl.DataFrame, parts: list[Source]) -> pl.DataFrame:
         pl.when(pl.col("period_start").is_not_null())
         .then(pl.when(new_system).then(pl.lit("2023")).otherwise(pl.lit("2004")))
         .alias("regime"),
-        "is_synthetic",
-        "layout",
-        "source_file",
-        "sheet",
+        pl.lit(part.is_synthetic, dtype=pl.Boolean).alias("is_synthetic"),
+        pl.lit(part.layout, dtype=pl.String).alias("layout"),
+        pl.lit(part.file, dtype=pl.String).alias("source_file"),
+        pl.lit(part.sheet, dtype=pl.String).alias("sheet"),
         (
-            pl.col("column").replace_strict(letters, return_dtype=pl.String)
-            + pl.col("line").cast(pl.String)
+            pl.col("column").replace_strict(letters, return_dtype=pl.String) + line.cast(pl.String)
         ).alias("cell"),
     ).cast(ROWS_SCHEMA)  # type: ignore[arg-type]
