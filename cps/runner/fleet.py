@@ -187,8 +187,9 @@ def _connected(address: str, timeout_seconds: float) -> Client:
         return Client(address, timeout=timeout_seconds, set_as_default=False, name="cps")
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         plain = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = f"{timeout_seconds:.0f} 秒内没有应答" if isinstance(error, TimeoutError) else plain
         raise UsageError(
-            Text(f"连不上集群的调度器：{plain}", f"the scheduler can't be reached: {plain}"),
+            Text(f"连不上集群的调度器：{said}", f"the scheduler can't be reached: {plain}"),
             where=f"--cluster {address}",
             mend=Text(
                 "检查地址（如 tcp://主机:8786）、网络和防火墙；启动调度器：dask scheduler",
