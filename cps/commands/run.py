@@ -7,11 +7,12 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cps.commands.common import LANGUAGES, day, languages, listed, path, positive, say, size
-from cps.errors import Text, UsageError
+from cps.errors import CpsError, LockedError, Text, UsageError
 
 if TYPE_CHECKING:
     from cps.runner.batch import Batch
@@ -78,7 +79,7 @@ def run(given: argparse.Namespace, lang: str) -> int:
     positive(workers, "--workers")
     terminal = _Terminal(lang)
     try:
-        with stoppable(), terminal:
+        with stoppable(), _copied_summary(given), terminal:
             batch = run_batch(
                 Path(chosen["data"]),
                 Path(given.out),
@@ -105,8 +106,6 @@ def run(given: argparse.Namespace, lang: str) -> int:
     except Stopped as stopped:
         print(_stopped(stopped).in_language(lang), file=sys.stderr)
         return stopped.exit_code
-    finally:
-        _copy_summary(given)
     _tell(batch, languages(chosen["langs"]), lang)
     return batch.exit_code
 
@@ -184,11 +183,33 @@ def _stopped(stopped: BaseException) -> Text:
     )
 
 
-def _copy_summary(given: argparse.Namespace) -> None:
+@contextlib.contextmanager
+def _copied_summary(given: argparse.Namespace) -> Iterator[None]:
+    """Write this run's summary to ``--summary`` as well; never that of another run."""
     source = Path(given.out) / "summary.json"
-    if given.summary and source.exists():
+    before, error = _state_of(source), None
+    try:
+        yield
+    except CpsError as refused:
+        error = refused
+        raise
+    finally:
+        is_own = _state_of(source) != before and not isinstance(error, LockedError)
         with contextlib.suppress(OSError):
-            shutil.copyfile(source, given.summary)
+            if given.summary and is_own:
+                shutil.copyfile(source, given.summary)
+            elif given.summary and error is not None:
+                from cps.runner.summary import write_refusal
+
+                write_refusal(Path(given.summary), error)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _cores() -> int:

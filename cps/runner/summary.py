@@ -24,6 +24,12 @@ def write_summary(out: Path, body: dict[str, Any]) -> None:
         write_json(out / NAME, encode({**body, "last_success": success}))
 
 
+def write_refusal(path: Path, error: CpsError) -> None:
+    """Write the summary of a run that never began."""
+    body = {"status": "failed", "exit_code": error.exit_code, "error": of_error(error)}
+    write_json(path, body)
+
+
 def _last_success(out: Path) -> str | None:
     try:
         found = json.loads((out / NAME).read_text(encoding="utf-8"))["last_success"]

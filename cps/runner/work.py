@@ -74,7 +74,8 @@ class Work:
             with contextlib.suppress(DamagedError):
                 snapshot = open_snapshot(order, self.inputs)
         for left in self.folder.glob("*") if self.folder.is_dir() else ():
-            if snapshot is None or left != self.inputs:
+            # The state stays until it is replaced: what is refused now can be resumed later.
+            if left.name != _STATE and (snapshot is None or left != self.inputs):
                 _remove(left)
         self._sweep()
         self.folder.mkdir(exist_ok=True)

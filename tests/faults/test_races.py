@@ -31,6 +31,20 @@ def test_f28_of_two_runs_at_once_one_wins_one_is_told_by_whom_and_one_that_waits
         assert not wrong, (label, wrong)
 
 
+def test_f28_the_summary_of_the_refused_run_is_its_own_and_the_holder_s_stays(
+    quick, undisturbed: Done, tmp_path
+) -> None:
+    out, own = tmp_path / "out", tmp_path / "own.json"
+    shutil.copytree(undisturbed.out, out, symlinks=True)
+    with hold(out):
+        done = quick.run("--summary", own, out=out)
+    assert done.exit_code == 4
+    told = json.loads(own.read_text(encoding="utf-8"))
+    assert (told["exit_code"], told["error"]["class"]) == (4, "LockedError")
+    assert f"pid {os.getpid()}" in told["error"]["where"]
+    assert done.summary == undisturbed.summary
+
+
 def test_f28_who_only_looks_keeps_no_run_from_starting(tmp_path) -> None:
     import fcntl
 
