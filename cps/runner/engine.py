@@ -72,6 +72,11 @@ class Ended:
 class Engine(Protocol):
     """Runs pieces; several threads ask at once."""
 
+    @property
+    def slots(self) -> int:
+        """Give how many pieces it can run at a time."""
+        ...
+
     def run(self, piece: Piece, target: Path) -> Ended:
         """Run a piece into the new folder ``target``: ``notebook.ipynb`` and ``run/``."""
         ...

@@ -76,6 +76,11 @@ class LocalEngine:
     _is_stopped: bool = False
     _is_lost: bool = False
 
+    @property
+    def slots(self) -> int:
+        """Give how many pieces can run at a time: as many as there are cores."""
+        return os.cpu_count() or 1
+
     def run(self, piece: Piece, target: Path) -> Ended:
         """Run one piece into the new folder ``target``; tried again if a process dies under it."""
         started = time.monotonic()

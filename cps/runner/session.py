@@ -281,7 +281,8 @@ class Session:
 
     def _executed(self, engine: Engine, pieces: list[Piece]) -> Iterator[tuple[Piece, Ended]]:
         """Run pieces a few at a time, and give each as it ends."""
-        n_workers = len(pieces) if self._means.cluster else self._means.workers
+        # A cluster is kept busy by twice what it runs at a time; workers may still join.
+        n_workers = 2 * engine.slots + 2 if self._means.cluster else self._means.workers
         pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(n_workers, 1))
         waiting = {pool.submit(engine.run, one, self._work.target(one.name)): one for one in pieces}
         try:
