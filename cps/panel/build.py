@@ -15,6 +15,8 @@ from cps.periods import PERIODS_PER_YEAR, Frequency, label
 
 PARTS = ("direct_operating_income", "contract_income", "investment_income")
 _KEY = ("unit", "period_start", "frequency")
+# What a ledger states one figure of; an account of its own has an item_name of its own.
+_FIGURE = ("name", "unit", "period_start", "frequency", "item", "item_name")
 _SHOWN = 5
 _TYPES = pl.Schema({**PANEL_KEYS, "income_yuan": pl.Int64(), "jobs_persons": pl.Int64()})
 _TOLERANCE = 1  # 元, for sums that are stated twice
@@ -47,7 +49,9 @@ def build_panel(
         If a name is in no crosswalk, two ledgers contradict each other, or nothing of this
         frequency is there; names file › sheet › cell.
     """
-    series = ledgers.rows.filter(pl.col("period_start").is_not_null())
+    # Of millions of rows every column counts: these are of registries, or said by others.
+    lean = ledgers.rows.drop("project", "text", "measure", "layout")
+    series = lean.filter(pl.col("period_start").is_not_null())
     if series.is_empty():
         raise PanelError(
             Text("台账中没有按期的收入或就业数据", "the ledgers hold no series of income or jobs"),
@@ -55,8 +59,11 @@ def build_panel(
             mend=Text("加入收入或就业台账", "add ledgers of income or jobs"),
         )
     rows, findings = to_units(series, load_crosswalk(units))
-    findings += _same_twice(rows)
-    amounts = _summed(_settled(rows))
+    twice = rows.filter(rows.select(_FIGURE).is_duplicated())
+    if twice.height:
+        findings += _same_twice(twice)
+        rows = rows.unique(_FIGURE, keep="first", maintain_order=True)
+    amounts = _summed(rows)
     income, notes = _income(amounts)
     jobs = amounts.filter(pl.col("item") == "local_jobs")
     per_period = [
@@ -88,18 +95,12 @@ def registry_table(ledgers: Ledgers) -> pl.DataFrame:
 
 
 def _same_twice(rows: pl.DataFrame) -> list[Finding]:
-    """Refuse one figure stated twice with two values; note one stated twice alike."""
-    key = ["name", "unit", "period_start", "frequency", "item", "item_name"]
+    """Refuse one figure stated twice with two values; note those of ``rows`` stated twice alike."""
     place = pl.concat_str("source_file", pl.lit(" › "), "sheet", pl.lit(" › "), "cell")
-    twice = (
-        rows.group_by(key, maintain_order=True)
-        .agg(
-            pl.len().alias("n"),
-            pl.col("value").n_unique().alias("n_values"),
-            place.alias("places"),
-            pl.col("value").cast(pl.String).alias("values"),
-        )
-        .filter(pl.col("n") > 1)
+    twice = rows.group_by(_FIGURE, maintain_order=True).agg(
+        pl.col("value").n_unique().alias("n_values"),
+        place.alias("places"),
+        pl.col("value").cast(pl.String).alias("values"),
     )
     torn = twice.filter(pl.col("n_values") > 1)
     if torn.height:
@@ -117,8 +118,6 @@ def _same_twice(rows: pl.DataFrame) -> list[Finding]:
             where="\n         ".join(pairs[:_SHOWN]),
             mend=Text("改正或删去其中一处", "correct or remove one of them"),
         )
-    if twice.is_empty():
-        return []
     one = twice.row(0, named=True)
     return [
         Finding(
@@ -132,11 +131,6 @@ def _same_twice(rows: pl.DataFrame) -> list[Finding]:
             count=twice.height,
         )
     ]
-
-
-def _settled(rows: pl.DataFrame) -> pl.DataFrame:
-    key = ["name", "unit", "period_start", "frequency", "item", "item_name"]
-    return rows.unique(key, keep="first", maintain_order=True)
 
 
 def _summed(rows: pl.DataFrame) -> pl.DataFrame:

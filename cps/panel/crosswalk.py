@@ -112,9 +112,10 @@ def to_units(rows: pl.DataFrame, crosswalk: Crosswalk) -> tuple[pl.DataFrame, li
     )
     # A split has several new units to an old one: the join multiplies its rows, by weight.
     moved = rows.join(renamed, on="name", how="inner").filter(in_time.fill_null(True))
-    kept = rows.join(
-        moved.select("name", "period_start").unique(), on=["name", "period_start"], how="anti"
-    )
+    kept = rows
+    if moved.height:
+        gone = moved.select("name", "period_start").unique()
+        kept = rows.join(gone, on=["name", "period_start"], how="anti")
     direct = kept.join(mapping, on="name", how="left")
     unknown = direct.filter(pl.col("direct").is_null())
     if unknown.height:
