@@ -64,6 +64,24 @@ def damaged(folder: Path, error: Exception) -> Text:
     )
 
 
+_MORE_OPEN_FILES = Text(
+    "放宽可打开文件数（ulimit -n 1024）后重新运行；已发布的报告未受影响",
+    "allow more (ulimit -n 1024), then run again; published reports are untouched",
+)
+
+
+def too_few_open_files(allowed: int, needed: int) -> StorageError:
+    """Make the error for a limit of open files that no run can live with."""
+    return StorageError(
+        Text(
+            f"系统只允许同时打开 {allowed} 个文件，至少需要 {needed} 个",
+            f"only {allowed} open files are allowed, at least {needed} are needed",
+        ),
+        where="ulimit -n",
+        mend=_MORE_OPEN_FILES,
+    )
+
+
 def place_refused(error: OSError, out: Path, needed_bytes: int) -> StorageError:
     """Make the error for a place that the system would not let a run write."""
     where = str(error.filename2 or error.filename or out)
@@ -77,6 +95,12 @@ def place_refused(error: OSError, out: Path, needed_bytes: int) -> StorageError:
             ),
             where=where,
             mend=full.mend,
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return StorageError(
+            Text(f"无法打开：{error.strerror}", f"can't be opened: {error.strerror}"),
+            where=where,
+            mend=_MORE_OPEN_FILES,
         )
     return StorageError(
         Text(f"无法写入：{error.strerror}", f"can't be written: {error.strerror}"),

@@ -16,6 +16,7 @@ from cps.errors import StorageError, Text
 from cps.runner.order import Order
 from cps.runner.sealed import DamagedError, read_sealed, write_sealed
 from cps.runner.snapshot import Snapshot, open_snapshot, sources, take_snapshot
+from cps.runner.telling import too_few_open_files
 
 NAME = ".work"
 _STATE = "state.json"
@@ -23,6 +24,7 @@ _HALF_MADE = re.compile(r"\.(?:latest|complete)\.new|\..+\.(?:json|html)\.[a-z0-
 _WRITTEN = ("runs", ".store")  # besides the folder itself
 _SPARE_BYTES = 30_000_000
 _SPARE_NAMES = 2_000  # files and folders that a run makes
+_OPEN_FILES = 256
 _EDITIONS = 4  # a new one, and what lies in the store and the working folder meanwhile
 
 
@@ -79,6 +81,7 @@ class Work:
                 _remove(left)
         self._sweep()
         self.folder.mkdir(exist_ok=True)
+        _demand_descriptors()
         _demand_room(self._out, order)
         for name in _WRITTEN:
             _demand_writable(self._out / name)
@@ -133,6 +136,20 @@ def _demand_writable(folder: Path) -> None:
     probe = folder / ".probe"
     probe.write_bytes(b"?")
     probe.unlink()
+
+
+def _demand_descriptors() -> None:
+    """Ask the system for as many open files as kernels and their sockets take."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= _OPEN_FILES:
+        return
+    if hard != resource.RLIM_INFINITY and hard < _OPEN_FILES:
+        raise too_few_open_files(hard, _OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, hard))
 
 
 def _demand_room(out: Path, order: Order) -> None:
