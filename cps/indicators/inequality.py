@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from cps.indicators.distribution import gini_of
+
 
 def gini(values: ArrayLike) -> float | None:
     r"""Give the Gini coefficient of a population, 0 for equality, (n − 1)/n for one holder of all.
@@ -36,13 +38,12 @@ def gini(values: ArrayLike) -> float | None:
     >>> gini([0, 0, 0, 1])
     0.75
     """
-    ordered = np.asarray(values, dtype=float)
-    ordered = np.sort(ordered[~np.isnan(ordered)])
-    n = ordered.size
-    if n == 0 or ordered[0] < 0 or ordered.sum() == 0:
+    given = np.asarray(values, dtype=float)
+    given = given[~np.isnan(given)]
+    if given.size == 0:
         return None
-    ranks = np.arange(1, n + 1)
-    return float(((2 * ranks - n - 1) * ordered).sum() / (n * ordered.sum()))
+    found = float(gini_of(given))
+    return found if np.isfinite(found) else None
 
 
 def inequality(values: pl.DataFrame) -> pl.DataFrame:
