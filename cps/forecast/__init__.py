@@ -1,0 +1,1 @@
+"""Looking ahead: will a village pass its threshold by the year's end."""
