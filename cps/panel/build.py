@@ -51,7 +51,8 @@ def build_panel(
     """
     # Of millions of rows every column counts: these are of registries, or said by others.
     lean = ledgers.rows.drop("project", "text", "measure", "layout")
-    series = lean.filter(pl.col("period_start").is_not_null())
+    is_dated = lean["period_start"].is_not_null()
+    series = lean if is_dated.all() else lean.filter(is_dated)
     if series.is_empty():
         raise PanelError(
             Text("台账中没有按期的收入或就业数据", "the ledgers hold no series of income or jobs"),
@@ -59,7 +60,9 @@ def build_panel(
             mend=Text("加入收入或就业台账", "add ledgers of income or jobs"),
         )
     rows, findings = to_units(series, load_crosswalk(units))
-    twice = rows.filter(rows.select(_FIGURE).is_duplicated())
+    # By hashes first: of millions of rows few, or none, are worth comparing name by name.
+    alike = rows.filter(rows.select(_FIGURE).hash_rows().is_duplicated())
+    twice = alike.filter(alike.select(_FIGURE).is_duplicated())
     if twice.height:
         findings += _same_twice(twice)
         rows = rows.unique(_FIGURE, keep="first", maintain_order=True)
