@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -17,6 +18,7 @@ WHOLE = Text(
     "单位即全部总体，不是抽样，无抽样误差，不给区间",
     "the units are the whole population, not a sample: no sampling error, no interval",
 )
+NOT_OFFERED = Text("此指标不提供抽样区间", "no sampling interval is offered for this indicator")
 PARTIAL = Text(
     "单位不是随机抽样，未报单位的影响不是抽样误差，不给区间",
     "the units that reported are no random sample: what the others would change is no sampling "
@@ -116,6 +118,40 @@ def interval_of_sample(
     return Interval(max(float(low), limits[0]), min(float(high), limits[1]), how)
 
 
+def interval_of_pairs(
+    now: FloatArray,
+    before: FloatArray,
+    statistic: Callable[[FloatArray, FloatArray], FloatArray],
+    *,
+    level: float,
+    draws: int,
+    seed: int,
+) -> Interval:
+    """Give the interval of a comparison of two periods by drawing units with both their values.
+
+    Parameters
+    ----------
+    now, before : ndarray, shape (n,)
+        Complete, the same units.
+    statistic : callable ``(…, n), (…, n) -> (…)``
+    level : float
+    draws, seed : int
+
+    Returns
+    -------
+    Interval
+        Percentiles of the draws.
+    """
+    both = np.stack([now, before], axis=-1)
+    n = now.size
+
+    def joint(places: FloatArray) -> FloatArray:
+        chosen = both[places.astype(int)]
+        return statistic(chosen[..., 0], chosen[..., 1])
+
+    return interval_of_sample(np.arange(n, dtype=float), joint, level=level, draws=draws, seed=seed)
+
+
 def interval_of_share(n_with: int, n: int, *, level: float) -> Interval:
     """Give Wilson's interval of a share of units drawn independently from many, in per cent.
 
@@ -147,3 +183,10 @@ def interval_of_share(n_with: int, n: int, *, level: float) -> Interval:
 def _error(influence: FloatArray) -> FloatArray:
     n = influence.shape[-1]
     return np.asarray(influence.std(axis=-1, ddof=1) / np.sqrt(n))
+
+
+def ends_of(interval: Interval | None, *, scale: float = 1.0) -> tuple[float, float] | None:
+    """Give an interval's two ends, or None where there is none."""
+    if interval is None or interval.low is None or interval.high is None:
+        return None
+    return scale * interval.low, scale * interval.high

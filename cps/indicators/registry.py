@@ -12,7 +12,7 @@ import numpy as np
 
 from cps.dropin import load_modules
 from cps.errors import Text, UsageError, unknown_choice
-from cps.indicators.intervals import PARTIAL, WHOLE, interval_of_sample
+from cps.indicators.intervals import NOT_OFFERED, PARTIAL, WHOLE, interval_of_sample
 from cps.indicators.record import Ask, Found, Grid, Indicator, Reading
 
 FOLDER = Path(__file__).parent / "kinds"
@@ -120,7 +120,7 @@ def measure_indicator(name: str, grid: Grid, ask: Ask) -> Reading:
     periods = found.periods or (
         (ask.base, ask.period) if "base" in one.needs and ask.base is not None else (ask.period,)
     )
-    interval = found.interval or (PARTIAL if found.n_reported < len(grid.units) else WHOLE)
+    interval = found.interval or _no_interval(grid, found)
     low, high = found.ci or (None, None)
     return Reading(
         indicator=one.name,
@@ -211,6 +211,12 @@ def _cross_section(one: Indicator, grid: Grid, ask: Ask) -> Found:
     )
     ci = None if interval.low is None or interval.high is None else (interval.low, interval.high)
     return Found(value, values.size, ci=ci, interval=interval.how)
+
+
+def _no_interval(grid: Grid, found: Found) -> Text:
+    if grid.is_sample:
+        return NOT_OFFERED
+    return PARTIAL if found.n_reported < len(grid.units) else WHOLE
 
 
 def _require_period(grid: Grid, ask: Ask) -> None:

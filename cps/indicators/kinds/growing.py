@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from cps.errors import Text
 from cps.indicators.growth import Word, growth, mean_rate_pct
+from cps.indicators.intervals import ends_of, interval_of_pairs
 from cps.indicators.record import Ask, FloatArray, Found, Grid, Indicator
 from cps.periods import PERIODS_PER_YEAR
 
@@ -23,9 +25,9 @@ def _against(grid: Grid, ask: Ask, *, word: Word) -> Found:
     before = ask.period - back[word] if word in back else ask.base
     if before is None or before not in grid.periods:
         return _lacks_base()
-    found = _pair(grid.at(ask.period), grid.at(before), word, (before, ask.period))
+    found = _pair(grid, ask, (grid.at(ask.period), grid.at(before)), word, (before, ask.period))
     if word == "on_previous" and per_year > 1:
-        return _with(found, _SEASONAL)
+        return replace(found, notes=(*found.notes, _SEASONAL))
     return found
 
 
@@ -39,13 +41,13 @@ def _cumulative(grid: Grid, ask: Ask) -> Found:
         return _lacks_base()
     now = np.sum([grid.at(period) for period in stretch], axis=0)
     before = np.sum([grid.at(period) for period in earlier], axis=0)
-    return _pair(now, before, "year_on_year", (*earlier, *stretch))
+    return _pair(grid, ask, (now, before), "year_on_year", (*earlier, *stretch))
 
 
 def _yearly(grid: Grid, ask: Ask) -> Found:
     base = ask.base if ask.base is not None else ask.period
     now, before = grid.at(ask.period), grid.at(base)
-    found = _pair(now, before, "since_base", (base, ask.period))
+    found = _pair(grid, ask, (now, before), "since_base", (base, ask.period))
     both = np.isfinite(now) & np.isfinite(before)
     rate = mean_rate_pct(
         float(now[both].sum()),
@@ -63,8 +65,15 @@ def _yearly(grid: Grid, ask: Ask) -> Found:
     )
 
 
-def _pair(now: FloatArray, before: FloatArray, word: Word, periods: tuple[int, ...]) -> Found:
+def _pair(
+    grid: Grid,
+    ask: Ask,
+    ends: tuple[FloatArray, FloatArray],
+    word: Word,
+    periods: tuple[int, ...],
+) -> Found:
     """Grow the total; where some did not report, only over the units that did in both periods."""
+    now, before = ends
     both = np.isfinite(now) & np.isfinite(before)
     n = int(both.sum())
     if n == 0:
@@ -85,6 +94,16 @@ def _pair(now: FloatArray, before: FloatArray, word: Word, periods: tuple[int, .
             ),
         )
     phrase = told.phrase
+    interval = None
+    if grid.is_sample and told.value is not None:
+        interval = interval_of_pairs(
+            now[both],
+            before[both],
+            partial(_rate, scale=1.0 if word == "times" else 100.0),
+            level=ask.level,
+            draws=ask.draws,
+            seed=ask.seed,
+        )
     return Found(
         told.value,
         n,
@@ -92,22 +111,19 @@ def _pair(now: FloatArray, before: FloatArray, word: Word, periods: tuple[int, .
         formula=Text(f"{phrase.zh}：{told.formula.zh}", f"{phrase.en}: {told.formula.en}"),
         notes=notes,
         periods=periods,
+        ci=ends_of(interval),
+        interval=interval.how if interval else None,
     )
+
+
+def _rate(now: FloatArray, before: FloatArray, *, scale: float) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        base = before.sum(axis=-1)
+        return np.where(base > 0, scale * (now.sum(axis=-1) / base - 1), np.nan)
 
 
 def _lacks_base() -> Found:
     return Found(None, 0, notes=(Text("数据中没有对比期", "the data lack the period to compare"),))
-
-
-def _with(found: Found, note: Text) -> Found:
-    return Found(
-        found.value,
-        found.n_reported,
-        parts=found.parts,
-        formula=found.formula,
-        notes=(*found.notes, note),
-        periods=found.periods,
-    )
 
 
 INDICATORS = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from cps.errors import Text
 from cps.indicators.distribution import share_above_of, shortfall_of
-from cps.indicators.intervals import Interval, interval_of_share
+from cps.indicators.intervals import ends_of, interval_of_pairs, interval_of_share
 from cps.indicators.record import BRACKETS_WAN, Ask, Found, Grid, Indicator
 from cps.units import YUAN_PER_WAN
 
@@ -35,11 +35,25 @@ def _change(grid: Grid, ask: Ask, *, threshold: float) -> Found:
     both = np.isfinite(now) & np.isfinite(before)
     if not both.any():
         return Found(None, 0, notes=(Text("没有单位两期都报", "no unit reported in both periods"),))
+    interval = None
+    if grid.is_sample:
+        interval = interval_of_pairs(
+            now[both],
+            before[both],
+            lambda later, earlier: (
+                share_above_of(later, threshold) - share_above_of(earlier, threshold)
+            ),
+            level=ask.level,
+            draws=ask.draws,
+            seed=ask.seed,
+        )
     shares = [float(share_above_of(one[both], threshold)) for one in (now, before)]
     return Found(
         shares[0] - shares[1],
         int(both.sum()),
         parts={"share_pct": shares[0], "base_share_pct": shares[1]},
+        ci=ends_of(interval),
+        interval=interval.how if interval else None,
         formula=Text(
             f"{shares[0]:.2f}% − {shares[1]:.2f}% = {shares[0] - shares[1]:+.2f} 个百分点",
             f"{shares[0]:.2f}% − {shares[1]:.2f}% = {shares[0] - shares[1]:+.2f} percentage points",
@@ -65,15 +79,9 @@ def _share(grid: Grid, ask: Ask, *, threshold: float, above: bool) -> Found:
             "lowest_possible": scale * 100 * n_with / n,
             "highest_possible": scale * 100 * (n_with + n - values.size) / n,
         },
-        ci=_ends(interval, scale),
+        ci=ends_of(interval, scale=scale),
         interval=interval.how if interval else None,
     )
-
-
-def _ends(interval: Interval | None, scale: float) -> tuple[float, float] | None:
-    if interval is None or interval.low is None or interval.high is None:
-        return None
-    return scale * interval.low, scale * interval.high
 
 
 INDICATORS = tuple(
