@@ -55,11 +55,13 @@ class Work:
         return self.folder / "edition"
 
     def interrupted(self) -> dict[str, Any] | None:
-        """Give the state of a run that did not end, or None."""
+        """Give the state of a run that did not end; None also for one of another version."""
         try:
-            return read_sealed(self.folder / _STATE)
-        except DamagedError:
+            state = read_sealed(self.folder / _STATE)
+            Order.from_json(state["order"])
+        except (DamagedError, KeyError, TypeError):
             return None
+        return state
 
     def begin(self, order: Order, *, is_resumed: bool) -> Snapshot:
         """Take the snapshot, or open the interrupted run's own; what else lies there goes.
