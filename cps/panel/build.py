@@ -149,7 +149,8 @@ def _summed(rows: pl.DataFrame) -> pl.DataFrame:
         .otherwise(amount.round(2).cast(pl.Decimal(20, 2)))
     )
     return (
-        rows.filter(applies)
+        rows.select(*_KEY, "item", "value", "weight", "emptiness")
+        .filter(applies)
         .group_by(*_KEY, "item", maintain_order=True)
         .agg(
             pl.when(pl.col("value").is_null().any())
