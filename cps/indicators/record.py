@@ -15,7 +15,7 @@ from cps.periods import Frequency
 FloatArray = NDArray[np.float64]
 Column = tuple[float | int | str | None, ...]
 Statistic = Callable[[FloatArray], FloatArray]
-Need = Literal["base", "groups", "components", "yuan"]
+Need = Literal["base", "groups", "components", "yuan", "yearly"]
 BRACKETS_WAN: tuple[int, ...] = (5, 10, 20, 50, 100, 200)
 
 
@@ -189,7 +189,8 @@ class Indicator:
         ``per_year``, ``times`` (倍), ``units`` or ``yuan``.
     needs : tuple of str
         ``base``: an earlier period; ``groups``: areas or groups; ``components``: the arrays named in
-        ``components``; ``yuan``: an outcome in 元.
+        ``components``; ``yuan``: an outcome in 元; ``yearly``: years, since the promised levels are
+        those of a year's income.
     components : tuple of str
     reference : str
     statistic : callable or None

@@ -63,6 +63,10 @@ def missing_needs(one: Indicator, grid: Grid, ask: Ask) -> Text | None:
     """Say what an indicator needs that the grid or the question lacks, or None."""
     if "yuan" in one.needs and grid.measure != "yuan":
         return Text("只适用于以元计的指标", "it is for outcomes in 元 only")
+    if "yearly" in one.needs and grid.frequency != "year":
+        return Text(
+            "门槛是全年收入的门槛，须用年度数据", "the levels are those of a year: it needs years"
+        )
     if "base" in one.needs:
         if ask.base is None:
             return Text("没有给出基期", "no base period was given")

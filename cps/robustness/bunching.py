@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from math import comb
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.design.record import Design
 from cps.errors import Text
+from cps.indicators.bunching import WINDOW, count_beside
 from cps.result import Check, Effect
 from cps.robustness._parts import several
 
 NAME = Text("门槛聚集", "Bunching at thresholds")
-WINDOW = 0.10
 SIZE = 0.05
 _FEWEST = 5  # with fewer units no one-sided sign test reaches 5%
 
@@ -113,11 +111,11 @@ def _count(
     design: Design, level: float, cells: NDArray[np.bool_]
 ) -> tuple[int, int, int, int, float]:
     """Count cells below and above, units below and above, and give the sign test's p-value."""
-    distance = design.y_natural / level - 1
-    above = cells & (distance >= 0) & (distance < WINDOW)
-    below = cells & (distance < 0) & (distance >= -WINDOW)
-    lead = above.sum(axis=1) - below.sum(axis=1)
-    n_above, n_below = int((lead > 0).sum()), int((lead < 0).sum())
-    n = n_above + n_below
-    p_value = sum(comb(n, k) for k in range(n_above, n + 1)) / 2**n
-    return int(below.sum()), int(above.sum()), n_below, n_above, p_value
+    found = count_beside(design.y_natural, level, cells=cells)
+    return (
+        found.cells_below,
+        found.cells_above,
+        found.units_below,
+        found.units_above,
+        found.p_value,
+    )

@@ -76,7 +76,7 @@ INDICATORS = (
         ),
         formula=_FORMULA,
         unit="index",
-        needs=("base", "yuan"),
+        needs=("base", "yuan", "yearly"),
         reference="Shorrocks (1978), doi:10.2307/1911433",
         compute=partial(_move, edges=_EDGES, labels=_BRACKETS),
     ),

@@ -95,7 +95,7 @@ INDICATORS = tuple(
                 f"{wan}万元以上（严格大于）单位数 ÷ n", f"units strictly above {wan}万元 ÷ n"
             ),
             unit="percent",
-            needs=("yuan",),
+            needs=("yuan", "yearly"),
             statistic=partial(share_above_of, threshold=float(wan * YUAN_PER_WAN)),
             compute=partial(_share, threshold=float(wan * YUAN_PER_WAN), above=True),
         ),
@@ -104,7 +104,7 @@ INDICATORS = tuple(
             title=Text(f"超{wan}万元占比变动", f"Change of the share above {wan}万元"),
             formula=Text("本期占比 − 基期占比（百分点）", "share − base share (percentage points)"),
             unit="points",
-            needs=("yuan", "base"),
+            needs=("yuan", "yearly", "base"),
             compute=partial(_change, threshold=float(wan * YUAN_PER_WAN)),
         ),
         *(
@@ -118,7 +118,7 @@ INDICATORS = tuple(
                     f"(1/n)Σ((z − xᵢ)/z)^{power} over xᵢ < z = {wan}万元: {_SHORT[power][1].en}",
                 ),
                 unit="index",
-                needs=("yuan",),
+                needs=("yuan", "yearly"),
                 reference="Foster, Greer & Thorbecke (1984), doi:10.2307/1913475",
                 statistic=partial(shortfall_of, threshold=float(wan * YUAN_PER_WAN), power=power),
                 limits=(0, 1),
