@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cps.errors import Finding, Text
 from cps.forecast.months import Months
@@ -22,7 +22,7 @@ def history_findings(
     few = foreseen & ((income[:, :-1] > 0).sum(axis=(1, 2)) < own_months)
     silent = foreseen & np.isnan(income[:, -1]).all(axis=1)
     gaps = np.isnan(income[:, -1, :month]) & foreseen[:, None]
-    has_gap = np.logical_and(np.any(gaps, axis=1), np.logical_not(silent))
+    has_gap = gaps.any(axis=1) & ~silent
     found = [
         _of_villages(
             "W-FORECAST-NO-MONTHS",
@@ -89,9 +89,9 @@ def history_findings(
 
 
 def _of_villages(
-    code: str, what: Text, mend: Text, known: Months, which: NDArray[np.bool_]
+    code: str, what: Text, mend: Text, known: Months, which: ArrayLike
 ) -> Finding | None:
-    names = [known.units[i] for i in np.flatnonzero(which)]
+    names = [known.units[i] for i in np.flatnonzero(np.asarray(which))]
     if not names:
         return None
     shown = names[:_SHOWN]

@@ -1,0 +1,301 @@
+"""The records of an appraisal: what is known, what is assumed, what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cps.errors import Text, UsageError
+from cps.indicators.benefit.finance import InternalRates
+from cps.indicators.benefit.ratios import RatioSet
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What an assumption may turn out to be: triangular between ``low`` and ``high``.
+
+    Raises
+    ------
+    UsageError
+        Unless low ≤ mode ≤ high.
+    """
+
+    low: float
+    mode: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.mode <= self.high:
+            raise UsageError(
+                Text(
+                    f"假设（{self.low}，{self.mode}，{self.high}）应由低到高",
+                    f"an assumption must rise: ({self.low}, {self.mode}, {self.high})",
+                ),
+                where="Spread(low, mode, high)",
+                mend=Text("按“低、最可能、高”填写", "give low, most likely, high"),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """The estimated effect on gross operating income, of all hosts together, 元 a year.
+
+    Parameters
+    ----------
+    by_year_yuan : tuple of float
+        In each year since the start that was estimated; the first stands in year 1 of the flows.
+    covariance : tuple of tuples of float, 元²
+        Of ``by_year_yuan``; see ``constant_gain`` where only an average is known.
+    n_estimated, n_hosts : int
+        Coverage: hosts that the estimate speaks of, and hosts there are.
+    """
+
+    by_year_yuan: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    n_estimated: int
+    n_hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The estimated effect on jobs, of all hosts together.
+
+    Parameters
+    ----------
+    persons, se_persons : float
+        Effect on the head-count and its standard error.
+    fte_low, fte_high : float
+        Full-time equivalents per head, at least and at most: ``fte_range`` gives them.
+    n_estimated, n_hosts : int
+    """
+
+    persons: float
+    se_persons: float
+    fte_low: float
+    fte_high: float
+    n_estimated: int
+    n_hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capital:
+    """What was put in, by source of money and year, 元.
+
+    Parameters
+    ----------
+    by_source_yuan : mapping of source to tuple of float
+        Outlays, positive, year 0 first.
+    public_sources : frozenset of str
+        Sources that are public money; the others are private or the collective's own.
+    """
+
+    by_source_yuan: Mapping[str, tuple[float, ...]]
+    public_sources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What no ledger says and the appraisal rests on; every one is printed with the result.
+
+    Parameters
+    ----------
+    horizon_years : int
+        Last year of the flows; nothing is counted after it, no residual value either.
+    persistence : Spread
+        Share of the gain that is kept from one year to the next after the last estimated year.
+    margin : Spread
+        Net surplus per 元 of gross income; replace the default by the accounts' own.
+    overrun : Spread
+        Factor on outlays; ``Spread(1, 1, 1)`` for final accounts.
+    displacement : Spread
+        Share of the gain, and of the jobs, that was taken from elsewhere.
+    rates : tuple of float
+        Discount rates.
+    """
+
+    horizon_years: int = 10
+    persistence: Spread = Spread(0.70, 0.90, 1.00)
+    margin: Spread = Spread(0.20, 0.40, 0.60)
+    overrun: Spread = Spread(1.00, 1.00, 1.20)
+    displacement: Spread = Spread(0.0, 0.0, 0.0)
+    rates: tuple[float, ...] = (0.035, 0.06, 0.08)
+
+    def words(self) -> tuple[Text, ...]:
+        """Say each assumption with its numbers."""
+
+        def told(one: Spread) -> str:
+            if one.low == one.high:
+                return f"{one.mode:g}"
+            return f"{one.low:g}–{one.mode:g}–{one.high:g}"
+
+        rates = "、".join(f"{100 * one:g}%" for one in self.rates)
+        return (
+            Text(
+                f"计算期 {self.horizon_years} 年，期末无残值；折现率 {rates}，第 0 年不折现",
+                f"{self.horizon_years} years, no residual value; discount rates "
+                f"{rates.replace('、', ', ')}, year 0 undiscounted",
+            ),
+            Text(
+                f"估计期之后效应逐年保留比例 {told(self.persistence)}（低–最可能–高，下同）",
+                f"share of the gain kept each year after those estimated: {told(self.persistence)} "
+                "(low, most likely, high, here and below)",
+            ),
+            Text(
+                f"净收益占总收入比例 {told(self.margin)}",
+                f"net surplus per yuan of gross income: {told(self.margin)}",
+            ),
+            Text(f"投资超支系数 {told(self.overrun)}", f"factor on outlays: {told(self.overrun)}"),
+            Text(
+                f"从他处转移的比例 {told(self.displacement)}",
+                f"share taken from elsewhere: {told(self.displacement)}",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A simulated quantity: its median and central interval; None where a draw has no such value.
+
+    Parameters
+    ----------
+    median, lower, upper : float or None
+        None means never or infinite at that point of the distribution.
+    """
+
+    median: float | None
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AtRate:
+    """The appraisal at one discount rate, on net surplus.
+
+    Parameters
+    ----------
+    npv_yuan : Summary
+    npv_mean_yuan : float
+    share_positive : float
+        Share of draws whose NPV is above zero.
+    bcr : Summary
+        Present net surplus over present outlays of all money.
+    bcr_public : Summary or None
+        Present net surplus less private outlays, over public outlays; None without public money.
+    payback_years : Summary
+        Discounted; None where it isn't paid back within the horizon.
+    share_never : float
+        Share of draws that aren't.
+    """
+
+    rate: float
+    npv_yuan: Summary
+    npv_mean_yuan: float
+    share_positive: float
+    bcr: Summary
+    bcr_public: Summary | None
+    payback_years: Summary
+    share_never: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the tornado: an input at its 10th and 90th percentile, all else at its median.
+
+    Parameters
+    ----------
+    low, high : float
+        Of the input, in its own unit.
+    npv_at_low_yuan, npv_at_high_yuan : float
+    switching_value : float or None
+        Value of the input at which the NPV is zero; None if no admissible value does that.
+    rank_correlation : float or None
+        With the NPV over the draws (Spearman); None for an input that is fixed.
+    """
+
+    input: str
+    name: Text
+    low: float
+    high: float
+    npv_at_low_yuan: float
+    npv_at_high_yuan: float
+    switching_value: float | None
+    rank_correlation: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobsFound:
+    """Net jobs as a head-count and as a range of full-time equivalents.
+
+    Parameters
+    ----------
+    persons, lower, upper : float
+        Head-count net of displacement, with its interval.
+    fte_low, fte_high : float
+        Of the head-count's estimate, by the least and the most hours thought possible.
+    cost_per_job, cost_per_fte_low, cost_per_fte_high : RatioSet
+        元 of all money per net job; an FTE costs most where hours are fewest. None for no jobs.
+    public_cost_per_job : RatioSet or None
+    """
+
+    persons: float
+    lower: float
+    upper: float
+    fte_low: float
+    fte_high: float
+    cost_per_job: RatioSet | None
+    cost_per_fte_low: RatioSet | None
+    cost_per_fte_high: RatioSet | None
+    public_cost_per_job: RatioSet | None
+    n_estimated: int
+    n_hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """Jobs and money of one initiative.
+
+    Parameters
+    ----------
+    total_yuan, public_yuan : float
+        Outlays before any overrun, undiscounted.
+    cost_per_wan, public_cost_per_wan : RatioSet
+        元 put in per extra 万元 of yearly gross income (the mean over the estimated years).
+    irr : InternalRates
+        Of the flows with every input at its median.
+    share_one_irr, share_no_irr, share_many_irr : float
+        Of the draws.
+    irr_of_draws : Summary
+        Of the draws that have exactly one; read it with the shares.
+    payback_years, share_never
+        Simple payback.
+    worth : tuple of (price, share)
+        Share of draws in which the gain is worth its cost, where an extra 万元 a year is taken to be
+        worth ``price`` 元.
+    level : float
+    n_draws : int
+    """
+
+    total_yuan: float
+    public_yuan: float
+    cost_per_wan: RatioSet | None
+    public_cost_per_wan: RatioSet | None
+    at_rates: tuple[AtRate, ...]
+    irr: InternalRates
+    share_one_irr: float
+    share_no_irr: float
+    share_many_irr: float
+    irr_of_draws: Summary
+    payback_years: Summary
+    share_never: float
+    tornado: tuple[Bar, ...]
+    tornado_rate: float
+    worth: tuple[tuple[float, float], ...]
+    jobs: JobsFound | None
+    n_estimated: int
+    n_hosts: int
+    basis: Text
+    assumptions: tuple[Text, ...]
+    notes: tuple[Text, ...] = field(default=())
+    level: float = 0.95
+    n_draws: int = 0
+    seed: int = 0
