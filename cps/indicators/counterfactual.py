@@ -28,6 +28,7 @@ INDICES: tuple[str, ...] = (
     *(f"share_above_{wan}" for wan in (5, 10, 20, 50, 100, 200)),
     *(f"shortfall{power}_{wan}" for wan in (50, 100) for power in (1, 2)),
 )
+ROUNDING = 1e-12  # relative difference that is one of the order of sums, not of worlds
 LEAST_DEFINED = 0.99  # share of draws in which an index must exist for its interval
 
 
@@ -232,6 +233,7 @@ def _compare(
         tails = [(1 - level) / 2, (1 + level) / 2]
         low, high = (float(one) for one in np.quantile(defined, tails))
         gaps = observed - defined
+        gaps[np.abs(gaps) <= ROUNDING * abs(observed)] = 0.0
         gap_low, gap_high = (float(one) for one in np.quantile(gaps, tails))
         chance = float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
     elif not notes:

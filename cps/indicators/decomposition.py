@@ -123,8 +123,8 @@ def round_parts(total: float, parts: Sequence[float], *, digits: int) -> tuple[f
 
     Examples
     --------
-    >>> round_parts(0.225, [0.2224, 0.0026], digits=3)
-    (0.222, 0.003)
+    >>> round_parts(0.2228, [0.1114, 0.1114], digits=3)
+    (0.112, 0.111)
     """
     scale = 10**digits
     scaled = np.asarray(parts, dtype=float) * scale

@@ -12,10 +12,10 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from cps.errors import Text, UsageError, unknown_choice
-from cps.indicators.levels import yearly_values
+from cps.indicators.levels import STOCKS, yearly_values
 from cps.indicators.record import Basis, FloatArray, Grid
 from cps.panel.record import OUTCOME_MEASURES, PANEL_KEYS, Panel
-from cps.periods import Frequency
+from cps.periods import Frequency, label
 
 
 def grid_of_array(
@@ -29,6 +29,7 @@ def grid_of_array(
     frequency: Frequency = "year",
     basis: Basis | None = None,
     is_sample: bool = False,
+    is_stock: bool = False,
     components: Mapping[str, ArrayLike] | None = None,
 ) -> Grid:
     """Make a grid of an array of units × periods.
@@ -43,9 +44,11 @@ def grid_of_array(
     measure : str
     frequency : {"month", "quarter", "year"}
     basis : Basis, optional
-        Gross and nominal for 元, without income basis for other measures.
+        Gross and nominal, without subsidies, for 元; none for other measures.
     is_sample : bool
         True if the units were drawn from more units than these.
+    is_stock : bool
+        True for what stands at a date, False for what sums over periods.
     components : mapping of str to array_like, shape (n_units, n_periods), optional
 
     Returns
@@ -87,8 +90,9 @@ def grid_of_array(
         frequency=frequency,
         areas=places,
         regimes=systems,
-        basis=basis or Basis(income="gross" if measure == "yuan" else None),
+        basis=basis or (Basis() if measure == "yuan" else Basis(income=None, prices=None)),
         is_sample=is_sample,
+        is_stock=is_stock,
         components=parts,
     )
 
@@ -166,6 +170,7 @@ def grid_of_panel(
         frequency="year" if by == "year" else panel.frequency,
         basis=basis,
         is_sample=is_sample,
+        is_stock=outcome in STOCKS,
         components={
             name: _spread(table, units, periods)
             for name, table in tables.items()
@@ -210,7 +215,7 @@ def deflate(grid: Grid, price_index: Mapping[int, float], *, base: int) -> Grid:
     return replace(
         grid,
         values=grid.values * factors,
-        basis=replace(grid.basis, prices="real", price_base=base),
+        basis=replace(grid.basis, prices="real", price_base=label(base, grid.frequency)),
         components={
             name: part * factors if name.endswith("_yuan") else part
             for name, part in grid.components.items()

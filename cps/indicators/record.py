@@ -15,7 +15,7 @@ from cps.periods import Frequency
 FloatArray = NDArray[np.float64]
 Column = tuple[float | int | str | None, ...]
 Statistic = Callable[[FloatArray], FloatArray]
-Need = Literal["base", "groups", "components", "yuan", "yearly"]
+Need = Literal["base", "groups", "components", "yuan", "yearly", "within_year", "flow"]
 BRACKETS_WAN: tuple[int, ...] = (5, 10, 20, 50, 100, 200)
 
 
@@ -27,16 +27,17 @@ class Basis:
     ----------
     income : {"gross", "net"} or None
         Gross is Zhejiang's 经营性收入, net is 经营收益; None where the outcome is no income.
-    prices : {"nominal", "real"}
-    price_base : int or None
-        Period whose prices a real figure is in; None for nominal ones.
+    prices : {"nominal", "real"} or None
+        None where the outcome is no money.
+    price_base : str or None
+        Label of the period whose prices a real figure is in; None for nominal ones.
     subsidies : bool
         Whether 补助收入 is counted in.
     """
 
     income: Literal["gross", "net"] | None = "gross"
-    prices: Literal["nominal", "real"] = "nominal"
-    price_base: int | None = None
+    prices: Literal["nominal", "real"] | None = "nominal"
+    price_base: str | None = None
     subsidies: bool = False
 
     def words(self, regime: str | None = None) -> Text:
@@ -51,9 +52,12 @@ class Basis:
         if self.prices == "nominal":
             zh.append("名义值")
             en.append("nominal")
-        else:
-            zh.append(f"{self.price_base}年不变价")
+        elif self.prices == "real":
+            zh.append(f"不变价（{self.price_base} 价格）")
             en.append(f"in prices of {self.price_base}")
+        else:
+            zh.append("非金额指标")
+            en.append("no amount of money")
         if regime:
             zh.append(f"{regime}年会计制度" if regime.isdigit() else f"会计制度 {regime}")
             en.append(f"accounting system {regime}")
@@ -81,6 +85,8 @@ class Grid:
     is_sample : bool
         True if the units were drawn from more units than these. Only then has an index of inequality
         an interval.
+    is_stock : bool
+        True for what stands at a date (jobs), False for what comes in over a period (income).
     components : dict of str to ndarray, shape (n_units, n_periods)
         Parts and companions of the outcome, in 元 or persons.
     """
@@ -94,6 +100,7 @@ class Grid:
     regimes: tuple[str | None, ...]
     basis: Basis
     is_sample: bool = False
+    is_stock: bool = False
     components: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def at(self, period: int) -> FloatArray:
@@ -190,7 +197,7 @@ class Indicator:
     needs : tuple of str
         ``base``: an earlier period; ``groups``: areas or groups; ``components``: the arrays named in
         ``components``; ``yuan``: an outcome in 元; ``yearly``: years, since the promised levels are
-        those of a year's income.
+        those of a year's income; ``within_year``: months or quarters; ``flow``: an outcome that sums over periods.
     components : tuple of str
     reference : str
     statistic : callable or None
@@ -237,6 +244,8 @@ class Reading:
         ``yuan``, ``persons`` …, or ``percent``, ``points`` (百分点), ``index``, ``ratio``, ``per_year``,
         ``times`` (倍), ``units``.
     period, base : int and int or None
+    period_label, base_label : str and str or None
+        As ``cps.periods.label`` gives them.
     n_reported, n_units : int
         Coverage n/N.
     basis : Text
@@ -256,6 +265,8 @@ class Reading:
     unit: str
     period: int
     base: int | None
+    period_label: str
+    base_label: str | None
     n_reported: int
     n_units: int
     basis: Text

@@ -14,6 +14,7 @@ from cps.dropin import load_modules
 from cps.errors import Text, UsageError, unknown_choice
 from cps.indicators.intervals import NOT_OFFERED, PARTIAL, WHOLE, interval_of_sample
 from cps.indicators.record import Ask, Found, Grid, Indicator, Reading
+from cps.periods import label
 
 FOLDER = Path(__file__).parent / "kinds"
 _KIND = Text("指标", "indicator")
@@ -63,6 +64,13 @@ def missing_needs(one: Indicator, grid: Grid, ask: Ask) -> Text | None:
     """Say what an indicator needs that the grid or the question lacks, or None."""
     if "yuan" in one.needs and grid.measure != "yuan":
         return Text("只适用于以元计的指标", "it is for outcomes in 元 only")
+    if "flow" in one.needs and grid.is_stock:
+        return Text("时点数不能累计", "what stands at a date does not sum over periods")
+    if "within_year" in one.needs and grid.frequency == "year":
+        return Text(
+            "年度数据用“比上年”，须月度或季度数据",
+            "yearly data have none: it needs months or quarters",
+        )
     if "yearly" in one.needs and grid.frequency != "year":
         return Text(
             "门槛是全年收入的门槛，须用年度数据", "the levels are those of a year: it needs years"
@@ -126,6 +134,7 @@ def measure_indicator(name: str, grid: Grid, ask: Ask) -> Reading:
     )
     interval = found.interval or _no_interval(grid, found)
     low, high = found.ci or (None, None)
+    base = periods[0] if len(periods) > 1 else None
     return Reading(
         indicator=one.name,
         title=one.title,
@@ -133,7 +142,9 @@ def measure_indicator(name: str, grid: Grid, ask: Ask) -> Reading:
         value=_plain(found.value),
         unit=grid.measure if one.unit == "measure" else one.unit,
         period=ask.period,
-        base=periods[0] if len(periods) > 1 else None,
+        base=base,
+        period_label=label(ask.period, grid.frequency),
+        base_label=None if base is None else label(base, grid.frequency),
         n_reported=found.n_reported,
         n_units=len(grid.units),
         basis=grid.basis.words(grid.regime(*periods)),

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from cps.errors import Text, UsageError
 
 Floats = NDArray[np.float64]
+_LARGEST = 1e6  # of 1 + rate and of its inverse: beyond it there are no rates, only rounding
+_NOTHING = 1e-15  # of the largest flow: below a float's own error
 _TOUCH = 1e-7  # relative: a double root that arithmetic has split or lifted off zero
 
 
@@ -113,14 +115,14 @@ def internal_rates(flows: ArrayLike) -> InternalRates:
 
 
 def _rates(given: Floats) -> tuple[float, ...]:
-    used = np.trim_zeros(given)
-    if (used > 0).all() or (used < 0).all() or used.size < 2:
+    used = given / np.abs(given).max()
+    used = np.trim_zeros(np.where(np.abs(used) < _NOTHING, 0.0, used))
+    if (used >= 0).all() or (used <= 0).all():
         return ()
-    used = used / np.abs(used).max()
     roots = np.roots(used[::-1])
-    near = roots[(roots.real > 0) & (np.abs(roots.imag) <= 1e-4 * np.abs(roots))].real
+    near = roots[np.abs(roots.imag) <= 1e-4 * np.abs(roots)].real
     found: list[float] = []
-    for root in np.sort(near):
+    for root in np.sort(near[(near > 1 / _LARGEST) & (near < _LARGEST)]):
         x = _polish(used, float(root))
         size = np.abs(used) @ x ** np.arange(used.size)
         if abs(_value(used, x)) <= _TOUCH**2 * size and not any(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import NormalDist
 
 from cps.errors import Text, UsageError
@@ -81,8 +82,8 @@ def find_jobs(
         persons=net,
         lower=net - width,
         upper=net + width,
-        fte_low=net * jobs.fte_low,
-        fte_high=net * jobs.fte_high,
+        fte_low=min(net * jobs.fte_low, net * jobs.fte_high),
+        fte_high=max(net * jobs.fte_low, net * jobs.fte_high),
         cost_per_job=cost(total_yuan, 1.0),
         cost_per_fte_low=cost(total_yuan, jobs.fte_high),
         cost_per_fte_high=cost(total_yuan, jobs.fte_low),
@@ -98,10 +99,17 @@ def unit_cost(
     """Give what one unit costs, from (mean, s.d.) of both; None for exactly no units."""
     if units == (0.0, 0.0):
         return None
-    return ratio_set(
+    found = ratio_set(
         outlay[0],
         units[0],
         numerator_se=outlay[1],
         denominator_se=units[1],
         level=level,
     )
+    if units[0] > 0:
+        return found
+    words = Text(
+        f"估计的增量不为正，单位成本不能当作价格；{found.words.zh}",
+        f"the estimated gain is not positive, and a cost per unit no price; {found.words.en}",
+    )
+    return replace(found, words=words)

@@ -91,8 +91,8 @@ def ratio_set(
     _require_sense([a, b, v, w, covariance], numerator_se, denominator_se, covariance, level)
     q = NormalDist().inv_cdf((1 + level) / 2) if critical is None else critical
     square, cross, constant = b * b - q * q * w, a * b - q * q * covariance, a * a - q * q * v
-    estimate = a / b if b else None
-    g = q * q * w / (b * b) if b else float("inf")
+    estimate = a / b if b * b else None  # 0 too where its square is too small for a float
+    g = q * q * w / (b * b) if b * b else float("inf")
     root = cross * cross - square * constant
     # (a − θb)² against its variance is zero at the estimate: no root can be lost but to rounding.
     spread = float(np.sqrt(max(root, 0.0)))
@@ -102,7 +102,7 @@ def ratio_set(
     elif square < 0 and root > 0:
         ends = ((cross + spread) / square, (cross - spread) / square)
         kind = "outside"
-    elif b == 0 and w == 0:
+    elif b * b == 0 and w == 0:
         raise _refuse(
             Text("分母为零且没有误差，比值没有意义", "the denominator is zero without any error"),
             Text("没有增加量时不计算单位成本", "there is no cost per unit of nothing"),
@@ -168,7 +168,7 @@ def _words(kind: Kind, ends: tuple[float, ...], level: float) -> Text:
             f"分母与零无法区分，{share} 置信集为全部实数：单位成本不能确定",
             f"the denominator can't be told from zero: no ratio is ruled out at {share}",
         )
-    low, high = f"{ends[0]:,.4g}", f"{ends[1]:,.4g}"
+    low, high = _told(ends[0]), _told(ends[1])
     if kind == "outside":
         return Text(
             f"分母与零无法区分，{share} 置信集无界：不高于 {low} 或不低于 {high}（含无穷大）",
@@ -178,6 +178,10 @@ def _words(kind: Kind, ends: tuple[float, ...], level: float) -> Text:
     if kind == "point":
         return Text(f"确定值 {low}", f"known to be {low}")
     return Text(f"{share} 区间 {low} 至 {high}", f"{share} interval {low} to {high}")
+
+
+def _told(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def _require_sense(

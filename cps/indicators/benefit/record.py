@@ -9,6 +9,9 @@ from cps.errors import Text, UsageError
 from cps.indicators.benefit.finance import InternalRates
 from cps.indicators.benefit.ratios import RatioSet
 
+# As initiatives name the sources of money; the village's own and society's are not public money.
+PUBLIC_SOURCES: frozenset[str] = frozenset({"province", "city", "county", "town"})
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -90,7 +93,7 @@ class Capital:
     """
 
     by_source_yuan: Mapping[str, tuple[float, ...]]
-    public_sources: frozenset[str]
+    public_sources: frozenset[str] = PUBLIC_SOURCES
 
 
 @dataclass(frozen=True, slots=True)

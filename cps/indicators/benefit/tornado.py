@@ -134,5 +134,5 @@ def _bisect(npv: Callable[[float], float], low: float, high: float) -> float | N
 def _spearman(one: Floats, other: Floats) -> float | None:
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
-    ranks = [np.argsort(np.argsort(x)).astype(float) for x in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = np.array([np.argsort(np.argsort(x)) for x in (one, other)], dtype=float)
+    return float(np.corrcoef(ranks)[0, 1])

@@ -141,6 +141,7 @@ INDICATORS = (
         title=Text("环比增速", "Growth on the previous period"),
         formula=Text("（本期 ÷ 上期 − 1）× 100%", "(this period ÷ previous period − 1) × 100%"),
         unit="percent",
+        needs=("within_year",),
         compute=partial(_against, word="on_previous"),
     ),
     Indicator(
@@ -151,6 +152,7 @@ INDICATORS = (
             "(year to date ÷ same stretch a year before − 1) × 100%",
         ),
         unit="percent",
+        needs=("flow", "within_year"),
         compute=_cumulative,
     ),
     Indicator(

@@ -92,7 +92,7 @@ INDICATORS = tuple(
             name=f"share_above_{wan}",
             title=Text(f"超{wan}万元单位占比", f"Share above {wan}万元"),
             formula=Text(
-                f"{wan}万元以上（严格大于）单位数 ÷ n", f"units strictly above {wan}万元 ÷ n"
+                f"超过 {wan}万元（严格大于）的单位数 ÷ n", f"units strictly above {wan}万元 ÷ n"
             ),
             unit="percent",
             needs=("yuan", "yearly"),
