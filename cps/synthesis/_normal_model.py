@@ -46,7 +46,7 @@ class NormalModel:
     def fit(self, tau2: float) -> tuple[Floats, Floats, float]:
         """Give coefficients, their covariance, and the generalised Q at ``tau2``."""
         weights = self._weights(tau2)
-        covariance: Floats = np.linalg.inv(self.x.T @ (weights[:, None] * self.x))
+        covariance = np.asarray(np.linalg.inv(self.x.T @ (weights[:, None] * self.x)), dtype=float)
         beta = covariance @ (self.x.T @ (weights * self.y))
         q = float(weights @ (self.y - self.x @ beta) ** 2)
         return np.asarray(beta, dtype=float), covariance, q
