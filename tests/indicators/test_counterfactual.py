@@ -18,7 +18,7 @@ N, K = 30, 5
 def world(seed=0, effect=3e5):
     """Give incomes without initiatives, who has which, and the true effects."""
     rng = np.random.default_rng(seed)
-    without = rng.lognormal(np.log(9e5), 0.7, N)
+    without = 2e5 + rng.lognormal(np.log(7e5), 0.8, N)
     membership = np.zeros((N, K))
     membership[np.argsort(without)[: 3 * K], np.repeat(np.arange(K), 3)] = 1  # the poorer half
     return without, membership, np.linspace(0, effect, K)
@@ -96,7 +96,7 @@ def test_intervals_cover_the_truth_in_95_of_100_worlds():
     root = np.linalg.cholesky(covariance)
     names = ("gini", "poorest_fifth_mean", "theil_t", "median")
     hits = dict.fromkeys(names, 0)
-    for seed in range(300):
+    for seed in range(250):
         without, membership, effects = world(seed)
         estimates = effects + root @ rng.standard_normal(K)
         draws = draw_effects(estimates, covariance, draws=400, seed=seed)
@@ -118,10 +118,10 @@ def test_intervals_cover_the_truth_in_95_of_100_worlds():
             one = row(found, name)
             hits[name] += one.without_low <= truth[name] <= one.without_high
     for name in ("gini", "theil_t", "poorest_fifth_mean"):
-        # Two errors of a share of 95% in 300 worlds are 2.5 points; 400 draws cost half a point.
-        assert hits[name] / 300 == pytest.approx(0.95, abs=0.035), name
+        # Two errors of a share of 95% in 250 worlds are 2.8 points; 400 draws cost half a point.
+        assert hits[name] / 250 == pytest.approx(0.95, abs=0.035), name
     # The median moves only where a unit crosses it: its interval may be a point and hold all the same.
-    assert hits["median"] / 300 > 0.9
+    assert hits["median"] / 250 > 0.9
 
 
 def test_each_initiative_alone_and_all_together():
