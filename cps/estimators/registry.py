@@ -97,6 +97,20 @@ class Refit:
             ]
         )
 
+    def without(self, absent: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Give the estimates without some units, shape (n,); NaN where there is none.
+
+        Parameters
+        ----------
+        absent : ndarray of bool, shape (n, n_units)
+        """
+        found: NDArray[np.float64] | None = None
+        if hasattr(self.module, "points_without"):
+            found = self.module.points_without(self.design, absent, options=self.options)
+        if found is None:
+            found = np.array([self.one(subset_design(self.design, units=~row)) for row in absent])
+        return found
+
     def of(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the estimates of other outcomes of the design's units under its own assignment.
 

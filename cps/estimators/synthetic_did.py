@@ -210,6 +210,23 @@ def points(design: Design, starts: Floats, *, options: Mapping[str, str]) -> Flo
     return found
 
 
+def points_without(
+    design: Design, absent: NDArray[np.bool_], *, options: Mapping[str, str]
+) -> Floats | None:
+    """Give the estimates without some units, all at once; None where that is not the same.
+
+    Covariates are explained by those who are there, and R's steps stop where these lead.
+
+    Parameters
+    ----------
+    absent : ndarray of bool, shape (n, n_units)
+    """
+    is_exact = _many(options) is exact_weights
+    if design.covariates is not None or options["errors"] != "placebo" or not is_exact:
+        return None
+    return points(design, np.where(absent, np.nan, _starts(design)), options=options)
+
+
 def _many(options: Mapping[str, str], steps: int = _DRAWN_STEPS) -> Solver:
     """Choose how the weights of many assignments are found.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cps.design.record import Design
-from cps.design.subset import subset_design
-from cps.errors import DesignError, Text
-from cps.estimators.registry import point_estimate
+from cps.errors import Text
+from cps.estimators.registry import refit
 from cps.result import Check, Effect
 from cps.robustness._parts import MANY_CELLS, amount, several
 from cps.robustness._units import change_around, mean_seen
@@ -112,17 +111,13 @@ def _estimates(design: Design, effect: Effect) -> dict[str, float]:
             for name in hosting[: _most(design)]
             if 1 < (groups == name).sum() < len(groups)
         }
-    estimates: dict[str, float] = {}
-    for name, keep in without.items():
-        try:
-            one = point_estimate(
-                subset_design(design, units=keep), effect.method, options=effect.options
-            )
-        except DesignError:
-            continue
-        if one is not None and np.isfinite(one):
-            estimates[name] = one
-    return estimates
+    if not without:
+        return {}
+    absent = np.logical_not(np.array(list(without.values())))
+    found = refit(design, effect.method, options=effect.options).without(absent)
+    return {
+        name: one for name, one in zip(without, found.tolist(), strict=True) if np.isfinite(one)
+    }
 
 
 def _most(design: Design) -> int:

@@ -12,7 +12,7 @@ import pytest
 from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.design.subset import subset_design
-from cps.estimators.registry import estimate, point_estimate
+from cps.estimators.registry import estimate, point_estimate, refit
 from cps.result import Check
 from cps.robustness import _placebos, leave_one_out
 from cps.robustness._placebos import assignment
@@ -45,6 +45,29 @@ def test_every_number_is_the_estimate_without_that_unit_or_cohort() -> None:
         )
         slow = point_estimate(subset_design(design, units=keep), "group_time_att")
         assert att == pytest.approx(slow)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weights": "sc", "solver": "exact"},
+        {"weights": "did"},
+        {"weights": "difp_reg"},
+        {"errors": "bootstrap"},
+        {"weights": "sc"},
+    ],
+)
+def test_synthetic_did_without_a_unit_is_that_of_the_design_without_it(
+    options: dict[str, str],
+) -> None:
+    design = staggered()
+    without = np.eye(len(design.units), dtype=bool)[[0, 1, 4, 7, 12]]
+    found = refit(design, "synthetic_did", options=options).without(without)
+    for att, absent in zip(found, without, strict=True):
+        smaller = subset_design(design, units=~absent)
+        slow = point_estimate(smaller, "synthetic_did", options=options)
+        assert att == pytest.approx(slow, rel=1e-9)  # machine precision, not that of steps
 
 
 def test_both_sides_and_cohorts_of_more_than_one_unit_are_left_out() -> None:
