@@ -81,8 +81,10 @@ def load_initiatives(folder: Path | None = None) -> tuple[Initiative, ...]:
     folder = FOLDER if folder is None else Path(folder)
     paths = _paths(folder)
     seen: dict[str, Path] = {}
+    tables: list[_Table] = []
     for path in paths:
-        identifier = _table(path).text("id")
+        tables.append(_table(path))
+        identifier = tables[-1].text("id")
         if identifier in seen:
             raise _fault(
                 Text(
@@ -96,7 +98,7 @@ def load_initiatives(folder: Path | None = None) -> tuple[Initiative, ...]:
                 ),
             )
         seen[identifier] = path
-    return tuple(_read(path) for path in paths)
+    return tuple(_read(path, table) for path, table in zip(paths, tables, strict=True))
 
 
 def load_initiative(id: str, folder: Path | None = None) -> Initiative:
@@ -113,7 +115,7 @@ def load_initiative(id: str, folder: Path | None = None) -> Initiative:
     paths = {path.stem: path for path in _paths(folder)}
     if id not in paths:
         raise unknown_choice(_KIND, id, paths, where=str(folder))
-    return _read(paths[id])
+    return _read(paths[id], _table(paths[id]))
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -129,8 +131,7 @@ def _paths(folder: Path) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> Initiative:
-    table = _table(path)
+def _read(path: Path, table: _Table) -> Initiative:
     table.keys(_REQUIRED, _OPTIONAL)
     initiative = Initiative(
         id=_identifier(table, path),
