@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import pkgutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.machinery import FileFinder
 from pathlib import Path
+
+from cps.runner.warm.later import hidden, put_off
 
 # Public names, all of which must be there.
 PRELOAD: tuple[str, ...] = (
@@ -28,8 +32,15 @@ PRELOAD: tuple[str, ...] = (
     "cps",
 )
 
+_DEBUGGER = "ipykernel.debugger"
 # What notebooks of one's own often need beside these; a run's notebooks don't.
-FOR_ANALYSTS: tuple[str, ...] = (*PRELOAD, "altair", "scipy.stats", "statsmodels.api")
+FOR_ANALYSTS: tuple[str, ...] = (
+    *PRELOAD,
+    _DEBUGGER,
+    "altair",
+    "scipy.stats",
+    "statsmodels.api",
+)
 
 # What these import on first use, as found by running notebooks: names of other projects' insides
 # come and go, so one that is missing is passed over.
@@ -44,7 +55,6 @@ ON_FIRST_USE: tuple[str, ...] = (
     "IPython.utils.wildcard",
     "encodings.cp437",
     "faulthandler",
-    "ipykernel.debugger",
     "ipykernel_launcher",
     "numpy.ctypeslib",
     "numpy.fft",
@@ -74,8 +84,18 @@ ON_FIRST_USE: tuple[str, ...] = (
     "tornado.queues",
     "zmq.asyncio",
 )
-# Parts of this package that no notebook and no task needs.
-_NOT_OURS = ("cps.__main__", "cps.demo", "cps.runner.warm.server")
+# Parts of this package that no notebook and no task needs, and those of them that one does.
+_NOT_OURS = ("cps.__main__", "cps.commands", "cps.demo", "cps.ledger", "cps.runner")
+_OURS = (
+    "cps.runner.pages",
+    "cps.runner.saving",
+    "cps.runner.warm.kernel",
+    "cps.runner.warm.provisioner",
+    "cps.runner.worker",
+)
+# Imported by others for the sake of what no run does: papermill reads notebooks from the web,
+# scipy takes hold of whatever numpy has.
+_PUT_OFF = ("requests", "numpy.f2py")
 
 _ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
@@ -91,6 +111,7 @@ _ALLOCATOR = "_RJEM_MALLOC_CONF"
 _SLEEPERS = frozenset({"polars-ooc-clea"})
 # Environment variables that imports set, as the debugger's does; filled once, before the fork.
 SETTINGS_OF_IMPORTS: dict[str, str] = {}
+_passed: list[str] = []  # ids of the threads that were found to be harmless last
 _SETTLE_SECONDS = 1.0  # for a thread that is about to end, or to sleep
 
 
@@ -120,15 +141,22 @@ def preload(modules: Sequence[str]) -> None:
     PreloadError
         If one can't be imported, or started a thread; names it.
     """
+    gc.disable()  # of what is imported, nearly all stays
     check_threads("the interpreter")
     before = dict(os.environ)
     for name in modules:
         try:
-            importlib.import_module(name)
+            # jsonschema would import a whole calendar to know the format "duration".
+            with hidden("isoduration"):
+                importlib.import_module(name)
         except Exception as error:
             raise PreloadError(f"{name}: {type(error).__name__}: {error}") from error
         check_threads(name)
+        if name == "numpy":
+            for other in _PUT_OFF:
+                put_off(other)
     if "cps" in modules:
+        _settle_debugger()
         for name in (*ON_FIRST_USE, *_own_modules()):
             try:
                 importlib.import_module(name)
@@ -142,14 +170,20 @@ def preload(modules: Sequence[str]) -> None:
     )
 
 
+def _settle_debugger() -> None:
+    """Have kernels do without a debugger, unless it was imported for them already."""
+    if _DEBUGGER not in sys.modules:
+        with hidden("debugpy"), contextlib.suppress(ImportError):
+            importlib.import_module(_DEBUGGER)
+        os.environ.setdefault("PYDEVD_USE_FRAME_EVAL", "NO")  # as its import would
+
+
 def _fill_caches() -> None:
     """Compute what every notebook would compute first: pure Python, the same each time."""
     import nbformat
     from jupyter_client.provisioning import KernelProvisionerFactory
 
-    for minor in range(nbformat.current_nbformat_minor + 1):
-        notebook = nbformat.v4.new_notebook(nbformat_minor=minor)
-        nbformat.validate(notebook)  # compiles the schema of this version
+    nbformat.validate(nbformat.v4.new_notebook())  # compiles the schema of this version
     KernelProvisionerFactory.instance()  # reads the entry points of every installed package
     for name in ("code_sha256", "library_versions"):  # of the code that is loaded here
         getattr(importlib.import_module("cps.runs.origin"), name)()
@@ -161,12 +195,23 @@ def _fill_caches() -> None:
 def _own_modules() -> list[str]:
     import cps
 
-    names = [one.name for one in pkgutil.walk_packages(cps.__path__, "cps.", onerror=print)]
-    return [name for name in names if not name.startswith(_NOT_OURS)]
+    return [*_OURS, *_within(cps.__path__, "cps.")]
+
+
+def _within(folders: Iterable[str], prefix: str) -> Iterator[str]:
+    """Name the modules below ``prefix`` that are to be imported; imports none."""
+    for one in pkgutil.iter_modules(folders, prefix):
+        if not one.name.startswith(_NOT_OURS):
+            yield one.name
+            if one.ispkg and isinstance(one.module_finder, FileFinder):
+                below = os.path.join(one.module_finder.path, one.name.rpartition(".")[2])
+                yield from _within([below], f"{one.name}.")
 
 
 def check_threads(culprit: str) -> None:
     """Refuse a second thread, of Python or of a library: a fork would lose it with its locks."""
+    if threading.active_count() == 1 and os.listdir("/proc/self/task") == _passed:
+        return
     deadline = time.monotonic() + _SETTLE_SECONDS
     while others := [name for name, state in _threads() if name not in _SLEEPERS or state != "S"]:
         if time.monotonic() > deadline:
@@ -174,6 +219,7 @@ def check_threads(culprit: str) -> None:
         time.sleep(0.01)
     if others or threading.active_count() > 1:
         raise PreloadError(f"{culprit} started a thread ({', '.join(others) or 'python'})")
+    _passed[:] = os.listdir("/proc/self/task")
 
 
 def _threads() -> list[tuple[str, str]]:

@@ -46,9 +46,8 @@ def serve(
     processes.set_name("cps-warm")
     processes.adopt_orphans()
     warm = _Warm(listener, owner, idle_seconds)
-    gc.collect()
-    gc.freeze()
     gc.disable()
+    gc.freeze()  # with its garbage: what is taken out of it leaves holes for children to fill
     check_threads("the warm process")
     _report({"ready": os.getpid()})
     try:

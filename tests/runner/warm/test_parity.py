@@ -102,6 +102,10 @@ CELLS: dict[str, str] = {
     "future": "from __future__ import annotations\nprint(1)",
     "results": "_, In[0], type(Out)",
     "statistics": "from scipy import stats\nstats.norm.ppf(0.975), stats.t(5).sf(2.0)",
+    # What the warm process puts off, or hides from those who import it in passing.
+    "put off": "import arrow, debugpy, isoduration, numpy.f2py, requests\n"
+    "debugpy.__name__, isoduration.parse_duration('P1D').date.days, arrow.get(0).year, "
+    "requests.get.__module__, np.f2py.main.__name__",
     "temporary": "import tempfile\ntempfile.gettempdir()",
     "doc": "import IPython\nlen?",
     "random": "import random\nrandom.seed(1)\nrandom.random(), np.random.default_rng(5).random()",
