@@ -44,7 +44,7 @@ def gini_of(values: FloatArray) -> FloatArray:
     ordered = np.sort(values, axis=-1)
     n = ordered.shape[-1]
     spread = (2 * np.arange(1, n + 1) - n - 1) * ordered
-    return _defined(values, spread.sum(axis=-1), n * values.sum(axis=-1))
+    return _defined(ordered, spread.sum(axis=-1), n * ordered.sum(axis=-1))
 
 
 def gini_small_of(values: FloatArray) -> FloatArray:

@@ -56,6 +56,25 @@ def draw_effects(
     return centre + normal * np.sqrt(np.clip(roots, 0, None)) @ vectors.T
 
 
+def hosts_at(starts: ArrayLike, period: int) -> FloatArray:
+    """Give which unit has which initiative at a date.
+
+    Parameters
+    ----------
+    starts : array_like, shape (n_units, k)
+        First period of each initiative in each unit; NaN where it never came.
+    period : int
+
+    Returns
+    -------
+    ndarray, shape (n_units, k)
+        1 where it has started, 0 elsewhere.
+    """
+    given = np.asarray(starts, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return np.where(given <= period, 1.0, 0.0)
+
+
 def check_effects(
     grid: Grid,
     membership: ArrayLike,

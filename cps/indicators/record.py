@@ -53,7 +53,8 @@ class Basis:
             zh.append("名义值")
             en.append("nominal")
         elif self.prices == "real":
-            zh.append(f"不变价（{self.price_base} 价格）")
+            year = "年" if str(self.price_base).isdigit() else ""
+            zh.append(f"不变价（{self.price_base}{year}价格）")
             en.append(f"in prices of {self.price_base}")
         else:
             zh.append("非金额指标")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,27 @@ def measure_indicators(
             name for name, one in indicators().items() if missing_needs(one, grid, ask) is None
         ]
     return tuple(measure_indicator(name, grid, ask) for name in chosen)
+
+
+def measure_over_time(name: str, grid: Grid, ask: Ask) -> tuple[Reading, ...]:
+    """Give one indicator at every period of a grid that it can be asked of.
+
+    Parameters
+    ----------
+    name : str
+    grid : Grid
+    ask : Ask
+        Its ``period`` is left aside; a base and an instrument stay the same throughout.
+
+    Raises
+    ------
+    UsageError
+        As ``measure_indicator`` does, if no period can be asked.
+    """
+    one = indicator(name)
+    asks = [replace(ask, period=period) for period in grid.periods]
+    fitting = [each for each in asks if missing_needs(one, grid, each) is None]
+    return tuple(measure_indicator(name, grid, each) for each in fitting or [ask])
 
 
 def as_rows(readings: Sequence[Reading]) -> list[dict[str, Any]]:

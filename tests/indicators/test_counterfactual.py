@@ -9,7 +9,7 @@ import pytest
 from cps.errors import DesignError, UsageError
 from cps.indicators import distribution as of
 from cps.indicators.counterfactual import INDICES, distribution_without
-from cps.indicators.effects import draw_effects
+from cps.indicators.effects import draw_effects, hosts_at
 from cps.indicators.grid import grid_of_array
 
 N, K = 30, 5
@@ -217,6 +217,11 @@ def test_draws_have_the_mean_and_covariance_asked_for():
     assert np.cov(draws.T) == pytest.approx(covariance, abs=0.1)
     singular = draw_effects([0.0, 0.0], np.ones((2, 2)), draws=100)
     assert singular[:, 0] == pytest.approx(singular[:, 1])
+
+
+def test_an_initiative_is_there_from_its_start_on():
+    starts = [[2021, np.nan], [2024, 2023]]
+    assert hosts_at(starts, 2023).tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from cps.indicators.registry import (
     indicators,
     measure_indicator,
     measure_indicators,
+    measure_over_time,
     missing_needs,
 )
 from cps.panel.record import PANEL_KEYS, Panel
@@ -216,6 +217,15 @@ def test_without_names_what_can_t_be_asked_is_left_out():
     assert missing_needs(indicators()["dividends"], GRID, ASK).en == "the data lack dividends_yuan"
 
 
+def test_an_indicator_over_time_has_one_reading_a_period_that_can_be_asked():
+    found = measure_over_time("gini", GRID, ASK)
+    assert [one.period for one in found] == [2020, 2021, 2022, 2023]
+    since = measure_over_time("sigma_convergence", GRID, ASK)
+    assert [(one.base, one.period) for one in since] == [(2021, 2022), (2021, 2023)]
+    with pytest.raises(UsageError, match="subsidies_yuan"):
+        measure_over_time("subsidy_dependence", GRID, ASK)
+
+
 def test_a_period_that_nobody_reported_gives_no_value_anywhere():
     empty = grid_of_array(np.full((3, 2), np.nan), periods=[2022, 2023], areas=["a", "b", "b"])
     for one in measure_indicators(empty, Ask(2023, base=2022)):
@@ -229,7 +239,7 @@ def test_fixed_prices_change_growth_and_leave_a_period_without_index_unreported(
     real = deflate(grid, {2021: 100, 2022: 110}, base=2021)
     assert measure_indicator("growth_year_on_year", real, Ask(2022)).value == pytest.approx(0)
     assert np.isnan(real.at(2023)).all()
-    assert "不变价（2021 价格）" in measure_indicator("mean", real, Ask(2022)).basis.zh
+    assert "不变价（2021年价格）" in measure_indicator("mean", real, Ask(2022)).basis.zh
     with pytest.raises(UsageError, match="fixed prices"):
         deflate(real, {2021: 1}, base=2021)
     with pytest.raises(UsageError, match="price index"):

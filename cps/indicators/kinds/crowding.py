@@ -66,7 +66,7 @@ INDICATORS = tuple(
         name=f"crowding_above_{wan}",
         title=Text(f"{wan}万元门槛上方聚集（超出数）", f"Crowding just above {wan}万元 (excess)"),
         formula=Text(
-            f"门槛上方 {WINDOW:.0%} 内的村年数 − 平滑分布应有数（各期合并）",
+            f"门槛上方 {WINDOW:.0%} 以内的单位期数 − 平滑分布下应有的期数（各期合并）",
             f"unit-periods within {WINDOW:.0%} above − those a smooth distribution has (periods pooled)",
         ),
         unit="units",

@@ -12,6 +12,7 @@ from cps.indicators.mobility import mobility
 from cps.indicators.record import BRACKETS_WAN, Ask, Found, Grid, Indicator
 from cps.units import YUAN_PER_WAN
 
+FEW_A_CLASS = 5
 _EDGES = tuple(float(wan * YUAN_PER_WAN) for wan in BRACKETS_WAN)
 _BRACKETS = (
     f"≤{BRACKETS_WAN[0]}",
@@ -30,6 +31,13 @@ def _move(grid: Grid, ask: Ask, *, edges: Sequence[float] | None, labels: Sequen
     notes: tuple[Text, ...] = ()
     if found.shorrocks is None:
         notes = (Text("基期单位全在同一档", "all units were in one class in the base period"),)
+    elif found.n < FEW_A_CLASS * k:
+        notes = (
+            Text(
+                f"{found.n} 个单位分 {k} 档，每档平均不足 {FEW_A_CLASS} 个，比例只作参考",
+                f"{found.n} units in {k} classes, fewer than {FEW_A_CLASS} in each: read shares with care",
+            ),
+        )
     return Found(
         found.shorrocks,
         found.n,
