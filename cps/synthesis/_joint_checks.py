@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 _LEAST_DRAWS = 99
 _LEAST_POOL = 5
+# What estimators say of errors of their own that few treated units make too small.
+_DOUBTS = {"W-EST-FEW-TREATED", "W-EST-ALONE-IN-COHORT", "W-EST-LEVEL"}
 
 
 def common_pool(refits: Mapping[str, Refit], where: str) -> list[str]:
@@ -120,21 +122,32 @@ def check_effects(
 
 
 def own_errors(effects: Mapping[str, Effect], where: str) -> Floats:
-    """Give the effects' standard errors, NaN for the absent; refuse where one is missing."""
-    without = [
-        name
-        for name, one in effects.items()
-        if one.overall.att is not None and not (one.overall.se and one.overall.se > 0)
-    ]
+    """Give the effects' standard errors, NaN for the absent; refuse those that can't be relied on."""
+    there = {name: one for name, one in effects.items() if one.overall.att is not None}
+    without = [name for name, one in there.items() if not (one.overall.se and one.overall.se > 0)]
+    mend = Text(
+        "换用守住水平的推断，或用 scale=source",
+        "take an inference that holds its level, or scale='source'",
+    )
     if without:
         raise fault(
             f"没有标准误：{'、'.join(without)}",
             f"no standard error: {', '.join(without)}",
             where,
-            Text(
-                "换用给出标准误的推断，或用 scale=source",
-                "take an inference that gives one, or scale='source'",
-            ),
+            mend,
+        )
+    # Errors that are far too small would tell ranks apart that nobody can tell apart.
+    doubtful = [
+        name
+        for name, one in there.items()
+        if one.is_reliable is False or {found.code for found in one.findings} & _DOUBTS
+    ]
+    if doubtful:
+        raise fault(
+            f"处理单位太少，所用推断的标准误不可靠：{'、'.join(doubtful)}",
+            f"too few are treated for the standard errors of this inference: {', '.join(doubtful)}",
+            where,
+            mend,
         )
     return np.array([one.overall.se or np.nan for one in effects.values()], dtype=float)
 

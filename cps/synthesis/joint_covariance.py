@@ -77,6 +77,8 @@ class JointEstimates:
         Overall effects in ``measure``; None where an initiative has none.
     covariance, correlation : tuple of tuple of (float or None), shape (n, n)
         None in rows and columns of the absent.
+    error_ratio : tuple of (float or None), length n
+        Each effect's own standard error over that of the source; far from 1, one is wrong.
     kind, scale : str
         Where dependence and errors come from.
     """
@@ -85,6 +87,7 @@ class JointEstimates:
     estimates: tuple[float | None, ...]
     covariance: tuple[tuple[float | None, ...], ...]
     correlation: tuple[tuple[float | None, ...], ...]
+    error_ratio: tuple[float | None, ...]
     measure: str
     outcome: str
     kind: str
@@ -243,8 +246,8 @@ def join_estimates(
     Raises
     ------
     UsageError
-        If outcomes or measures differ, an effect has no standard error, or ``source`` is of other
-        initiatives, designs or methods.
+        If outcomes or measures differ, an effect has no standard error or one that few treated
+        units make too small, or ``source`` is of other initiatives, designs or methods.
     """
     where = "join_estimates"
     if scale not in SCALES:
@@ -270,6 +273,10 @@ def join_estimates(
         estimates=tuple(one.overall.att for one in effects.values()),
         covariance=_rows(covariance, there),
         correlation=_rows(correlation, there),
+        error_ratio=tuple(
+            one.overall.se / float(by_source) if one.overall.se and is_there else None
+            for one, by_source, is_there in zip(effects.values(), spread, there, strict=True)
+        ),
         measure=next(iter(effects.values())).measure,
         outcome=next(iter(effects.values())).outcome,
         kind=source.kind,

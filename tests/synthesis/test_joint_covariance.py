@@ -121,6 +121,10 @@ def test_effects_keep_their_own_errors_and_take_the_correlation() -> None:
     )
     assert joint.correlation[0][1] > joint.correlation[0][2] > 0
     assert joint.measure == effects["a"].measure
+    np.testing.assert_allclose(
+        joint.error_ratio,
+        np.sqrt(np.diag(np.array(joint.covariance)) / np.diag(source.covariance)),
+    )
     from_draws = join_estimates(effects, source, scale="source")
     np.testing.assert_allclose(from_draws.covariance, source.covariance)
     turned = join_estimates({name: effects[name] for name in "cab"}, source)
@@ -199,7 +203,9 @@ def test_effects_that_are_not_of_a_kind_are_refused() -> None:
             effects["a"], overall=dataclasses.replace(effects["a"].overall, se=None)
         ),
     }
+    unsure = {**effects, "b": dataclasses.replace(effects["b"], is_reliable=False)}
     for given, words in (
+        (unsure, "too few are treated .*: b"),
         (mixed, "different measures"),
         (other, "different designs or methods"),
         (bare, "no standard error: a"),
@@ -211,3 +217,18 @@ def test_effects_that_are_not_of_a_kind_are_refused() -> None:
         resample_effects({"a": refits["a"]})
     with pytest.raises(UsageError, match="not finite"):
         influence_covariance({"a": {"u": np.nan}, "b": {"u": 1.0}})
+
+
+def test_analytic_errors_of_one_host_are_refused_and_the_resampled_ones_taken() -> None:
+    outcomes = {name: s for name, s in _outcomes().items() if name not in ("h0", "h1", "h3", "h4")}
+    designs = {name: _design(name, outcomes) for name in "ab"}
+    refits = {name: refit(one, "group_time_att") for name, one in designs.items()}
+    effects = {name: cps.estimate(one, "group_time_att") for name, one in designs.items()}
+    source = resample_effects(refits, draws=99)
+    with pytest.raises(UsageError, match="too few are treated"):
+        join_estimates(effects, source)
+    # Both have the one host h2: nothing sets them apart.
+    joint = join_estimates(effects, source, scale="source")
+    assert joint.correlation[0][1] == pytest.approx(1.0)
+    with pytest.raises(UsageError, match="no error to test"):
+        rank_sets(joint.estimates, joint.covariance)
