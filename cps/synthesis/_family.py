@@ -141,6 +141,38 @@ def draw_errors(covariance: Floats, draws: int, seed: int, *, where: str) -> Flo
     return np.asarray(normal @ factor.T)
 
 
+def given_errors(known: Family, errors: ArrayLike, *, where: str) -> Floats:
+    """Take joint draws of errors that were resampled, centred; shape (draws, n).
+
+    Raises
+    ------
+    UsageError
+        If there is not one column for each declared estimate, a number is missing, or there are
+        fewer than 99 draws.
+    """
+    found = np.asarray(errors, dtype=float)
+    if found.ndim != 2 or found.shape[1] != known.n_declared or len(found) < _LEAST_DRAWS:
+        raise _fault(
+            f"误差抽样的形状 {found.shape} 不是 {_LEAST_DRAWS} 次以上 × {known.n_declared} 个项目",
+            f"errors of shape {found.shape} are not {_LEAST_DRAWS} or more draws of "
+            f"{known.n_declared} initiatives",
+            f"{where} › errors",
+            Text(
+                "每行一次联合抽样，每列一个项目",
+                "give one joint draw a row, one initiative a column",
+            ),
+        )
+    found = found[:, known.is_there]
+    if not np.isfinite(found).all():
+        raise _fault(
+            "误差抽样中有缺失",
+            "a drawn error is missing",
+            f"{where} › errors",
+            Text("整行剔除失败的抽样", "leave out the whole row of a draw that failed"),
+        )
+    return np.asarray(found - found.mean(axis=0))
+
+
 def check_level(level: float, *, where: str) -> None:
     """Refuse a confidence level that is not between 0 and 1."""
     if not 0 < level < 1:

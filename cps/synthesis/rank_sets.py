@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cps.errors import Text, UsageError, unknown_choice
-from cps.synthesis._family import Family, Floats, check_level, draw_errors, family
+from cps.synthesis._family import Family, Floats, check_level, draw_errors, family, given_errors
 
 REFERENCE = "Mogstad, Romano, Shaikh & Wilhelm (2024), REStud 91(1), doi:10.1093/restud/rdad006"
 SIDES = ("two_sided", "lower", "upper")
@@ -38,6 +38,8 @@ class RankSets:
     scope : {"simultaneous", "marginal"}
         Whether the level holds for all sets at once, or for each alone.
     n_estimated : int
+    draws, seed : int, int or None
+        No seed where errors were given.
     """
 
     rank: tuple[int | None, ...]
@@ -49,7 +51,7 @@ class RankSets:
     is_stepwise: bool
     n_estimated: int
     draws: int
-    seed: int
+    seed: int | None
 
 
 def rank_sets(
@@ -60,6 +62,7 @@ def rank_sets(
     sides: str = "two_sided",
     scope: str = "simultaneous",
     stepwise: bool = True,
+    errors: ArrayLike | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> RankSets:
@@ -83,8 +86,11 @@ def rank_sets(
     stepwise : bool
         Whether differences already told apart are left out and the rest compared anew, which
         rejects more at the same level.
+    errors : array_like, shape (n_draws, n_declared), or None
+        Joint draws of the estimates' errors, such as those of ``resample_effects``: one host's
+        errors need not be normal. None: normal with the given covariance.
     draws, seed : int
-        Of normal errors with the given covariance.
+        Of normal errors; not used with ``errors``.
 
     Returns
     -------
@@ -115,14 +121,17 @@ def rank_sets(
             )
     known = family(estimates, covariance, least=2, where=where)
     scales = _difference_errors(known, where)
-    errors = draw_errors(known.covariance, draws, seed, where=where)
+    if errors is None:
+        drawn = draw_errors(known.covariance, draws, seed, where=where)
+    else:
+        drawn = given_errors(known, errors, where=where)
     gaps = (known.estimates[:, None] - known.estimates[None, :]) / scales
     every = range(known.n)
     groups = [list(every)] if scope == "simultaneous" else [[one] for one in every]
     n_above, n_below = np.zeros(known.n, int), np.zeros(known.n, int)
     for group in groups:
         above = _stands_above(
-            gaps, scales, errors, group, level=level, sides=sides, stepwise=stepwise
+            gaps, scales, drawn, group, level=level, sides=sides, stepwise=stepwise
         )
         n_above[group], n_below[group] = above.sum(axis=0)[group], above.sum(axis=1)[group]
     if sides == "lower":
@@ -142,8 +151,8 @@ def rank_sets(
         scope=scope,
         is_stepwise=stepwise,
         n_estimated=known.n,
-        draws=draws,
-        seed=seed,
+        draws=len(drawn),
+        seed=seed if errors is None else None,
     )
 
 
@@ -154,6 +163,7 @@ def tau_best(
     *,
     level: float = 0.95,
     stepwise: bool = True,
+    errors: ArrayLike | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[bool, ...]:
@@ -163,7 +173,7 @@ def tau_best(
 
     Parameters
     ----------
-    estimates, covariance, level, stepwise, draws, seed
+    estimates, covariance, level, stepwise, errors, draws, seed
         As in :func:`rank_sets`.
     tau : int, from 1 to n_declared
 
@@ -182,6 +192,7 @@ def tau_best(
         level=level,
         sides="lower",
         stepwise=stepwise,
+        errors=errors,
         draws=draws,
         seed=seed,
     )
@@ -196,6 +207,7 @@ def tau_worst(
     *,
     level: float = 0.95,
     stepwise: bool = True,
+    errors: ArrayLike | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[bool, ...]:
@@ -206,6 +218,7 @@ def tau_worst(
         level=level,
         sides="upper",
         stepwise=stepwise,
+        errors=errors,
         draws=draws,
         seed=seed,
     )

@@ -141,6 +141,8 @@ def test_the_best_and_the_worst_are_marked_from_one_side() -> None:
         ([1.0, 2.0], [[1, 1], [1, 1]], {}, "no error"),
         ([1.0, 2.0], np.eye(3), {}, "do not go with"),
         ([1.0, np.inf], [1.0, 1.0], {}, "not finite"),
+        ([1.0, 2.0], [1.0, 1.0], {"errors": np.ones((99, 3))}, "not 99 or more"),
+        ([1.0, 2.0], [1.0, 1.0], {"errors": np.full((99, 2), np.nan)}, "missing"),
     ],
 )
 def test_what_gives_no_ranks_is_refused_in_words(x, v, ask, words: str) -> None:
@@ -154,3 +156,16 @@ def test_a_tau_beyond_the_initiatives_is_refused() -> None:
     for mark in (tau_best, tau_worst):
         with pytest.raises(UsageError, match="between 1 and 2"):
             mark([1.0, 2.0], [1.0, 1.0], 3)
+
+
+def test_errors_that_were_resampled_take_the_place_of_normal_ones() -> None:
+    rng = np.random.default_rng(2)
+    normal = rng.multivariate_normal(np.zeros(8), CORRELATED, size=20_000)
+    ours, given = rank_sets(SPREAD, CORRELATED), rank_sets(SPREAD, CORRELATED, errors=7 + normal)
+    assert (given.low, given.high) == (ours.low, ours.high)
+    assert (given.draws, given.seed) == (20_000, None)
+    # Errors with far tails tell fewer apart.
+    tails = normal * rng.standard_t(2, size=(20_000, 1))
+    wide = rank_sets(SPREAD, CORRELATED, errors=tails)
+    assert sum(wide.high) - sum(wide.low) > sum(ours.high) - sum(ours.low)
+    assert tau_best(SPREAD, CORRELATED, 1, errors=normal) == tau_best(SPREAD, CORRELATED, 1)
