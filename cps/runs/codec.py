@@ -19,12 +19,16 @@ def encode(value: Any) -> Any:
     kind: Any = type(value)
     if kind in _PLAIN:  # most of what a run holds
         return value
+    # A run holds a hundred thousand plain values: they are passed over without a call each.
     if kind is tuple or kind is list:
-        return [encode(one) for one in value]
+        return [one if type(one) in _PLAIN else encode(one) for one in value]
     if kind is dict:
-        return {str(key): encode(one) for key, one in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: encode(getattr(value, name)) for name in _stored_names(kind)}
+        return {str(key): one if type(one) in _PLAIN else encode(one) for key, one in value.items()}
+    if (names := _stored_names(kind)) is not None:
+        return {
+            name: one if type(one := getattr(value, name)) in _PLAIN else encode(one)
+            for name in names
+        }
     if isinstance(value, Mapping):
         return {str(key): encode(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -39,7 +43,10 @@ def encode(value: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _stored_names(kind: Any) -> tuple[str, ...]:
+def _stored_names(kind: Any) -> tuple[str, ...] | None:
+    """Give the fields of a kind of record that are stored; None if it is no record."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple(
         one.name for one in dataclasses.fields(kind) if one.metadata.get("is_stored", True)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import platform
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,7 @@ def library_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
+@lru_cache(maxsize=1)
 def cps_version() -> str:
     """Give the package's version; marked if it was not installed."""
     try:
@@ -65,3 +67,11 @@ def hash_of_tree(folder: Path) -> str:
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def fill_caches() -> None:
+    """Read what is the same for every run of this process."""
+    code_sha256()
+    library_versions()
+    cps_version()
+    platform.platform()  # which keeps what it reads from the interpreter's file
