@@ -59,7 +59,7 @@ class Basis:
         else:
             zh.append("非金额指标")
             en.append("no amount of money")
-        if regime:
+        if regime and self.prices:
             zh.append(f"{regime}年会计制度" if regime.isdigit() else f"会计制度 {regime}")
             en.append(f"accounting system {regime}")
         return Text("、".join(zh), ", ".join(en))

@@ -234,8 +234,12 @@ def _cross_section(one: Indicator, grid: Grid, ask: Ask) -> Found:
     value = float(statistic(values))
     if not np.isfinite(value):
         return Found(None, values.size, notes=(one.undefined or Text("无定义", "not defined"),))
+    # One giant can make an index: what it is without the largest unit stands beside it.
+    parts: dict[str, float | None] = {}
+    if not one.whole and values.size > 2:
+        parts["without_largest_unit"] = float(statistic(np.sort(values)[:-1]))
     if not grid.is_sample or one.whole:
-        return Found(value, values.size)
+        return Found(value, values.size, parts=parts)
     interval = interval_of_sample(
         values,
         statistic,
@@ -246,7 +250,7 @@ def _cross_section(one: Indicator, grid: Grid, ask: Ask) -> Found:
         seed=ask.seed,
     )
     ci = None if interval.low is None or interval.high is None else (interval.low, interval.high)
-    return Found(value, values.size, ci=ci, interval=interval.how)
+    return Found(value, values.size, parts=parts, ci=ci, interval=interval.how)
 
 
 def _no_interval(grid: Grid, found: Found) -> Text:
@@ -277,7 +281,7 @@ def _require_period(grid: Grid, ask: Ask) -> None:
 
 def _regime_note(grid: Grid, periods: tuple[int, ...]) -> tuple[Text, ...]:
     regime = grid.regime(*periods)
-    if len(periods) < 2 or regime is None or "+" not in regime:
+    if grid.basis.prices is None or len(periods) < 2 or regime is None or "+" not in regime:
         return ()
     return (
         Text(

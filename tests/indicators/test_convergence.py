@@ -122,3 +122,20 @@ def test_an_indicator_takes_the_year_before_as_instrument_and_says_so():
     assert none.parts["uncorrected_beta_per_year"] is not None
     given = measure_indicator("beta_convergence", grid, Ask(2022, base=2021, reliability=0.9))
     assert given.parts["reliability"] == 0.9
+
+
+def test_errors_that_are_tied_from_year_to_year_show_when_an_earlier_instrument_disagrees():
+    rng = np.random.default_rng(14)
+    n = 4_000
+    true = rng.normal(13, 0.5, n)
+    noise = [rng.normal(0, 0.5, n)]
+    for _ in range(3):
+        noise.append(0.5 * noise[-1] + rng.normal(0, 0.433, n))
+    values = np.exp(np.array([true + one for one in noise])).T
+    tied = grid_of_array(values, periods=[2020, 2021, 2022, 2023])
+    found = measure_indicator("beta_convergence", tied, Ask(2023, base=2022))
+    assert found.parts["rho_earlier_instrument"] is not None
+    assert any("各年误差可能相关" in note.zh for note in found.notes)
+    free = true[:, None] + rng.normal(0, 0.3, (n, 4))
+    clean = grid_of_array(np.exp(free), periods=[2020, 2021, 2022, 2023])
+    assert len(measure_indicator("beta_convergence", clean, Ask(2023, base=2022)).notes) == 1

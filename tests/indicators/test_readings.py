@@ -152,6 +152,22 @@ def test_a_pair_of_periods_is_drawn_by_unit():
     assert found.low == pytest.approx(2, abs=1e-6)  # each unit doubled, whichever are drawn
 
 
+def test_an_index_stands_beside_what_it_is_without_the_giant():
+    grid = grid_of_array([1.0, 1.0, 1.0, 97.0], periods=[2023])
+    found = measure_indicator("gini", grid, Ask(2023))
+    assert found.value == pytest.approx(0.72)
+    assert found.parts["without_largest_unit"] == 0
+
+
+def test_jobs_know_no_accounting_system():
+    jobs = grid_of_array(
+        [[3.0, 4.0]], periods=[2023, 2024], regimes=["2004", "2023"], measure="persons"
+    )
+    found = measure_indicator("growth_year_on_year", jobs, Ask(2024))
+    assert found.basis.zh == "非金额指标"
+    assert found.notes == ()
+
+
 def test_a_share_above_says_what_the_missing_could_change():
     grid = grid_of_array([60e4, 40e4, np.nan, 200e4], periods=[2023])
     found = measure_indicator("share_above_50", grid, Ask(2023))

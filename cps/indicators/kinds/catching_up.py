@@ -52,6 +52,18 @@ def _beta(grid: Grid, ask: Ask) -> Found:
         )
     except DesignError as error:
         return Found(None, 0, notes=(error.what,))
+    notes = [found.explanation]
+    earlier = None if instrument is None else _rho_with(grid, ask, instrument - 1)
+    rho, se = found.rho, found.rho_se
+    if earlier is not None and rho is not None and se is not None and abs(earlier - rho) > 2 * se:
+        notes.append(
+            Text(
+                f"再早一年作工具变量得 ρ = {earlier:.3f}，与 {rho:.3f} 相差较大：各年误差可能相关，"
+                "校正或不充分",
+                f"with the year before that as instrument ρ is {earlier:.3f}, far from {rho:.3f}: errors "
+                "may be tied from year to year, and the correction short",
+            )
+        )
     bounds = found.bounds or (None, None)
     years = found.years
     ci = None
@@ -69,13 +81,30 @@ def _beta(grid: Grid, ask: Ask) -> Found:
             "rho_upper_bound": bounds[1],
             "reliability": found.reliability,
             "first_stage_f": found.first_stage_f,
+            "rho_earlier_instrument": earlier,
             "instrument_period": None if instrument is None else float(instrument),
         },
         ci=ci,
         interval=_PROCESS if ci else Text("未估计，无区间", "not estimated: no interval"),
-        notes=(found.explanation,),
+        notes=tuple(notes),
         periods=(base, ask.period),
     )
+
+
+def _rho_with(grid: Grid, ask: Ask, instrument: int) -> float | None:
+    """Give ρ with another instrument; None if the grid lacks it or it is weak."""
+    if instrument not in grid.periods:
+        return None
+    base = _base(ask)
+    try:
+        return beta_convergence(
+            grid.at(ask.period),
+            grid.at(base),
+            years=(ask.period - base) / PERIODS_PER_YEAR[grid.frequency],
+            instrument=grid.at(instrument),
+        ).rho
+    except DesignError:
+        return None
 
 
 def _instrument(grid: Grid, ask: Ask) -> int | None:
