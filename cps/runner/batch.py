@@ -184,6 +184,8 @@ def run_batch(
     if kernel is not None:
         demand_kernel(kernel)
     folder = Path(out).resolve()
+    if not resume:
+        _demand_apart(Path(data), folder)
     record = Record(say, progress)
     with _in_words(folder), hold(folder, wait_seconds=wait_seconds) as held:
         work = Work(folder)
@@ -202,6 +204,19 @@ def run_batch(
             is_new=record.status != "unchanged",
             warnings=tuple(record.warnings),
             seconds=record.seconds,
+        )
+
+
+def _demand_apart(data: Path, out: Path) -> None:
+    """Refuse to publish among the ledgers: the next run would read them as such."""
+    if data.is_dir() and out.is_relative_to(data.resolve()):
+        raise UsageError(
+            Text("输出文件夹在台账文件夹之内", "the output folder lies inside that of the ledgers"),
+            where=f"--data {data} --out {out}",
+            mend=Text(
+                "用 --out 另选台账文件夹之外的位置",
+                "give --out a place outside the folder of the ledgers",
+            ),
         )
 
 

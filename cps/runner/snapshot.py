@@ -50,17 +50,19 @@ class Snapshot:
 def take_snapshot(order: Order, folder: Path) -> Snapshot:
     """Copy what ``order`` names into ``folder``, and seal it.
 
+    A link is copied as the file that it leads to; one that reading refuses stays a link.
+
     Raises
     ------
     LedgerError
-        If a file can't be read, or goes on changing while it is copied.
+        If a file can't be read, goes on changing while it is copied, or is a link to a folder.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for label, source in sources(order):
         target = folder / label
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_symlink():
+        if _is_refused(label, source):
             target.symlink_to(os.readlink(source))
         else:
             _copied(source, target, label)
@@ -97,7 +99,7 @@ def hash_inputs(order: Order) -> dict[str, str]:
     return {
         label: _hashed(source, None)
         for label, source in sources(order)
-        if source.is_file() and not source.is_symlink()
+        if source.is_file() and not _is_refused(label, source)
     }
 
 
@@ -142,8 +144,28 @@ def _below(folder: Path, label: str) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         if path.name.startswith((".", "~$")):
             continue
+        if path.is_symlink() and path.is_dir():
+            raise LedgerError(
+                Text(
+                    "是指向文件夹的链接，其中的文件不会被读取", "a link to a folder is not followed"
+                ),
+                where=str(path),
+                mend=Text(
+                    "把文件夹本身放进来，或删除该链接",
+                    "put the folder itself there, or remove the link",
+                ),
+            )
         if path.is_file() or path.is_symlink():
             yield f"{label}/{path.relative_to(folder).as_posix()}", path
+
+
+def _is_refused(label: str, source: Path) -> bool:
+    """Say whether a ledger is a link that reading will refuse, by the name that it has here."""
+    if not source.is_symlink() or not label.startswith("data/"):
+        return False
+    from cps.ledger.sources import refuse_link
+
+    return refuse_link(source, label) is not None
 
 
 def _copied(source: Path, target: Path, label: str) -> None:
