@@ -203,7 +203,7 @@ def distribution_without(
             f"按效应的联合分布模拟 {len(drawn)} 次的百分位区间",
             f"percentiles of {len(drawn)} joint draws of the effects",
         ),
-        notes=_granted(has, worlds, scale),
+        notes=(*_granted(has, worlds, scale), *((_SAMPLED,) if grid.is_sample else ())),
     )
 
 
@@ -339,6 +339,12 @@ def _granted(has: FloatArray, worlds: FloatArray, scale: Scale) -> tuple[Text, .
             )
         )
     return tuple(notes)
+
+
+_SAMPLED = Text(
+    "单位为抽样，区间只含效应的误差，不含抽样误差",
+    "the units are a sample: intervals hold the error of the effects, not that of the draw of units",
+)
 
 
 def _cross_sectional(name: str, grid: Grid, period: int) -> Indicator:

@@ -70,7 +70,8 @@ def growth(now: float, before: float, *, word: Word, digits: int = 1) -> Growth:
     Returns
     -------
     Growth
-        ``value`` is None where the base is not positive (and for ``times`` where it fell).
+        ``value`` is None where the base is not positive or the value turned negative (and for
+        ``times`` where it fell).
 
     Raises
     ------
@@ -106,6 +107,15 @@ def growth(now: float, before: float, *, word: Word, digits: int = 1) -> Growth:
             now,
             before,
             Text("基数不为正，不计算增速", "no rate: the base is not positive"),
+            _rate_formula(ends, now, before, None, digits),
+        )
+    if now < 0:
+        return Growth(
+            word,
+            None,
+            now,
+            before,
+            Text("由正转负，不计算增速", "no rate: it turned from positive to negative"),
             _rate_formula(ends, now, before, None, digits),
         )
     rate = (now / before - 1) * 100

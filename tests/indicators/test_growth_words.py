@@ -63,6 +63,17 @@ def test_a_fall_is_never_told_in_times_and_a_base_of_zero_gives_no_rate():
         assert "基数不为正" in found.phrase.zh
 
 
+def test_turning_negative_is_told_in_words_and_not_as_a_rate():
+    found = growth(-10, 100, word="year_on_year")
+    assert found.value is None
+    assert found.phrase.zh == "由正转负，不计算增速"
+    grid = grid_of_array([[100, -10]], periods=[2022, 2023])
+    for name in ("growth_since_base", "growth_per_year"):
+        reading = measure_indicator(name, grid, Ask(2023, base=2022))
+        assert reading.value is None
+        assert reading.notes
+
+
 def test_an_unknown_word_and_a_missing_end_are_refused():
     with pytest.raises(UsageError, match="growth word"):
         growth(1, 1, word="yoy")

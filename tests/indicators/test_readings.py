@@ -24,6 +24,7 @@ from cps.indicators.registry import (
     measure_over_time,
     missing_needs,
 )
+from cps.indicators.summary import summarise_panel
 from cps.panel.record import PANEL_KEYS, Panel
 
 
@@ -314,6 +315,31 @@ def test_a_panel_becomes_years_or_its_own_periods():
     assert months.values.shape == (3, 36)
     assert months.frequency == "month"
     assert grid_of_panel(monthly_panel(), "jobs_persons").is_stock
+
+
+def test_readings_agree_with_the_tables_that_pages_show():
+    panel = monthly_panel()
+    tables = summarise_panel(panel, area="本街")
+    grid = grid_of_panel(panel, "income_yuan", area="本街")
+    levels, shares = tables["income_levels"], tables["income_thresholds"]
+    place = next(
+        i
+        for i, (area, year) in enumerate(zip(levels["area"], levels["year"], strict=True))
+        if (area, year) == ("本街", 2023)
+    )
+    for name in ("total", "mean", "median"):
+        assert measure_indicator(name, grid, Ask(2023)).value == levels[name][place]
+    assert (
+        measure_indicator("gini", grid, Ask(2023)).value
+        == (tables["income_inequality"]["gini"][place])
+    )
+    rows = zip(
+        *(shares[key] for key in ("area", "year", "threshold_yuan", "share_above_pct")), strict=True
+    )
+    for area, year, threshold, share in rows:
+        if (area, year) == ("本街", 2023):
+            name = f"share_above_{threshold // 10_000}"
+            assert measure_indicator(name, grid, Ask(2023)).value == share
 
 
 def test_an_unknown_outcome_or_area_is_refused_with_the_nearest():

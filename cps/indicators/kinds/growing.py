@@ -19,6 +19,9 @@ _SEASONAL = Text(
 )
 
 
+_NOT_POSITIVE = Text("有一端不为正，无年均增速", "an end is not positive: there is no mean rate")
+
+
 def _against(grid: Grid, ask: Ask, *, word: Word) -> Found:
     per_year = PERIODS_PER_YEAR[grid.frequency]
     back = {"year_on_year": per_year, "on_previous": 1}
@@ -56,7 +59,9 @@ def _yearly(grid: Grid, ask: Ask) -> Found:
     )
     years = (ask.period - base) / PERIODS_PER_YEAR[grid.frequency]
     if found.value is None or rate is None:
-        return Found(None, found.n_reported, parts=found.parts, notes=found.notes)
+        return Found(
+            None, found.n_reported, parts=found.parts, notes=found.notes or (_NOT_POSITIVE,)
+        )
     return Found(
         ((1 + rate / 100) ** PERIODS_PER_YEAR[grid.frequency] - 1) * 100,
         found.n_reported,

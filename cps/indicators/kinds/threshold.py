@@ -121,7 +121,7 @@ INDICATORS = tuple(
                 needs=("yuan", "yearly"),
                 reference="Foster, Greer & Thorbecke (1984), doi:10.2307/1913475",
                 statistic=partial(shortfall_of, threshold=float(wan * YUAN_PER_WAN), power=power),
-                limits=(0, 1),
+                limits=(0, np.inf),
                 compute=partial(_share, threshold=float(wan * YUAN_PER_WAN), above=False)
                 if power == 0
                 else None,
