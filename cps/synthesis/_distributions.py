@@ -47,12 +47,14 @@ def normal_quantile(probability: float) -> float:
     return _NORMAL.inv_cdf(probability)
 
 
-def normal_p_value(statistic: float, alternative: str = "two_sided") -> float:
-    """Give the p-value of a standard normal statistic; ``alternative`` as in multiplicity."""
+def p_value(statistic: float, alternative: str, freedom: float | None = None) -> float:
+    """Give the p-value of a standard normal or Student's t statistic; as in multiplicity."""
+    normal = math.erfc(abs(statistic) / math.sqrt(2))
+    both = normal if freedom is None else t_tail(statistic, freedom)
     if alternative == "two_sided":
-        return math.erfc(abs(statistic) / math.sqrt(2))
-    signed = statistic if alternative == "greater" else -statistic
-    return 0.5 * math.erfc(signed / math.sqrt(2))
+        return both
+    is_with = (statistic > 0) == (alternative == "greater")
+    return both / 2 if is_with else 1 - both / 2
 
 
 def chi_squared_tail(x: float, freedom: float) -> float:

@@ -120,13 +120,18 @@ def _check_covariance(matrix: Floats, where: str) -> None:
         )
 
 
-def draw_errors(covariance: Floats, draws: int, seed: int, *, where: str) -> Floats:
+def draw_errors(
+    covariance: Floats, draws: int, seed: int, *, freedom: float | None = None, where: str
+) -> Floats:
     """Draw errors from N(0, covariance), shape (draws, n).
+
+    With ``freedom``, multivariate t: the covariance itself was estimated from so many units, the
+    same ones for all, that this matters.
 
     Raises
     ------
     UsageError
-        With fewer than 99 draws.
+        With fewer than 99 draws, or fewer than one degree of freedom.
     """
     if draws < _LEAST_DRAWS:
         raise _fault(
@@ -135,9 +140,21 @@ def draw_errors(covariance: Floats, draws: int, seed: int, *, where: str) -> Flo
             f"{where} › draws",
             Text(f"至少 {_LEAST_DRAWS} 次", f"take {_LEAST_DRAWS} at least"),
         )
+    if freedom is not None and not freedom >= 1:
+        raise _fault(
+            f"自由度 {freedom} 小于 1",
+            f"{freedom} degrees of freedom are fewer than one",
+            f"{where} › freedom",
+            Text(
+                "给出估计协方差所用的单位数减 1", "give the units behind the covariance, less one"
+            ),
+        )
     values, vectors = np.linalg.eigh(covariance)
     factor = vectors * np.sqrt(np.clip(values, 0.0, None))
-    normal = np.random.default_rng(seed).standard_normal((draws, len(covariance)))
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal((draws, len(covariance)))
+    if freedom is not None:
+        normal = normal / np.sqrt(rng.chisquare(freedom, size=(draws, 1)) / freedom)
     return np.asarray(normal @ factor.T)
 
 

@@ -52,6 +52,8 @@ class JointSource:
         By name; empty where they aren't known.
     n_pool : int or None
         Comparison units that outcomes were drawn from.
+    freedom : int or None
+        Degrees of freedom of the covariance: ``n_pool`` − 1; None where influence was given.
     n_shared : int
         Units that enter more than one estimate.
     """
@@ -63,6 +65,7 @@ class JointSource:
     design_hashes: dict[str, str]
     methods: dict[str, str]
     n_pool: int | None
+    freedom: int | None
     n_shared: int
 
 
@@ -81,6 +84,8 @@ class JointEstimates:
         Each effect's own standard error over that of the source; far from 1, one is wrong.
     kind, scale : str
         Where dependence and errors come from.
+    freedom : int or None
+        Of the covariance, for rank sets and Romano-Wolf.
     """
 
     names: tuple[str, ...]
@@ -92,6 +97,7 @@ class JointEstimates:
     outcome: str
     kind: str
     scale: str
+    freedom: int | None
 
 
 def resample_effects(
@@ -151,6 +157,7 @@ def resample_effects(
         design_hashes={name: one.design.design_hash for name, one in refits.items()},
         methods={name: _method(one) for name, one in refits.items()},
         n_pool=len(pool),
+        freedom=len(pool) - 1,
         n_shared=_count_shared([one.design.units for one in refits.values()]),
     )
 
@@ -225,6 +232,7 @@ def influence_covariance(influence: Mapping[str, Mapping[str, float]]) -> JointS
         design_hashes={},
         methods={},
         n_pool=None,
+        freedom=None,
         n_shared=_count_shared([tuple(one) for one in influence.values()]),
     )
 
@@ -281,6 +289,7 @@ def join_estimates(
         outcome=next(iter(effects.values())).outcome,
         kind=source.kind,
         scale=scale,
+        freedom=source.freedom,
     )
 
 

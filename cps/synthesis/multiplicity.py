@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cps.errors import Text, UsageError, unknown_choice
-from cps.synthesis._distributions import normal_p_value
+from cps.synthesis._distributions import p_value
 from cps.synthesis._family import Floats, check_level, draw_errors, family
 
 METHODS = ("holm", "benjamini_hochberg", "benjamini_yekutieli", "bonferroni")
@@ -63,6 +63,7 @@ def romano_wolf(
     *,
     level: float = 0.95,
     alternative: str = "two_sided",
+    freedom: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> StepDown:
@@ -77,12 +78,14 @@ def romano_wolf(
         None or NaN where an initiative has no estimate: it is not tested.
     covariance : array_like, shape (n_declared, n_declared) or (n_declared,)
     alternative : {"two_sided", "greater", "less"}
+    freedom : float or None
+        Degrees of freedom of the covariance, where few units tell it; None takes it as known.
     draws, seed : int
 
     Returns
     -------
     StepDown
-        ``p_value`` from the normal distribution.
+        ``p_value`` from the normal distribution, or Student's t.
 
     Raises
     ------
@@ -96,13 +99,13 @@ def romano_wolf(
     where = "romano_wolf"
     _check_choices(level, alternative, where)
     known = family(estimates, covariance, least=1, where=where)
-    null = draw_errors(known.covariance, draws, seed, where=where) / known.errors
+    null = draw_errors(known.covariance, draws, seed, freedom=freedom, where=where) / known.errors
     statistics = known.estimates / known.errors
     adjusted = _step_down(_turned(statistics, alternative), _turned(null, alternative))
     critical = float(np.quantile(_turned(null, alternative).max(axis=1), level))
     both = float(np.quantile(np.abs(null).max(axis=1), level))
     return StepDown(
-        p_value=known.spread([normal_p_value(one, alternative) for one in statistics]),
+        p_value=known.spread([p_value(one, alternative, freedom) for one in statistics]),
         adjusted=known.spread(adjusted),
         is_rejected=_rejected(known.spread(adjusted), level),
         low=known.spread(known.estimates - both * known.errors),

@@ -63,6 +63,7 @@ def rank_sets(
     scope: str = "simultaneous",
     stepwise: bool = True,
     errors: ArrayLike | None = None,
+    freedom: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> RankSets:
@@ -89,8 +90,10 @@ def rank_sets(
     errors : array_like, shape (n_draws, n_declared), or None
         Joint draws of the estimates' errors, such as those of ``resample_effects``: one host's
         errors need not be normal. None: normal with the given covariance.
+    freedom : float or None
+        Degrees of freedom of the covariance, where few units tell it; None takes it as known.
     draws, seed : int
-        Of normal errors; not used with ``errors``.
+        Of normal errors; like ``freedom`` not used with ``errors``.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def rank_sets(
     known = family(estimates, covariance, least=2, where=where)
     scales = _difference_errors(known, where)
     if errors is None:
-        drawn = draw_errors(known.covariance, draws, seed, where=where)
+        drawn = draw_errors(known.covariance, draws, seed, freedom=freedom, where=where)
     else:
         drawn = given_errors(known, errors, where=where)
     gaps = (known.estimates[:, None] - known.estimates[None, :]) / scales
@@ -164,6 +167,7 @@ def tau_best(
     level: float = 0.95,
     stepwise: bool = True,
     errors: ArrayLike | None = None,
+    freedom: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[bool, ...]:
@@ -173,7 +177,7 @@ def tau_best(
 
     Parameters
     ----------
-    estimates, covariance, level, stepwise, errors, draws, seed
+    estimates, covariance, level, stepwise, errors, freedom, draws, seed
         As in :func:`rank_sets`.
     tau : int, from 1 to n_declared
 
@@ -193,6 +197,7 @@ def tau_best(
         sides="lower",
         stepwise=stepwise,
         errors=errors,
+        freedom=freedom,
         draws=draws,
         seed=seed,
     )
@@ -208,6 +213,7 @@ def tau_worst(
     level: float = 0.95,
     stepwise: bool = True,
     errors: ArrayLike | None = None,
+    freedom: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[bool, ...]:
@@ -219,6 +225,7 @@ def tau_worst(
         sides="upper",
         stepwise=stepwise,
         errors=errors,
+        freedom=freedom,
         draws=draws,
         seed=seed,
     )

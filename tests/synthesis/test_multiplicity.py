@@ -134,3 +134,23 @@ def test_resamples_that_are_no_joint_draws_are_refused(statistics, null, words: 
     with pytest.raises(UsageError) as caught:
         romano_wolf_resampled(statistics, null)
     assert words in caught.value.message("en")
+
+
+# Two-sided 5% points of the studentised maximum modulus with 10 degrees of freedom, independent
+# means (Stoline & Ury 1979; Hahn & Hendrickson 1971).
+@pytest.mark.parametrize(("n", "point"), [(1, 2.228), (2, 2.609), (5, 3.103), (10, 3.462)])
+def test_a_covariance_from_few_units_takes_the_studentised_maximum_modulus(
+    n: int, point: float
+) -> None:
+    found = romano_wolf(np.full(n, 2.0), np.ones(n), freedom=10, draws=40_000)
+    assert found.critical_value == pytest.approx(point, abs=0.05)
+    one_sided = romano_wolf(np.full(n, 2.0), np.ones(n), freedom=10, alternative="greater")
+    assert found.p_value[0] == pytest.approx(2 * one_sided.p_value[0])
+    assert found.p_value[0] == pytest.approx(0.0734, abs=5e-5)  # Student's t at 2.0
+    less = romano_wolf(np.full(n, 2.0), np.ones(n), freedom=10, alternative="less")
+    assert less.p_value[0] == pytest.approx(1 - one_sided.p_value[0])
+
+
+def test_no_degree_of_freedom_is_refused() -> None:
+    with pytest.raises(UsageError, match="fewer than one"):
+        romano_wolf([1.0], [1.0], freedom=0)

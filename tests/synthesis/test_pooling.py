@@ -10,7 +10,12 @@ from scipy import stats
 
 from cps.errors import UsageError
 from cps.synthesis.pooling import pool_effects
-from tests.synthesis.calibration import family_wise_errors, pooled_coverage, rank_coverage
+from tests.synthesis.calibration import (
+    family_wise_errors,
+    from_panels,
+    pooled_coverage,
+    rank_coverage,
+)
 
 # Rubin (1981), eight schools: coaching effects and their standard errors.
 SCHOOLS = np.array([28.39, 7.94, -2.75, 6.82, -0.64, 0.63, 18.01, 12.16])
@@ -161,3 +166,12 @@ def test_a_family_without_effects_is_rarely_rejected_and_equal_ranks_are_held() 
         assert found.share < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 60), found
     for found in rank_coverage(25, draws=300):
         assert found.share > 0.95 - 4 * math.sqrt(0.05 * 0.95 / 25), found
+
+
+def test_a_covariance_estimated_from_panels_keeps_families_and_ranks_right() -> None:
+    with_t, as_normal, ranks, pooled = from_panels(8, resamples=99)
+    slack = 4 * math.sqrt(0.05 * 0.95 / 8)
+    assert with_t.share < 0.05 + slack, with_t
+    assert with_t.share <= as_normal.share
+    assert ranks.share > 0.95 - slack, ranks
+    assert pooled.share > 0.95 - max(4 * pooled.error, 0.1), pooled
