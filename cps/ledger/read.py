@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from cps.errors import Finding, Severity, Text
+from cps.errors import Severity, Text
 from cps.ledger import _compare, sources
-from cps.ledger._given import CELL, Given
+from cps.ledger._given import Given
+from cps.ledger._inspection import Inspection
 from cps.ledger._kinds import (
     read_accounts,
     read_long,
@@ -20,24 +20,18 @@ from cps.ledger._kinds import (
     read_wide,
 )
 from cps.ledger._layout import Header, Layout, Near, find_header, load_layouts, nearest_header
-from cps.ledger._log import Log, Source, refuse_rejected
+from cps.ledger._log import Log, Source
 from cps.ledger._reading import Reading
 from cps.ledger._sheet import note_columns, settle_unit
 from cps.ledger._tidy import read_tidy
-from cps.ledger._torows import plain, to_rows
 from cps.ledger.corrections import Corrections, load_corrections
 from cps.ledger.delivery import check_sidecar
 from cps.ledger.names import Registry, load_registry
-from cps.ledger.rows import (
-    ENTRIES_SCHEMA,
-    ITEM_NAMES,
-    ITEMS,
-    STOCKS,
-    Ledgers,
-    SourceFile,
-)
+from cps.ledger.rows import ENTRIES_SCHEMA, ITEM_NAMES, Ledgers, SourceFile
 from cps.ledger.rules import apply_rules
 from cps.ledger.workbook import Opened, Opener, Sheet
+
+__all__ = ["Inspection", "Paths", "inspect_ledgers", "read_ledgers", "read_sheet"]
 
 SYNTHETIC = "合成"
 _Where = tuple[str, Sheet] | tuple[str, Sheet, tuple[int, int]]
@@ -92,61 +86,8 @@ def read_ledgers(
         as_of=as_of,
     )
     if strict:
-        refuse_rejected(found.findings)
+        found.accepted()
     return Ledgers(found.rows(), found.findings, found.files)
-
-
-@dataclass(slots=True)
-class Inspection:
-    """What was read of a set of ledgers, lean, and everything found in it.
-
-    Parameters
-    ----------
-    entries : polars.DataFrame, columns as ``ENTRIES_SCHEMA``, ``unit`` as the ledger has it
-    series : polars.DataFrame
-        The entries that have a period, ``unit`` settled by the registry.
-    """
-
-    entries: pl.DataFrame
-    series: pl.DataFrame
-    parts: list[Source]
-    files: tuple[SourceFile, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether any finding rejects."""
-        return any(one.severity == "reject" for one in self.findings)
-
-    def rows(self) -> pl.DataFrame:
-        """Give the entries as rows, columns as ``ROWS_SCHEMA``."""
-        return to_rows(self.entries, self.parts)
-
-    def table(self) -> pl.DataFrame:
-        """Give the canonical table: ``village, month, item, value, unit``, in 元 and 人."""
-        names = {item: ITEM_NAMES.get(item, item) for item in ITEMS}
-        once = self.series.unique([*CELL, "item_name"], keep="first", maintain_order=True)
-        period = (
-            pl.when(pl.col("frequency") == "year")
-            .then(pl.col("period_start").dt.strftime("%Y"))
-            .when(pl.col("frequency") == "quarter")
-            .then(
-                pl.col("period_start").dt.strftime("%Y")
-                + "Q"
-                + pl.col("period_start").dt.quarter().cast(pl.String)
-            )
-            .otherwise(pl.col("period_start").dt.strftime("%Y-%m"))
-        )
-        return once.select(
-            pl.col("unit").cast(pl.String).alias("village"),
-            period.alias("month"),
-            pl.col("item").cast(pl.String).replace(names).alias("item"),
-            plain(pl.col("cents")).alias("value"),
-            pl.when(pl.col("item").is_in(list(STOCKS)))
-            .then(pl.lit("人"))
-            .otherwise(pl.lit("元"))
-            .alias("unit"),
-        )
 
 
 def inspect_ledgers(
@@ -418,9 +359,10 @@ def _is_empty(sheet: Sheet) -> bool:
 
 
 def _settled(entries: pl.DataFrame, registry: Registry | None) -> pl.DataFrame:
-    series = entries.filter(pl.col("period_start").is_not_null()).with_columns(
-        pl.col("unit").alias("name")
-    )
+    # Of millions of rows none is copied that need not be.
+    is_whole = not entries["period_start"].null_count()
+    dated = entries if is_whole else entries.filter(pl.col("period_start").is_not_null())
+    series = dated.with_columns(pl.col("unit").alias("name"))
     if registry is None:
         return series
     names = series["name"].unique().to_list()

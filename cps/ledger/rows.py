@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -106,6 +106,21 @@ ENTRIES_SCHEMA: dict[str, pl.DataType] = {
     "source": pl.UInt16(),  # index of the sheet's Source
 }
 
+# What a panel is made of: the rows that have a period, without what only a person reads.
+FIGURES_SCHEMA: dict[str, pl.DataType] = {
+    "at": pl.UInt32(),  # the row or entry that it is
+    "name": pl.Categorical(),  # of the unit, not yet through the crosswalk
+    "area": pl.Categorical(),
+    "period_start": pl.Date(),
+    "frequency": pl.Categorical(),
+    "item": pl.Categorical(),
+    "item_name": pl.Categorical(),
+    "cents": pl.Int64(),  # hundredths of 元 or persons
+    "emptiness": pl.Categorical(),
+    "regime": pl.Categorical(),
+    "is_synthetic": pl.Boolean(),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -115,6 +130,25 @@ class SourceFile:
     sha256: str
     layout: str
     n_rows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figures:
+    """The rows of a set of files as a panel takes them, a quarter of the size of ``Ledgers``.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame, columns as ``FIGURES_SCHEMA``
+    places : callable
+        Takes a series of ``at``; gives ``source_file``, ``sheet`` and ``cell`` of each.
+    findings : tuple of Finding
+    sources : tuple of SourceFile
+    """
+
+    frame: pl.DataFrame
+    places: Callable[[pl.Series], pl.DataFrame]
+    findings: tuple[Finding, ...]
+    sources: tuple[SourceFile, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,18 +166,25 @@ class Ledgers:
     findings: tuple[Finding, ...]
     sources: tuple[SourceFile, ...]
 
-    def brief(self) -> tuple[Finding, ...]:
-        """Give the findings for a page: four or more of one kind in a sheet become one, counted."""
-        groups: dict[tuple[str, ...], list[Finding]] = {}
-        for one in self.findings:
-            place = ("",) if one.severity == "note" else (one.file or "", one.sheet or "")
-            groups.setdefault((one.code, *place), []).append(one)
-        made: list[Finding] = []
-        for group in groups.values():
-            alike = len(group) >= _ALIKE and group[0].severity != "reject"
-            total = sum(one.count for one in group)
-            made += [replace(group[0], count=total)] if alike else group
-        return tuple(made)
+    def figures(self) -> Figures:
+        """Give the rows that have a period, as a panel takes them."""
+        frame = (
+            self.rows.lazy()
+            .select(
+                pl.int_range(pl.len(), dtype=pl.UInt32).alias("at"),
+                pl.col("unit").alias("name"),
+                (pl.col("value") * 100).cast(pl.Int64).alias("cents"),
+                *(one for one in FIGURES_SCHEMA if one not in ("at", "name", "cents")),
+            )
+            .filter(pl.col("period_start").is_not_null())
+            .select(*FIGURES_SCHEMA)
+            .cast(FIGURES_SCHEMA)  # type: ignore[arg-type]
+            .collect()
+        )
+        return Figures(frame, self._places, self.findings, self.sources)
+
+    def _places(self, at: pl.Series) -> pl.DataFrame:
+        return self.rows.select("source_file", "sheet", "cell")[at]
 
     def _repr_html_(self) -> str:
         parts = [
@@ -155,6 +196,22 @@ class Ledgers:
 
 
 _ALIKE = 4
+
+
+def brief(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Give findings for a page: four or more of one kind in a sheet become one, counted."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for one in findings:
+        place = ("",) if one.severity == "note" else (one.file or "", one.sheet or "")
+        groups.setdefault((one.code, *place), []).append(one)
+    made: list[Finding] = []
+    for group in groups.values():
+        alike = len(group) >= _ALIKE and group[0].severity != "reject"
+        total = sum(one.count for one in group)
+        made += [replace(group[0], count=total)] if alike else group
+    return tuple(made)
+
+
 _SEVERITIES = {"reject": "错误 error", "warn": "提醒 warning", "note": "说明 note"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import polars as pl
 from cps.dropin import read_toml
 from cps.errors import Finding, PanelError, Text, UsageError, nearest
 from cps.ledger.cells import normal
+from cps.ledger.rows import Figures
 from cps.periods import parse_start
 
+Places = Callable[[pl.Series], pl.DataFrame]
 UNITS = Path(__file__).parents[2] / "data" / "units.toml"
 _SHOWN = 10
 
@@ -80,8 +83,8 @@ def load_crosswalk(path: Path | None = None) -> Crosswalk:
     return Crosswalk(where, areas, aliases, renames)
 
 
-def to_units(rows: pl.DataFrame, crosswalk: Crosswalk) -> tuple[pl.DataFrame, list[Finding]]:
-    """Replace names by units, add ``home`` (the unit's area) and ``weight``; report odd areas.
+def to_units(figures: Figures, crosswalk: Crosswalk) -> tuple[pl.DataFrame, list[Finding]]:
+    """Give the figures with ``unit``, ``home`` (the unit's area) and ``weight``; report odd areas.
 
     Raises
     ------
@@ -92,53 +95,56 @@ def to_units(rows: pl.DataFrame, crosswalk: Crosswalk) -> tuple[pl.DataFrame, li
     named = {**{unit: unit for unit in crosswalk.areas}, **crosswalk.aliases}
     plain = {normal(name): unit for name, unit in named.items()}
     mapping = pl.DataFrame(
-        {"name": list(plain), "direct": list(plain.values())},
-        schema={"name": pl.String, "direct": pl.String},
+        {"name": list(plain), "unit": list(plain.values())},
+        schema={"name": pl.Categorical, "unit": pl.Categorical},
     )
+    homes = pl.DataFrame(
+        {
+            "unit": list(crosswalk.areas),
+            "home": [area and normal(area) for area in crosswalk.areas.values()],
+        },
+        schema={"unit": pl.Categorical, "home": pl.Categorical},
+    )
+    rows = figures.frame
+    moved = _moved(rows, crosswalk)
+    if moved.height:
+        gone = moved.select("name", "period_start").unique()
+        rows = rows.join(gone, on=["name", "period_start"], how="anti")
+    strange = rows.select("name", "at").join(mapping, on="name", how="anti")
+    if strange.height:
+        raise _unknown(strange, plain, figures.places, crosswalk.path)
+    direct = rows.join(
+        mapping.join(homes, on="unit", how="left"),
+        on="name",
+        how="left",
+        maintain_order="left",
+    ).with_columns(pl.lit(1.0).alias("weight"))
+    both = direct
+    if moved.height:
+        renamed = moved.join(homes, on="unit", how="left", maintain_order="left")
+        both = pl.concat([direct, renamed.select(direct.columns)])
+    return both, _odd_areas(both, figures.places)
+
+
+def _moved(rows: pl.DataFrame, crosswalk: Crosswalk) -> pl.DataFrame:
+    """Give the rows of units that became others in their time, as those others' with ``weight``."""
     renamed = pl.DataFrame(
         [(normal(one.old), one.new, one.start, one.end, one.weight) for one in crosswalk.renames],
         schema={
-            "name": pl.String,
-            "new": pl.String,
+            "name": pl.Categorical,
+            "unit": pl.Categorical,
             "start": pl.Date,
             "end": pl.Date,
             "weight": pl.Float64,
         },
         orient="row",
     )
-    rows = rows.rename({"unit": "name"})
     in_time = (pl.col("start").is_null() | (pl.col("period_start") >= pl.col("start"))) & (
         pl.col("end").is_null() | (pl.col("period_start") < pl.col("end"))
     )
     # A split has several new units to an old one: the join multiplies its rows, by weight.
-    moved = rows.join(renamed, on="name", how="inner").filter(in_time.fill_null(True))
-    kept = rows
-    if moved.height:
-        gone = moved.select("name", "period_start").unique()
-        kept = rows.join(gone, on=["name", "period_start"], how="anti")
-    direct = kept.join(mapping, on="name", how="left")
-    unknown = direct.filter(pl.col("direct").is_null())
-    if unknown.height:
-        raise _unknown(unknown, plain, crosswalk.path)
-    columns = [one for one in rows.columns if one != "name"]
-    homes = pl.DataFrame(
-        {
-            "unit": list(crosswalk.areas),
-            "home": [area and normal(area) for area in crosswalk.areas.values()],
-        },
-        schema={"unit": pl.String, "home": pl.String},
-    )
-    both = pl.concat(
-        [
-            direct.select(
-                pl.col("direct").alias("unit"), "name", *columns, pl.lit(1.0).alias("weight")
-            ),
-            moved.select(
-                pl.col("new").alias("unit"), "name", *columns, pl.col("weight").fill_null(1.0)
-            ),
-        ]
-    ).join(homes, on="unit", how="left")
-    return both, _odd_areas(both)
+    found = rows.join(renamed, on="name", how="inner").filter(in_time.fill_null(True))
+    return found.with_columns(pl.col("weight").fill_null(1.0))
 
 
 def _rename(entry: dict[str, Any]) -> Rename:
@@ -174,14 +180,14 @@ def _twice(where: Path, name: str) -> PanelError:
     )
 
 
-def _unknown(rows: pl.DataFrame, known: dict[str, str], path: Path) -> PanelError:
+def _unknown(rows: pl.DataFrame, known: dict[str, str], places: Places, path: Path) -> PanelError:
     # The sheet's own order, not the row's: a person looks from the top.
     first = rows.unique("name", keep="first", maintain_order=True)
     names = first["name"].to_list()
     near = _lookalike(names[0], known) or nearest(names[0], known)
-    places = "\n         ".join(
-        f"{one['source_file']} › {one['sheet']} › {one['cell']} ({one['name']})"
-        for one in first.head(_SHOWN).to_dicts()
+    shown = first.head(_SHOWN)
+    where = "\n         ".join(
+        f"{place} ({name})" for place, name in zip(_named(places(shown["at"])), names, strict=False)
     )
     hint_zh = f"如是“{near}”，请改正台账；" if near else ""
     hint_en = f"if it is {near}, correct the ledger; " if near else ""
@@ -190,7 +196,7 @@ def _unknown(rows: pl.DataFrame, known: dict[str, str], path: Path) -> PanelErro
             f"有 {len(names)} 个村名不在对照表中，首个是“{names[0]}”",
             f"{len(names)} names are in no crosswalk; the first is {names[0]}",
         ),
-        where=places,
+        where=where,
         mend=Text(f"{hint_zh}如是新村名，请登记到 {path}", f"{hint_en}else add it to {path}"),
     )
 
@@ -201,12 +207,16 @@ def _lookalike(name: str, known: dict[str, str]) -> str | None:
     return typed if typed in known else None
 
 
-def _odd_areas(rows: pl.DataFrame) -> list[Finding]:
-    odd = rows.filter(
-        pl.col("area").is_not_null()
-        & pl.col("home").is_not_null()
-        & (pl.col("area") != pl.col("home"))
-    ).unique("unit", keep="first", maintain_order=True)
+def _odd_areas(rows: pl.DataFrame, places: Places) -> list[Finding]:
+    odd = (
+        rows.lazy()
+        .select("at", "name", "unit", "area", "home")
+        .filter(pl.col("area") != pl.col("home"))  # neither is null
+        .unique("unit", keep="first", maintain_order=True)
+        .collect()
+    )
+    if odd.is_empty():
+        return []
     return [
         Finding(
             "W-PANEL-AREA",
@@ -215,8 +225,12 @@ def _odd_areas(rows: pl.DataFrame) -> list[Finding]:
                 f"台账写“{one['area']}”，对照表为“{one['home']}”，按对照表处理",
                 f"the ledger says {one['area']}, the crosswalk {one['home']}: the latter is used",
             ),
-            f"{one['source_file']} › {one['sheet']} › {one['cell']} ({one['name']})",
+            f"{place} ({one['name']})",
             Text("核对所属镇街", "check where it belongs"),
         )
-        for one in odd.to_dicts()
+        for one, place in zip(odd.to_dicts(), _named(places(odd["at"])), strict=True)
     ]
+
+
+def _named(places: pl.DataFrame) -> list[str]:
+    return [" › ".join(one) for one in places.iter_rows()]

@@ -18,8 +18,6 @@ from cps.runner.order import Order
 from cps.runner.snapshot import UNITS, Snapshot
 from cps.runner.store import Store, copy_tree
 
-_LENGTHS = {"month": "1mo", "quarter": "3mo", "year": "1y"}
-
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -105,29 +103,22 @@ def describe(panel: Path) -> Text:
 
 
 def _make_panel(order: Order, snapshot: Snapshot, folder: Path) -> None:
-    import dataclasses
-
-    import polars as pl
-
-    from cps.ledger.read import read_ledgers
+    from cps.ledger.read import inspect_ledgers
     from cps.panel.build import build_panel
     from cps.panel.store import save_panel
 
     today = datetime.date.fromisoformat(order.today)
-    ledgers = read_ledgers(snapshot.data, corrections=snapshot.corrections, as_of=today)
+    found = inspect_ledgers(snapshot.data, corrections=snapshot.corrections, as_of=today)
+    found = found.accepted()
     if order.as_of is not None:
-        last = datetime.date.fromisoformat(order.as_of)
-        length = pl.col("frequency").replace_strict(_LENGTHS, default=None)
-        end = pl.col("period_start").dt.offset_by(length).dt.offset_by("-1d")
-        kept = ledgers.rows.filter(end.is_null() | (end <= last))
-        if kept["period_start"].null_count() == kept.height:
+        found = found.until(datetime.date.fromisoformat(order.as_of))
+        if found.series.is_empty():
             raise PanelError(
                 Text(f"截至 {order.as_of} 没有任何数据", f"there are no data up to {order.as_of}"),
                 where="--as-of",
                 mend=Text("给出更晚的日期", "give a later date"),
             )
-        ledgers = dataclasses.replace(ledgers, rows=kept)
-    save_panel(build_panel(ledgers, units=snapshot.units), folder)
+    save_panel(build_panel(found, units=snapshot.units), folder)
 
 
 def _chosen(
