@@ -179,6 +179,43 @@ def grid_of_panel(
     )
 
 
+def add_components(grid: Grid, amounts: pl.DataFrame) -> Grid:
+    """Add parts and companions of an outcome (income by kind, subsidies, members) to a grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    amounts : polars.DataFrame
+        ``unit, period, item, value``: one row a unit, period and item; ``period`` an ordinal of the
+        grid's frequency, ``item`` a name with its unit (``subsidy_income_yuan``,
+        ``members_persons``). Units and periods that the grid lacks are left aside; what has no row
+        is not reported, never zero.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    UsageError
+        If a column lacks, or a unit, period and item has two rows.
+    """
+    columns = ("unit", "period", "item", "value")
+    lacking = [name for name in columns if name not in amounts.columns]
+    if lacking:
+        raise _misfit("amounts", f"no {', '.join(lacking)}", ", ".join(columns))
+    inside = amounts.filter(
+        pl.col("unit").is_in(list(grid.units)), pl.col("period").is_in(list(grid.periods))
+    )
+    if inside.select(columns[:3]).is_duplicated().any():
+        raise _misfit("amounts", "repeated rows", "one row a unit, period and item")
+    parts = {
+        str(item): _spread(part, grid.units, grid.periods)
+        for (item,), part in inside.sort("item").group_by("item", maintain_order=True)
+    }
+    return replace(grid, components={**grid.components, **parts})
+
+
 def deflate(grid: Grid, price_index: Mapping[int, float], *, base: int) -> Grid:
     """Bring money to the prices of one period.
 

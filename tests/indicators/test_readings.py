@@ -217,7 +217,7 @@ def test_levels_promised_for_a_year_are_not_asked_of_a_month():
         ("sigma_convergence", Ask(2023), "no base period"),
         ("sigma_convergence", Ask(2021, base=2022), "before the period"),
         ("sigma_convergence", Ask(2023, base=2010), "lack the base"),
-        ("subsidy_dependence", Ask(2023), "subsidies_yuan"),
+        ("subsidy_dependence", Ask(2023), "subsidy_income_yuan"),
         ("theil_t_between", Ask(2023, groups=("a",) * 12), "one group only"),
         ("theil_t_between", Ask(2023, groups=("a", "b")), "one group a unit"),
     ],
@@ -239,7 +239,7 @@ def test_an_indicator_over_time_has_one_reading_a_period_that_can_be_asked():
     assert [one.period for one in found] == [2020, 2021, 2022, 2023]
     since = measure_over_time("sigma_convergence", GRID, ASK)
     assert [(one.base, one.period) for one in since] == [(2021, 2022), (2021, 2023)]
-    with pytest.raises(UsageError, match="subsidies_yuan"):
+    with pytest.raises(UsageError, match="subsidy_income_yuan"):
         measure_over_time("subsidy_dependence", GRID, ASK)
 
 
@@ -270,7 +270,7 @@ def test_fixed_prices_change_growth_and_leave_a_period_without_index_unreported(
         {"periods": [2021, 2023]},
         {"units": ["甲", "甲"]},
         {"areas": ["a"]},
-        {"components": {"subsidies_yuan": [1.0]}},
+        {"components": {"subsidy_income_yuan": [1.0]}},
     ],
 )
 def test_a_grid_that_does_not_fit_is_refused(change):

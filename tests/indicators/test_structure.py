@@ -1,10 +1,11 @@
 """What income is made of, what is subsidy, and what members were paid."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from cps.errors import PanelError, UsageError
-from cps.indicators.grid import grid_of_array
+from cps.indicators.grid import add_components, grid_of_array
 from cps.indicators.record import Ask, Basis
 from cps.indicators.registry import measure_indicator
 from cps.indicators.structure import income_structure, subsidy_dependence
@@ -57,17 +58,35 @@ def grid(basis=None, **components):
 def test_the_change_of_dependence_is_in_points():
     found = measure_indicator(
         "subsidy_dependence_change",
-        grid(subsidies_yuan=[[100.0, 100.0], [100.0, 0.0]]),
+        grid(subsidy_income_yuan=[[100.0, 100.0], [100.0, 0.0]]),
         Ask(2023, base=2022),
     )
     assert found.value == pytest.approx(25 - 50)
     assert found.unit == "points"
 
 
+def test_parts_come_from_rows_and_what_has_no_row_is_not_reported():
+    rows = pl.DataFrame(
+        {
+            "unit": ["1", "2", "1", "9"],
+            "period": [2023, 2023, 2022, 2023],
+            "item": ["subsidy_income_yuan"] * 4,
+            "value": [100, None, 100, 5],
+        }
+    )
+    found = measure_indicator("subsidy_dependence", add_components(grid(), rows), Ask(2023))
+    assert found.value == pytest.approx(100 / 3)
+    assert found.n_reported == 1
+    with pytest.raises(UsageError, match="repeated rows"):
+        add_components(grid(), pl.concat([rows, rows]))
+    with pytest.raises(UsageError, match="no value"):
+        add_components(grid(), rows.drop("value"))
+
+
 @pytest.mark.parametrize("basis", [Basis(income="net"), Basis(subsidies=True)])
 def test_net_income_or_income_with_subsidies_is_never_mixed_in(basis):
     found = measure_indicator(
-        "subsidy_dependence", grid(basis, subsidies_yuan=np.ones((2, 2))), Ask(2023)
+        "subsidy_dependence", grid(basis, subsidy_income_yuan=np.ones((2, 2))), Ask(2023)
     )
     assert found.value is None
     assert "不能混算" in found.notes[0].zh

@@ -10,7 +10,7 @@ from cps.indicators.structure import income_structure, subsidy_dependence
 
 # 经营性收入 (Zhejiang, gross) is the sum of these three.
 PARTS = ("direct_operating_income_yuan", "investment_income_yuan", "contract_income_yuan")
-SUBSIDIES = "subsidies_yuan"
+SUBSIDIES = "subsidy_income_yuan"
 DIVIDENDS = "dividends_yuan"
 SURPLUS = "net_surplus_yuan"
 MEMBERS = "members_persons"
