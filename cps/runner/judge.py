@@ -8,6 +8,7 @@ ran, none shows an error, and the run that the last cell saves is there and was 
 from __future__ import annotations
 
 import json
+import platform
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from cps.errors import Text
 from cps.runner.engine import Kind
 from cps.runner.worker import EXIT_ASKED
+from cps.runs import code_sha256
 
 _TAIL_BYTES = 4_000
 
@@ -83,20 +85,38 @@ def _judge_saved(run_folder: Path, versions: Mapping[str, str]) -> Verdict | Non
             Text("notebook 执行完毕但没有保存结果", "the notebook ran but saved no run"),
         )
     manifest = json.loads(path.read_text(encoding="utf-8"))["run"]["manifest"]
-    made_with = {**manifest["library_versions"], "cps": manifest["cps_version"]}
-    other = {
-        name: (made_with[name], wanted)
-        for name, wanted in versions.items()
-        if name in made_with and made_with[name] != wanted
+    made_with = {
+        **manifest["library_versions"],
+        "cps": manifest["cps_version"],
     }
-    if not other:
+    ours = {**versions, "python": platform.python_version()}
+    if "python_version" in manifest:  # what a notebook saves without make_run names neither
+        made_with["python"] = manifest["python_version"]
+    named = ", ".join(
+        f"{name} {made_with[name]} ≠ {wanted}"
+        for name, wanted in ours.items()
+        if name in made_with and made_with[name] != wanted
+    )
+    if named:
+        return Verdict(
+            "refused",
+            Text(
+                f"内核所用的库版本与本次运行不同：{named}",
+                f"the kernel has other library versions than this run: {named}",
+            ),
+        )
+    # The key says whose code made what is kept under it.
+    own = code_sha256()[:12]
+    theirs = manifest.get("code_sha256", own)[:12]
+    if theirs == own:
         return None
-    named = ", ".join(f"{name} {theirs} ≠ {ours}" for name, (theirs, ours) in other.items())
     return Verdict(
         "refused",
         Text(
-            f"内核所用的库版本与本次运行不同：{named}",
-            f"the kernel has other library versions than this run: {named}",
+            f"内核所用的 cps 代码与本次运行不同（{theirs} ≠ {own}）；"
+            "若代码在运行期间改过，请重新运行，否则检查 --kernel",
+            f"the kernel has other code of cps than this run ({theirs} ≠ {own}); run again if the "
+            "code was changed meanwhile, else look at --kernel",
         ),
     )
 
@@ -173,8 +193,7 @@ def _never_started(status: int, printed: Path) -> Text:
 
 def _died(number: int, n_unrun: int | None) -> Text:
     name = _signal_name(number)
-    memory_zh = "，可能是内存不足" if number == signal.SIGKILL else ""
-    memory_en = ", perhaps out of memory" if number == signal.SIGKILL else ""
+    memory_zh, memory_en = _perhaps_memory(number)
     left_zh = "未留下结果" if n_unrun is None else f"{n_unrun} 个单元格未执行"
     left_en = "nothing of it is left" if n_unrun is None else f"{n_unrun} cells never ran"
     return Text(
@@ -190,14 +209,25 @@ def _kernel_death(printed: Path) -> Text | None:
             status = int(line.removeprefix("kernel died: "))
             if status < 0:
                 name = _signal_name(-status)
-                memory_zh = "，可能是内存不足" if -status == signal.SIGKILL else ""
-                memory_en = ", perhaps out of memory" if -status == signal.SIGKILL else ""
+                memory_zh, memory_en = _perhaps_memory(-status)
                 return Text(
                     f"内核中途死亡（信号 {-status} {name}{memory_zh}）",
                     f"the kernel died (signal {-status} {name}{memory_en})",
                 )
             return Text(f"内核中途死亡（退出码 {status}）", f"the kernel died (exit {status})")
     return None
+
+
+def _perhaps_memory(number: int) -> tuple[str, str]:
+    """Say so of the signals that systems and libraries end a process with for want of memory."""
+    if number == signal.SIGKILL:
+        return "，可能是内存不足", ", perhaps out of memory"
+    if number == signal.SIGABRT:
+        return (
+            "，可能是内存不足，--memory 可放宽上限",
+            ", perhaps out of memory: --memory raises the limit",
+        )
+    return "", ""
 
 
 def _signal_name(number: int) -> str:
