@@ -20,6 +20,8 @@ from cps.forecast._prior import PRIOR, Prior
 
 Floats = NDArray[np.float64]
 _DEC = 11
+_LEAST_NOISE = 0.01
+_HIGHEST = 25.0  # log 元 a month: more than any village's, so that a stray draw stays a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def _start(given: _Data) -> _State:
 
 
 def _sweep(s: _State, given: _Data, rng: np.random.Generator) -> None:
-    weight = np.where(given.mask, s.mix / (s.unit_var[:, None, None] * s.month_var), 0.0)
+    weight = np.where(given.mask, s.mix / _noise_var(s)[:, None, :], 0.0)
     own = weight.copy()
     own[:, :, _DEC] = 0.0
     weights = _Weights(own, weight[:, :, _DEC], _answer(given.mask, s.catch_up))
@@ -147,6 +149,11 @@ def _sweep(s: _State, given: _Data, rng: np.random.Generator) -> None:
     _draw_pool(s, given.regime, PRIOR, rng)
     _draw_shocks(s, given, weights, rng)
     _draw_noise(s, given, PRIOR, rng)
+
+
+def _noise_var(s: _State) -> Floats:
+    """Give the variance of noise by village and month; no month is known closer than 1%."""
+    return np.maximum(s.unit_var[:, None] * s.month_var, _LEAST_NOISE**2)
 
 
 def _answer(mask: NDArray[np.bool_], catch_up: float) -> Floats:
@@ -297,14 +304,14 @@ def _draw_noise(s: _State, given: _Data, prior: Prior, rng: np.random.Generator)
     rest = np.where(mask, logs - s.theta[:, :, None] - s.season[:, None, :] - s.shock, 0.0)
     before = mask[:, :, :_DEC].sum(axis=2)
     shortfall = -rest[:, :, :_DEC].sum(axis=2) / np.maximum(before, 1)
-    weight = s.mix / (s.unit_var[:, None, None] * s.month_var)
+    weight = s.mix / _noise_var(s)[:, None, :]
     december = np.where(mask[:, :, _DEC], weight[:, :, _DEC], 0.0)
     tight = 1 / prior.catch_up**2 + (december * shortfall**2).sum()
     mean = (december * shortfall * rest[:, :, _DEC]).sum() / tight
     s.catch_up = float(mean + rng.standard_normal() / np.sqrt(tight))
     rest[:, :, _DEC] -= np.where(mask[:, :, _DEC], s.catch_up * shortfall, 0.0)
     square = rest**2
-    scaled = square / (s.unit_var[:, None, None] * s.month_var)
+    scaled = square / _noise_var(s)[:, None, :]
     gammas = rng.gamma((s.tail + 1) / 2, size=logs.shape)
     s.mix = np.where(mask, gammas * 2 / (s.tail + scaled), 1.0)
     count = mask.sum()
@@ -334,7 +341,7 @@ def _future(s: _State, given: _Data, income_yuan: Floats, rng: np.random.Generat
     now = income_yuan[:, -1]
     is_open = np.isnan(now)
     mean = s.theta[:, -1:] + s.season + s.shock[-1]
-    size = np.sqrt(s.unit_var[:, None] * s.month_var)
+    size = np.sqrt(_noise_var(s))
     noise = size * rng.standard_normal(now.shape)
     noise /= np.sqrt(rng.gamma(s.tail / 2, size=now.shape) * 2 / s.tail)
     rest = np.where(given.mask[:, -1], given.logs[:, -1] - mean, np.where(is_open, noise, 0.0))
@@ -343,16 +350,15 @@ def _future(s: _State, given: _Data, income_yuan: Floats, rng: np.random.Generat
     return np.asarray(np.where(is_open, drawn, now).sum(axis=1))
 
 
-_HIGHEST = 25.0  # log 元 a month: more than any village's, so that a stray draw stays a number
-
-
 def _is_paid(income_yuan: Floats, rng: np.random.Generator) -> Floats:
     """Draw whether months of the last year bring anything, from how often they did."""
     seen = ~np.isnan(income_yuan)
     blank = income_yuan == 0
     if not blank.any():
         return np.ones((len(income_yuan), 12))
-    pooled = (blank.sum(axis=(0, 1)) + 0.5) / (seen.sum(axis=(0, 1)) + 1.0)
-    zero = blank.sum(axis=1) + PRIOR.zero_weight * pooled
-    paid = (seen & ~blank).sum(axis=1) + PRIOR.zero_weight * (1 - pooled)
+    by_month = (blank.sum(axis=(0, 1)) + 0.5) / (seen.sum(axis=(0, 1)) + 1.0)
+    by_unit = (blank.sum(axis=(1, 2)) + 0.5) / (seen.sum(axis=(1, 2)) + 1.0)
+    usual = PRIOR.zero_weight * (by_month + by_unit[:, None]) / 2
+    zero = blank.sum(axis=1) + usual
+    paid = (seen & ~blank).sum(axis=1) + PRIOR.zero_weight - usual
     return np.asarray(rng.random(zero.shape) >= rng.beta(zero, paid), dtype=float)

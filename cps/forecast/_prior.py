@@ -30,7 +30,7 @@ class Prior:
     month_noise: float = 5.0  # shape: how far months differ in noise
     catch_up: float = 0.5  # s.d. of December's answer to a shortfall of the months before
     tails: tuple[float, ...] = (3.0, 6.0, 12.0, 50.0)  # degrees of freedom, equally likely
-    zero_weight: float = 4.0  # months' worth of the pool in a village's chance of a zero month
+    zero_weight: float = 0.5  # years' worth of other months and villages in a zero month's chance
 
 
 PRIOR = Prior()

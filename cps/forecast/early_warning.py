@@ -72,17 +72,17 @@ def _reasons(
         return [
             Text(
                 f"全年已报齐，合计 {_wan(village.to_date_yuan)} 万元，未超 {name} 万元",
-                f"all 12 months are in: {_wan(village.to_date_yuan)} wan yuan, not above {name}",
+                f"all 12 months are in: {_wan(village.to_date_yuan)} 万元, not above {name}",
             )
         ]
-    share = 100 * chance.probability
+    share = _share(chance.probability)
     told = [
         Text(
             f"全年预计 {_wan(village.median_yuan)} 万元（{100 * outlook.level:.0f}% 区间 "
-            f"{_wan(village.lower_yuan)}–{_wan(village.upper_yuan)}），超 {name} 万元的概率 {share:.0f}%",
-            f"expected for the year: {_wan(village.median_yuan)} wan yuan "
+            f"{_wan(village.lower_yuan)}–{_wan(village.upper_yuan)}），超 {name} 万元的概率{share.zh}",
+            f"expected for the year: {_wan(village.median_yuan)} 万元 "
             f"({100 * outlook.level:.0f}% interval {_wan(village.lower_yuan)}–"
-            f"{_wan(village.upper_yuan)}); chance of passing {name}: {share:.0f}%",
+            f"{_wan(village.upper_yuan)}); chance of passing {name}: {share.en}",
         ),
         _needed(outlook, village, needed, name),
     ]
@@ -93,7 +93,7 @@ def _reasons(
             Text(
                 f"已报 {village.n_reported} 个月累计 {_wan(village.to_date_yuan)} 万元，"
                 f"同比{'增长' if change >= 0 else '下降'} {abs(change):.1f}%",
-                f"{village.n_reported} months reported bring {_wan(village.to_date_yuan)} wan yuan, "
+                f"{village.n_reported} months reported bring {_wan(village.to_date_yuan)} 万元, "
                 f"{'up' if change >= 0 else 'down'} {abs(change):.1f}% on the same months last year",
             )
         )
@@ -119,19 +119,28 @@ def _needed(outlook: Outlook, village: VillageOutlook, needed: float, name: str)
     if needed == 0:
         return Text(
             f"累计已达 {name} 万元，仅未来冲销会使其回落",
-            f"the sum to date has reached {name} wan yuan; only reversals could take it back",
+            f"the sum to date has reached {name} 万元; only reversals could take it back",
         )
     last, same = village.last_year_yuan, village.same_months_last_year_yuan
     if last is None or same is None:
         return Text(
             f"其余 {open_months} 个月还需 {_wan(needed)} 万元",
-            f"the {open_months} months to come must bring {_wan(needed)} wan yuan",
+            f"the {open_months} months to come must bring {_wan(needed)} 万元",
         )
     return Text(
         f"其余 {open_months} 个月还需 {_wan(needed)} 万元，上年同期月份为 {_wan(last - same)} 万元",
-        f"the {open_months} months to come must bring {_wan(needed)} wan yuan; last year they "
+        f"the {open_months} months to come must bring {_wan(needed)} 万元; last year they "
         f"brought {_wan(last - same)}",
     )
+
+
+def _share(probability: float) -> Text:
+    """Say a probability that draws have estimated: never that nothing, or everything, is certain."""
+    if probability < 0.01:
+        return Text("不足 1%", "less than 1%")
+    if probability > 0.99:
+        return Text("超过 99%", "more than 99%")
+    return Text(f" {100 * probability:.0f}%", f"{100 * probability:.0f}%")
 
 
 def _wan(yuan: float) -> str:

@@ -16,3 +16,11 @@ def demo_months() -> Months:
     names = tuple(one.name for one in world.villages[:30])
     income = world.income_yuan[:30].reshape(30, len(YEARS), 12).astype(float)
     return Months(names, YEARS, income, is_synthetic=True)
+
+
+@pytest.fixture(scope="session")
+def few_months(demo_months: Months) -> Months:
+    """Give every third village of the demonstration."""
+    return Months(
+        demo_months.units[::3], demo_months.years, demo_months.income_yuan[::3], is_synthetic=True
+    )

@@ -16,36 +16,37 @@ QUICK = Chain(n_burn=50, n_keep=80, n_futures=4)
 
 @pytest.fixture(scope="module")
 def small(demo_months: Months) -> Months:
-    return Months(demo_months.units[:12], demo_months.years, demo_months.income_yuan[:12], True)
+    return Months(demo_months.units[:4], demo_months.years, demo_months.income_yuan[:4], True)
 
 
 @pytest.fixture(scope="module")
 def tested(small: Months) -> BackTest:
-    return back_test(small, years=(2023,), at_months=(4, 8), chain=QUICK, n_draws=300)
+    return back_test(small, years=(2023,), at_months=(2, 10), chain=QUICK, n_draws=300)
 
 
 def test_all_methods_are_scored_on_the_same_cases(tested: BackTest) -> None:
     assert len(tested.scores) == len(METHODS) * 3
     for method in METHODS:
-        assert tested.of(method).n_cases == 24
-        assert tested.of(method, 4).n_cases == tested.of(method, 8).n_cases == 12
-        assert sum(tested.of(method).pit_counts) == 24
-        assert sum(one.n for one in tested.of(method).reliability) == 48
+        assert tested.of(method).n_cases == 8
+        assert tested.of(method, 2).n_cases == tested.of(method, 10).n_cases == 4
+        assert sum(tested.of(method).pit_counts) == 8
+        assert sum(one.n for one in tested.of(method).reliability) == 16
     assert tested.is_synthetic
     assert tested.n_without_truth == 0
 
 
-def test_the_model_beats_its_rivals_on_the_demonstration(tested: BackTest) -> None:
-    # In the full back-test (30 villages, 2020–2024, 11 months) by 25% or more against each.
-    ours = tested.of("pooled_seasons")
+def test_the_model_beats_its_rivals_on_the_demonstration(demo_months: Months) -> None:
+    # In the full back-test (2020–2024, 11 months) by 24% or more against each; here one origin.
+    found = back_test(demo_months, years=(2022,), at_months=(3,), chain=QUICK, n_draws=300)
+    ours = found.of("pooled_seasons")
     for rival in METHODS[1:]:
-        assert ours.crps_log < tested.of(rival).crps_log
+        assert ours.crps_log < 0.9 * found.of(rival).crps_log
     assert ours.coverage_95 >= 0.8
 
 
 def test_every_method_is_sharper_later_in_the_year(tested: BackTest) -> None:
     for method in METHODS:
-        assert tested.of(method, 8).width_80 < tested.of(method, 4).width_80
+        assert tested.of(method, 10).width_80 < tested.of(method, 2).width_80
 
 
 def test_the_seasonal_naive_is_last_years_rest_and_its_misses(small: Months) -> None:

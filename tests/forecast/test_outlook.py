@@ -16,12 +16,12 @@ from cps.forecast.scores import pit
 from cps.panel.record import Panel
 from tests.forecast.worlds import draw_months
 
-QUICK = Chain(n_burn=50, n_keep=80, n_futures=5)
+QUICK = Chain(n_burn=50, n_keep=60, n_futures=6)
 
 
 @pytest.fixture(scope="module")
-def outlook(demo_months: Months) -> Outlook:
-    return foresee_year(demo_months, year=2022, month=6, chain=QUICK)
+def outlook(few_months: Months) -> Outlook:
+    return foresee_year(few_months, year=2022, month=6, chain=QUICK)
 
 
 def _with(months: Months, income: np.ndarray) -> Months:
@@ -31,14 +31,14 @@ def _with(months: Months, income: np.ndarray) -> Months:
 @pytest.mark.parametrize("catch_up", [0.0, 1.0])
 def test_forecasts_of_a_known_process_are_calibrated(catch_up: float) -> None:
     values = []
-    for seed, month in enumerate((2, 4, 6, 8, 10)):
+    for seed, month in enumerate((2, 5, 7, 10)):
         months = draw_months(seed, catch_up=catch_up)
         known = months.seen_until(2023, month)
         draws, _ = predictive_draws(known, breaks=(), chain=QUICK, seed=seed)
         values.append(pit(draws, months.totals_yuan()[:, -1]))
     found = np.concatenate(values)
-    # 80 villages, of which those of one world share the year: the s.d. of the shares is about 0.05
-    # and 0.035 if calibrated. Over 25 worlds of 20 they are 0.79 and 0.96.
+    # 64 villages, of which those of one world share the year: the s.d. of the shares is about 0.055
+    # and 0.03 if calibrated. Over 25 worlds of 20 they are 0.79 and 0.96.
     assert np.mean((found > 0.1) & (found < 0.9)) == pytest.approx(0.80, abs=0.13)
     assert np.mean((found > 0.025) & (found < 0.975)) >= 0.86
     assert abs(found.mean() - 0.5) < 0.12
@@ -64,13 +64,13 @@ def test_gaps_are_drawn_and_never_taken_for_zero() -> None:
     assert "12" in gap.what.en
 
 
-def test_nothing_after_the_origin_is_seen(demo_months: Months) -> None:
-    income = np.array(demo_months.income_yuan)
-    year = demo_months.years.index(2021)
+def test_nothing_after_the_origin_is_seen(few_months: Months) -> None:
+    income = np.array(few_months.income_yuan)
+    year = few_months.years.index(2021)
     income[:, year, 4:] *= 7
     income[:, year + 1 :] = np.nan
-    one = foresee_year(demo_months, year=2021, month=4, chain=Chain(5, 5, 2))
-    two = foresee_year(_with(demo_months, income), year=2021, month=4, chain=Chain(5, 5, 2))
+    one = foresee_year(few_months, year=2021, month=4, chain=Chain(5, 5, 2))
+    two = foresee_year(_with(few_months, income), year=2021, month=4, chain=Chain(5, 5, 2))
     assert one == two
 
 
@@ -86,13 +86,13 @@ def test_a_year_that_is_over_is_settled(demo_months: Months) -> None:
     assert [one[1:] for one in found.expected_above] == [(30.0, 30, 30), (16.0, 16, 16)]
 
 
-def test_an_outlook_hangs_together(outlook: Outlook, demo_months: Months) -> None:
-    year = demo_months.years.index(2022)
-    assert (outlook.n_units, outlook.n_foreseen) == (30, 30)
+def test_an_outlook_hangs_together(outlook: Outlook, few_months: Months) -> None:
+    year = few_months.years.index(2022)
+    assert (outlook.n_units, outlook.n_foreseen) == (10, 10)
     assert outlook.is_synthetic
     for row, village in enumerate(outlook.villages):
-        assert village.unit == demo_months.units[row]
-        now, last = demo_months.income_yuan[row, year], demo_months.income_yuan[row, year - 1]
+        assert village.unit == few_months.units[row]
+        now, last = few_months.income_yuan[row, year], few_months.income_yuan[row, year - 1]
         assert village.to_date_yuan == now[:6].sum()
         assert village.same_months_last_year_yuan == last[:6].sum()
         assert village.last_year_yuan == last.sum()
@@ -107,8 +107,8 @@ def test_an_outlook_hangs_together(outlook: Outlook, demo_months: Months) -> Non
         assert lower <= mean <= upper or lower == upper
 
 
-def test_more_months_make_the_forecast_sharper(outlook: Outlook, demo_months: Months) -> None:
-    later = foresee_year(demo_months, year=2022, month=11, chain=QUICK)
+def test_more_months_make_the_forecast_sharper(outlook: Outlook, few_months: Months) -> None:
+    later = foresee_year(few_months, year=2022, month=11, chain=QUICK)
     widths = [
         np.mean([np.log(one.upper_yuan / one.lower_yuan) for one in found.villages])
         for found in (outlook, later)
@@ -116,8 +116,8 @@ def test_more_months_make_the_forecast_sharper(outlook: Outlook, demo_months: Mo
     assert widths[1] < 0.75 * widths[0]
 
 
-def test_the_first_months_of_a_new_regime_are_less_sure(demo_months: Months) -> None:
-    known = demo_months.seen_until(2024, 1)
+def test_the_first_months_of_a_new_regime_are_less_sure(few_months: Months) -> None:
+    known = few_months.seen_until(2024, 1)
     plain, broken = (
         predictive_draws(known, breaks=one, chain=QUICK, seed=1)[0] for one in ((), (2024,))
     )
@@ -188,6 +188,27 @@ def test_the_same_seed_gives_the_same_outlook_and_inputs_stay_untouched() -> Non
         months.income_yuan[0, 0, 0] = 1.0
 
 
+def test_a_village_paid_once_a_year_is_not_given_other_villages_months() -> None:
+    income = np.array(draw_months(45).income_yuan)
+    income[0] = 0.0
+    income[0, :, 0] = 300_000.0
+    months = Months(draw_months(45).units, (2019, 2020, 2021, 2022, 2023), income)
+    found = foresee_year(months, year=2023, month=4, breaks=(), chain=QUICK)
+    assert found.villages[0].median_yuan == pytest.approx(300_000, rel=0.3)
+    assert found.villages[0].chances[0].probability < 0.5
+
+
+@pytest.mark.parametrize("n_units", [1, 5])
+def test_incomes_that_never_change_are_foreseen_as_they_were(n_units: int) -> None:
+    income = np.full((n_units, 3, 12), 50_000.0)
+    income[:, 2, 5:] = np.nan
+    months = Months(tuple(map(str, range(n_units))), (2020, 2021, 2022), income)
+    found = foresee_year(months, chain=QUICK)
+    for village in found.villages:
+        assert village.median_yuan == pytest.approx(600_000, rel=0.05)
+        assert village.upper_yuan > village.lower_yuan  # nothing is certain before December
+
+
 def test_a_single_village_is_foreseen_from_its_own_past() -> None:
     months = draw_months(61, n_units=1)
     found = foresee_year(months, year=2023, month=6, breaks=(), chain=QUICK)
@@ -211,7 +232,8 @@ def test_warnings_come_in_order_and_say_why(outlook: Outlook) -> None:
         assert one.needed_yuan == max(0.0, one.threshold_yuan - village.to_date_yuan)
         assert len(one.reasons) >= 2
         assert f"{one.threshold_yuan / 1e4:.1f}" in one.reasons[0].zh
-        assert f"{100 * one.probability:.0f}%" in one.reasons[0].en
+        share = f"{100 * one.probability:.0f}%" if 0.01 <= one.probability <= 0.99 else "than"
+        assert share in one.reasons[0].en
         assert "同比" in "".join(text.zh for text in one.reasons)
 
 
