@@ -40,6 +40,8 @@ def examine(out: Path) -> tuple[Ailment, ...]:
 @functools.cache
 def wrong_versions() -> tuple[Text, ...]:
     """Name every library that is missing or outside what the package declares."""
+    if _installed("cps") is None:
+        return (Text("cps 未安装", "cps is not installed"),)
     from packaging.requirements import Requirement
 
     found = []

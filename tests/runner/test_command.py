@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,21 @@ def test_an_installation_with_a_library_that_is_too_old_is_refused_by_name(tmp_p
     assert done.exit_code == 2
     assert "polars is 1.0.0" in done.stderr
     assert not (out / "latest").exists()
+
+
+def test_a_package_that_is_not_installed_is_named_and_is_no_fault_of_ours(tmp_path: Path) -> None:
+    # The base Python behind the environment: no cps, and none of its libraries.
+    base = Path(sys.base_prefix) / "bin" / "python3"
+    if sys.prefix == sys.base_prefix or not base.exists():
+        pytest.skip("needs a virtual environment, with a Python behind it that has no cps")
+    done = subprocess.run(
+        [base, "-m", "cps", "run", "--out", tmp_path / "out", "--lang", "en"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "cps is not installed" in done.stderr
+    assert not (tmp_path / "out").exists()
