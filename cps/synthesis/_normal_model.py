@@ -72,7 +72,7 @@ class NormalModel:
 
     def _turning_point(self, low: float, high: float) -> float:
         """Where the likelihood's slope turns negative, by halving: finer than its height shows."""
-        for _ in range(60):
+        for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if self._slope(middle**2) > 0 else (low, middle)
         return (low + high) / 2

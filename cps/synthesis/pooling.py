@@ -8,6 +8,7 @@ the two agree (Morris's formula, with Stein's harmonic prior).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ REFERENCE = "Morris (1983), JASA 78(381), doi:10.1080/01621459.1983.10477920"
 PRIORS = ("variance", "spread")
 _NODES = 120
 _LEAST = 5
-_HALVINGS = 40
+_HALVINGS = 32
 _LEAST_WEIGHT = 1e-9
 
 
@@ -157,7 +158,7 @@ def pool_effects(
 def _spread_weights(model: NormalModel, prior: str) -> tuple[Floats, Floats]:
     """Nodes of tau, shape (g,), and their posterior weights, which sum to one."""
     # tau = scale · u / (1 − u) puts the long tail of few initiatives within reach of few nodes.
-    nodes, widths = np.polynomial.legendre.leggauss(_NODES)
+    nodes, widths = _gauss_legendre()
     u = (nodes + 1) / 2
     tau = model.scale() * u / (1 - u)
     w = 1 / (model.values + tau[:, None] ** 2)
@@ -171,6 +172,12 @@ def _spread_weights(model: NormalModel, prior: str) -> tuple[Floats, Floats]:
         log_weight += np.log(tau)
     weight = np.exp(log_weight - log_weight.max())
     return tau, weight / weight.sum()
+
+
+@functools.cache
+def _gauss_legendre() -> tuple[Floats, Floats]:
+    nodes, widths = np.polynomial.legendre.leggauss(_NODES)
+    return np.asarray(nodes), np.asarray(widths)
 
 
 def _means(model: NormalModel, tau: Floats) -> tuple[Floats, Floats]:
