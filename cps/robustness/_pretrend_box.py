@@ -12,6 +12,12 @@ from cps.robustness._pretrend_points import sobol_points
 
 Floats = NDArray[np.float64]
 _POWER = 13  # of two, points
+# Nodes a side of Gauss's rule, by sides: closer than the points, for less work, where no side is
+# nearly settled by those before it.
+_NODES = {2: 48, 3: 32, 4: 20}
+_LOOSE = 0.3  # share of a side's deviation that those before it must leave
+_FAR = 8.0  # deviations, beyond which nothing lies
+_DENSITY = float(1 / np.sqrt(2 * np.pi))
 MOST_DIMENSIONS = 20
 
 
@@ -27,9 +33,9 @@ class Box:
 def box_probability(mean: Floats, covariance: Floats, low: Floats, high: Floats) -> float:
     """Give P(low < X < high) for X ~ N(mean, covariance).
 
-    Separation of variables (Genz 1992, doi:10.1080/10618600.1992.10477010) over the same Sobol
-    points each time: nothing is drawn. The error is near 1e-5 for five sides and a few
-    1e-4 for twenty.
+    Separation of variables (Genz 1992, doi:10.1080/10618600.1992.10477010): two to four sides by
+    Gauss's rule, to 1e-7; more, or nearly collinear ones, over the same Sobol points each time, to
+    some 1e-5 for five sides and a few 1e-4 for twenty. Nothing is drawn.
     """
     from scipy.special import ndtr, ndtri
 
@@ -39,6 +45,9 @@ def box_probability(mean: Floats, covariance: Floats, low: Floats, high: Floats)
     begin, end = (float(ndtr(side[0] / box.root[0, 0])) for side in (box.low, box.high))
     if n == 1:
         return end - begin
+    deviation = np.sqrt((box.root**2).sum(axis=1))
+    if n in _NODES and bool((np.diag(box.root) >= _LOOSE * deviation).all()):
+        return _by_gauss(box, _NODES[n])
     points = _points(n - 1)
     drawn = np.empty(points.shape)
     begins: Floats | float = begin
@@ -53,6 +62,35 @@ def box_probability(mean: Floats, covariance: Floats, low: Floats, high: Floats)
         spans = ndtr(box.high[j] / box.root[j, j] - centre) - begins
         weight *= spans
     return float(weight.mean())
+
+
+def _by_gauss(box: Box, n_nodes: int) -> float:
+    """Integrate over all sides but the last, one inside the other; the last is known in full."""
+    from scipy.special import ndtr
+
+    at, share = _gauss(n_nodes)
+    drawn, weight, last = np.zeros((0, 1)), np.ones(1), len(box.low) - 1
+    for j in range(last):
+        begin, end = (np.clip(one, -_FAR, _FAR) for one in _ends(box, j, drawn))
+        half = (end - begin) / 2
+        x = (begin + half)[:, None] + half[:, None] * at
+        weight = ((weight * half)[:, None] * share * np.exp(-(x**2) / 2)).ravel() * _DENSITY
+        drawn = np.vstack([np.repeat(drawn, n_nodes, axis=1), x.ravel()])
+    begin, end = _ends(box, last, drawn)
+    return float(weight @ (ndtr(end) - ndtr(begin)))
+
+
+def _ends(box: Box, j: int, drawn: Floats) -> tuple[Floats, Floats]:
+    """Give the ends of side ``j`` as independent normals see it, given those drawn before."""
+    own = box.root[j, j]
+    centre = (box.root[j, :j] @ drawn) / own
+    return box.low[j] / own - centre, box.high[j] / own - centre
+
+
+@lru_cache(maxsize=8)
+def _gauss(n_nodes: int) -> tuple[Floats, Floats]:
+    """Give nodes and weights on −1 to 1."""
+    return np.polynomial.legendre.leggauss(n_nodes)
 
 
 def box_mean(mean: Floats, covariance: Floats, low: Floats, high: Floats) -> Floats:
@@ -117,6 +155,8 @@ def _points(n: int) -> Floats:
 
 
 def fill_caches() -> None:
-    """Draw the points for as many periods before a start as are common."""
+    """Find nodes, and draw the points for as many periods before a start as are common."""
     for n in range(1, 7):
         _points(n)
+    for n_nodes in _NODES.values():
+        _gauss(n_nodes)

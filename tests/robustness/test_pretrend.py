@@ -48,6 +48,30 @@ def test_box_probabilities_agree_with_another_programme(n: int) -> None:
     assert box_probability(mean, sigma, -side, side) == pytest.approx(wanted, abs=5e-5)
 
 
+@pytest.mark.parametrize(("n", "nodes"), [(2, 200), (3, 120), (4, 48)])
+@pytest.mark.parametrize("shift", [0.0, 1.5])
+def test_up_to_four_sides_are_integrated_to_seven_digits(n: int, nodes: int, shift: float) -> None:
+    """Gauss's rule again, side by side without its order or its limits, on a far finer net."""
+    sigma = covariance(n, seed=3)
+    deviation = np.sqrt(np.diag(sigma))
+    mean, side = shift * deviation * np.where(np.arange(n) % 2, -1, 1), 2.3 * deviation
+    at, share = np.polynomial.legendre.leggauss(nodes)
+    net = np.stack(np.meshgrid(*[at] * n, indexing="ij"), axis=-1) * side - mean
+    exponent = np.einsum("...i,ij,...j->...", net, np.linalg.inv(sigma), net)
+    density = np.exp(-exponent / 2) / np.sqrt(np.linalg.det(2 * np.pi * sigma))
+    for _ in range(n):
+        density = density @ share
+    wanted = float(density) * float(np.prod(side))
+    assert box_probability(mean, sigma, -side, side) == pytest.approx(wanted, abs=1e-7)
+
+
+def test_nearly_collinear_sides_are_no_worse_than_points() -> None:
+    sigma = np.array([[1.0, 0.999, 0.5], [0.999, 1.0, 0.5], [0.5, 0.5, 1.0]])
+    side = np.array([1.96, 1.96, 2.2])
+    wanted = multivariate_normal.cdf(side, np.zeros(3), sigma, lower_limit=-side, rng=0)
+    assert box_probability(np.zeros(3), sigma, -side, side) == pytest.approx(wanted, abs=5e-5)
+
+
 def test_independent_sides_multiply() -> None:
     """Exact in any number of dimensions: beyond what other programmes reach."""
     n = 15
