@@ -7,7 +7,9 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cps.runner.warm.folders import private_folder
@@ -40,13 +42,54 @@ def run_kernel(payload: bytes) -> int:
     config.IPKernelApp.parent_handle = 1
     _settle_ipython_folder()
     app = IPKernelApp.instance(config=config)
+    _spare_the_parser(app, arguments)
     try:
-        app.initialize(arguments)
+        with _modules_unlisted():
+            app.initialize(arguments)
         _forget_numpy(app.shell)
         app.start()
     finally:
         _let_control_finish(app)
     return 0
+
+
+def _spare_the_parser(app: Any, arguments: list[str]) -> None:
+    """Take the ordinary arguments as they are: a parser of all options takes long to build."""
+    if len(arguments) != 2 or arguments[0] != "-f" or not Path(arguments[1]).is_absolute():
+        return
+
+    def parse(argv: list[str] | None = None) -> None:
+        app.argv = list(argv or arguments)
+        app.cli_config.IPKernelApp.connection_file = arguments[1]
+        app.update_config(app.cli_config)
+
+    app.parse_command_line = parse
+
+
+@contextlib.contextmanager
+def _modules_unlisted() -> Iterator[None]:
+    """Spare a kernel without a debugger the list that it makes, for that alone, of all modules.
+
+    To ask each module for its file copies most of the memory shared with the warm process.
+    """
+    from ipykernel import debugger, ipkernel
+
+    own = ipkernel.sys
+    if not debugger._is_debugpy_available:
+        ipkernel.sys = _FewModules("sys")
+    try:
+        yield
+    finally:
+        ipkernel.sys = own
+
+
+class _FewModules(ModuleType):
+    """As ``sys``, but without modules."""
+
+    modules: dict[str, ModuleType] = {}  # noqa: RUF012
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
 
 
 def _forget_numpy(shell: Any) -> None:

@@ -76,6 +76,7 @@ ON_FIRST_USE: tuple[str, ...] = (
     "scipy.optimize",
     "scipy.sparse.linalg",
     "scipy.special",
+    "sqlite3",
     "stack_data",
     "statistics",
     "tomllib",

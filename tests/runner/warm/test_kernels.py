@@ -63,7 +63,8 @@ def test_an_interrupt_reaches_what_the_cell_has_started(start: Start) -> None:
     kernel = start()
     sent = kernel.client.execute(
         "import subprocess, sys\n"
-        "code = 'import signal; print(\"begun\", flush=True); signal.pause()'\n"
+        # A signal between one line and a long wait would be seen only after the wait.
+        "code = 'import time\\nprint(\"begun\", flush=True)\\nwhile True: time.sleep(0.1)'\n"
         "child = subprocess.Popen([sys.executable, '-S', '-c', code])\n"
         "try:\n    child.wait()\nexcept KeyboardInterrupt:\n    print(child.wait(20))"
     )
