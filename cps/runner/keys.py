@@ -15,7 +15,8 @@ from cps.runs import code_sha256, encode
 
 Components = dict[str, Any]
 
-_NOT_READ = ("initiatives/", "notebooks/")
+_INITIATIVES = "initiatives/"
+_NOT_READ = (_INITIATIVES, "notebooks/")  # by the panel
 # Words about an initiative that no other initiative's result can depend on.
 _PROSE = ("name", "description", "assumptions", "stands_for", "source_sha256", "provenance")
 
@@ -27,8 +28,7 @@ def made_with() -> Components:
 
 def panel_components(inputs: Mapping[str, str], as_of: str | None) -> Components:
     """Give what the panel depends on; initiatives and notebooks are no part of it."""
-    read = {name: one for name, one in inputs.items() if not name.startswith(_NOT_READ)}
-    return {**made_with(), "inputs": read, "as_of": as_of}
+    return {**made_with(), "inputs": _read(inputs), "as_of": as_of}
 
 
 def initiative_components(
@@ -91,6 +91,7 @@ def what_changed(
     *,
     inputs_before: Mapping[str, str] | None = None,
     inputs_after: Mapping[str, str] | None = None,
+    as_of: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Text, ...]:
     """Say in words why a piece had to be run, each reason once; empty if nothing changed.
 
@@ -99,21 +100,25 @@ def what_changed(
     before, after : dict
         Components of the piece in the run before (None: there was none) and in this one.
     inputs_before, inputs_after : mapping of label to sha256
-        To name the ledgers behind a changed panel.
+        To name the files behind a changed panel, and behind changed hosts of other initiatives.
+    as_of : tuple of (before, after)
+        Dates up to which data were taken.
     """
     if before is None:
         return (Text("上一版中没有它", "it was not in the run before"),)
+    had, has = inputs_before or {}, inputs_after or {}
     reasons: list[Text] = []
     for name in sorted(set(before) | set(after)):
         old, new = before.get(name), after.get(name)
         if old == new:
             continue
         if name == "panel":
-            reasons += _changed_files(inputs_before or {}, inputs_after or {})
+            reasons += _changed_panel(had, has, as_of)
+        elif name == "others":
+            own = f"{_INITIATIVES}{after['parameters']['initiative']}.toml"
+            reasons.append(_changed_others(had, has, own))
         elif name == "pieces":
-            had, has = old or {}, new or {}
-            changed = sorted(k for k in {*had, *has} if had.get(k) != has.get(k))
-            reasons.append(Text(f"项目 {'、'.join(changed)}", f"initiatives {', '.join(changed)}"))
+            reasons += _changed_pieces(old or {}, new or {})
         elif isinstance(old, dict) and isinstance(new, dict):
             reasons += _changed_values(name, old, new)
         else:
@@ -124,17 +129,56 @@ def what_changed(
 _WORDS = {
     "code": Text("cps 的代码", "the code of cps"),
     "initiative": Text("该项目的文件", "its own initiative file"),
-    "others": Text("其他项目的承办村或起始期", "hosts or starts of other initiatives"),
     "notebook": Text("notebook", "the notebook"),
     "python": Text("Python 版本", "the version of Python"),
-    "as_of": Text("数据截止日", "the as-of date"),
 }
+
+
+def _changed_panel(
+    old: Mapping[str, str], new: Mapping[str, str], as_of: tuple[str | None, str | None]
+) -> list[Text]:
+    found = _changed_files(_read(old), _read(new))
+    if as_of[0] != as_of[1]:
+        dates = " → ".join(one or "-" for one in as_of)
+        found.append(Text(f"数据截止日: {dates}", f"as-of date: {dates}"))
+    return found or [Text("面板", "the panel")]
+
+
+def _changed_others(old: Mapping[str, str], new: Mapping[str, str], own: str) -> Text:
+    """Name the files of other initiatives that changed; which of them moved a host, nobody kept."""
+    labels = sorted(
+        label.removeprefix(_INITIATIVES)
+        for label in {*old, *new}
+        if label.startswith(_INITIATIVES) and label != own and old.get(label) != new.get(label)
+    )
+    return Text(
+        "其他项目的承办村或起始期" + (f"（{'、'.join(labels)}）" if labels else ""),
+        "hosts or starts of other initiatives" + (f" ({', '.join(labels)})" if labels else ""),
+    )
+
+
+def _changed_pieces(old: Mapping[str, str], new: Mapping[str, str]) -> list[Text]:
+    found = []
+    for names, zh, en in (
+        (old.keys() & new.keys(), "项目", "initiatives"),
+        (new.keys() - old.keys(), "新增项目", "initiatives added"),
+        (old.keys() - new.keys(), "不再评估的项目", "initiatives left out"),
+    ):
+        changed = sorted(name for name in names if old.get(name) != new.get(name))
+        if changed:
+            found.append(Text(f"{zh} {'、'.join(changed)}", f"{en} {', '.join(changed)}"))
+    return found
+
+
+def _read(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Give those inputs that the panel is made from."""
+    return {label: one for label, one in inputs.items() if not label.startswith(_NOT_READ)}
 
 
 def _changed_files(old: Mapping[str, str], new: Mapping[str, str]) -> list[Text]:
     found = []
     for label in sorted({*old, *new}):
-        if old.get(label) == new.get(label) or label.startswith(_NOT_READ):
+        if old.get(label) == new.get(label):
             continue
         how = (
             Text("新增", "added")
@@ -146,7 +190,7 @@ def _changed_files(old: Mapping[str, str], new: Mapping[str, str]) -> list[Text]
             )
         )
         found.append(Text(f"{label}（{how.zh}）", f"{label} ({how.en})"))
-    return found or [Text("面板", "the panel")]
+    return found
 
 
 def _changed_values(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Text]:

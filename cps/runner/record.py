@@ -12,8 +12,9 @@ from typing import Any
 from cps.errors import Text
 from cps.runner.edition import Edition
 from cps.runner.engine import Ended
-from cps.runner.keys import Components, key_of, made_with, what_changed
+from cps.runner.keys import Components, key_of, made_with
 from cps.runner.order import Order
+from cps.runner.why import changes
 from cps.runs import encode
 
 Say = Callable[[Text], None]
@@ -49,24 +50,22 @@ class Record:
     warnings: list[Text] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     is_begun: bool = False
+    as_of: str | None = None
     started: str = field(default_factory=now)
     _before: Edition | None = None
     _begun: float = field(default_factory=time.monotonic)
     _lap: float = field(default_factory=time.monotonic)
 
-    def begin(self, inputs: Mapping[str, str], before: Edition | None) -> None:
+    def begin(
+        self, inputs: Mapping[str, str], before: Edition | None, *, as_of: str | None
+    ) -> None:
         """Note what goes in, and the edition that this one follows."""
         self.inputs, self._before, self.is_begun = dict(inputs), before, True
+        self.as_of = as_of
 
     def plan(self, name: str, components: Components, *, is_kept: bool) -> None:
         """Note that a piece is to be run, and why, or is taken from an earlier run."""
-        before = self._before.pieces.get(name, {}) if self._before else {}
-        reasons = what_changed(
-            before.get("components"),
-            components,
-            inputs_before=self._before.body["inputs"] if self._before else {},
-            inputs_after=self.inputs,
-        )
+        reasons = changes(self._before, name, components, inputs=self.inputs, as_of=self.as_of)
         self.pieces[name] = {
             "status": "kept" if is_kept else "run",
             "key": key_of(components),

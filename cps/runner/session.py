@@ -111,7 +111,7 @@ class Session:
             self.record.warn(telling.is_open(name))
         snapshot = self._work.begin(self.order, is_resumed=is_resumed)
         before = self._edition_before()
-        self.record.begin(snapshot.inputs, before)
+        self.record.begin(snapshot.inputs, before, as_of=self.order.as_of)
         engines: tuple[LocalEngine, Engine] | None = None
         with contextlib.ExitStack() as stack:
             if not self._store.has(panel_key(self.order, snapshot)):

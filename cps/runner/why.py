@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cps.errors import RunError, Text, UsageError, nearest
-from cps.runner.edition import COMPLETE, LATEST, Edition, list_editions, read_edition
-from cps.runner.keys import what_changed
+from cps.runner.edition import Edition, list_editions, read_edition
+from cps.runner.keys import Components, what_changed
 from cps.runner.sealed import DamagedError
 
 
@@ -66,22 +65,50 @@ def edition_before(out: Path, edition: Edition) -> Edition | None:
     return None
 
 
-def reasons(edition: Edition, before: Edition | None) -> tuple[Reason, ...]:
-    """Say for each piece of ``edition`` what is different from ``before``."""
-    earlier: Mapping[str, Any] = before.pieces if before else {}
-    return tuple(
-        Reason(
-            name,
-            one["status"],
-            what_changed(
-                earlier.get(name, {}).get("components"),
-                one["components"],
-                inputs_before=before.body["inputs"] if before else {},
-                inputs_after=edition.body["inputs"],
-            ),
-        )
-        for name, one in edition.pieces.items()
+def changes(
+    before: Edition | None,
+    name: str,
+    components: Components,
+    *,
+    inputs: Mapping[str, str],
+    as_of: str | None,
+) -> tuple[Text, ...]:
+    """Say what a piece has that is different from the edition before; empty if nothing has."""
+    earlier = before.pieces.get(name, {}) if before else {}
+    return what_changed(
+        earlier.get("components"),
+        components,
+        inputs_before=before.body["inputs"] if before else {},
+        inputs_after=inputs,
+        as_of=(before.body["order"]["as_of"] if before else None, as_of),
     )
 
 
-__all__ = ["COMPLETE", "LATEST", "Reason", "edition_before", "find_edition", "reasons"]
+def reasons(edition: Edition, before: Edition | None) -> tuple[Reason, ...]:
+    """Say for each piece of ``edition``, and for its pages, what is different from ``before``."""
+    body = edition.body
+    pieces = [
+        Reason(
+            name,
+            one["status"],
+            changes(
+                before,
+                name,
+                one["components"],
+                inputs=body["inputs"],
+                as_of=body["order"]["as_of"],
+            ),
+        )
+        for name, one in edition.pieces.items()
+    ]
+    told = _changed_languages(before, edition)
+    return (*pieces, Reason("pages", "run", told)) if told else tuple(pieces)
+
+
+def _changed_languages(before: Edition | None, edition: Edition) -> tuple[Text, ...]:
+    if before is None:
+        return ()
+    old, new = (", ".join(one.body["order"]["languages"]) for one in (before, edition))
+    if old == new:
+        return ()
+    return (Text(f"语言: {old} → {new}", f"languages: {old} → {new}"),)

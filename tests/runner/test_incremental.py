@@ -145,6 +145,8 @@ def test_a_further_language_renders_pages_and_runs_nothing(place: Place) -> None
         "en/flowers.html",
     }
     assert after["runs/bonsai/run.json"] == before["runs/bonsai/run.json"]
+    told = start_cps(out=place.out, command="why").done()
+    assert "pages (run): languages: zh → zh, en" in told.stdout
 
 
 def test_a_damaged_result_and_a_damaged_edition_are_made_anew(place: Place) -> None:
@@ -207,7 +209,7 @@ def test_periods_after_the_as_of_date_are_left_out_and_the_date_is_told(place: P
     periods = pl.read_parquet(done.latest / "panel" / "panel.parquet")["period"].cast(pl.String)
     assert periods.max() == "2023"
     assert done.summary["as_of"] == "2023-12-31"
-    assert [one["en"] for one in done.piece("bonsai")["why"]]
+    assert [one["en"] for one in done.piece("bonsai")["why"]] == ["as-of date: - → 2023-12-31"]
     early = place.run("--as-of", "1999-12-31")
     assert early.exit_code == 5
     assert "no data up to 1999-12-31" in early.stderr

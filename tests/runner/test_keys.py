@@ -86,6 +86,22 @@ def test_the_hosts_of_one_initiative_change_every_other(place: Path) -> None:
     (reason,) = what_changed(two, _components(place, "two"))
     assert reason.en == "hosts or starts of other initiatives"
     assert reason.zh == "其他项目的承办村或起始期"
+    was = {"initiatives/one.toml": "a", "initiatives/two.toml": "b"}
+    (reason,) = what_changed(
+        two,
+        _components(place, "two"),
+        inputs_before=was,
+        inputs_after={**was, "initiatives/one.toml": "c", "initiatives/two.toml": "d"},
+    )
+    assert reason.en == "hosts or starts of other initiatives (one.toml)"
+    assert reason.zh == "其他项目的承办村或起始期（one.toml）"
+
+
+def test_another_as_of_date_is_named_with_both(place: Path) -> None:
+    before = _components(place)
+    (place / "panel.parquet").write_bytes(b"fewer rows")
+    assert _why(place, before, as_of=(None, "2023-12-31")) == ["as-of date: - → 2023-12-31"]
+    assert _why(place, before) == ["the panel"]
 
 
 def test_another_seed_is_named_with_both_values(place: Path) -> None:
@@ -146,3 +162,9 @@ def test_the_overview_names_the_initiatives_whose_runs_changed(place: Path) -> N
     (reason,) = what_changed(before, overview({"one": "a", "two": "c"}))
     assert reason.en == "initiatives two"
     assert re.search("two", reason.zh)
+    told = what_changed(before, overview({"one": "b", "new": "c"}))
+    assert [one.en for one in told] == [
+        "initiatives one",
+        "initiatives added new",
+        "initiatives left out two",
+    ]
