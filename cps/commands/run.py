@@ -68,44 +68,50 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, lang: str) -> int:
     """Run, and tell how it ended; the status is that of the run."""
+    from cps.runner.signals import Stopped, stoppable
+
+    try:
+        with stoppable():
+            return _run(given, lang)
+    except Stopped as stopped:
+        print(_stopped(stopped, Path(given.out)).in_language(lang), file=sys.stderr)
+        return stopped.exit_code
+
+
+def _run(given: argparse.Namespace, lang: str) -> int:
     from cps.runner.doctor import demand_versions
 
     demand_versions()  # first: what follows imports libraries that may not be there
     from cps.runner.batch import run_batch
-    from cps.runner.signals import Stopped, stoppable
 
     chosen = _chosen(given)
     workers = given.workers if given.workers is not None else _cores()
     positive(workers, "--workers")
     terminal = _Terminal(lang)
-    try:
-        with stoppable(), _copied_summary(given), terminal:
-            batch = run_batch(
-                Path(chosen["data"]),
-                Path(given.out),
-                initiatives=path(chosen["initiatives"]),
-                only=listed(chosen["only"]),
-                units=path(chosen["units"]),
-                notebooks=path(chosen["notebooks"]),
-                outcome=chosen["outcome"],
-                seed=chosen["seed"],
-                languages=languages(chosen["langs"]),
-                as_of=day(chosen["as_of"], "--as-of"),
-                workers=workers,
-                timeout_seconds=positive(given.timeout, "--timeout"),
-                memory_bytes=size(given.memory, "--memory") or _memory(workers),
-                is_cold=given.cold,
-                kernel=given.kernel,
-                cluster=given.cluster,
-                resume=given.resume,
-                again=given.again,
-                wait_seconds=given.wait,
-                say=terminal.say,
-                progress=terminal.progress,
-            )
-    except Stopped as stopped:
-        print(_stopped(stopped).in_language(lang), file=sys.stderr)
-        return stopped.exit_code
+    with _copied_summary(given, lang), terminal:
+        batch = run_batch(
+            Path(chosen["data"]),
+            Path(given.out),
+            initiatives=path(chosen["initiatives"]),
+            only=listed(chosen["only"]),
+            units=path(chosen["units"]),
+            notebooks=path(chosen["notebooks"]),
+            outcome=chosen["outcome"],
+            seed=chosen["seed"],
+            languages=languages(chosen["langs"]),
+            as_of=day(chosen["as_of"], "--as-of"),
+            workers=workers,
+            timeout_seconds=positive(given.timeout, "--timeout"),
+            memory_bytes=size(given.memory, "--memory") or _memory(workers),
+            is_cold=given.cold,
+            kernel=given.kernel,
+            cluster=given.cluster,
+            resume=given.resume,
+            again=given.again,
+            wait_seconds=given.wait,
+            say=terminal.say,
+            progress=terminal.progress,
+        )
     _tell(batch, languages(chosen["langs"]), lang)
     return batch.exit_code
 
@@ -176,7 +182,15 @@ _STAGES = {
 }
 
 
-def _stopped(stopped: BaseException) -> Text:
+def _stopped(stopped: BaseException, out: Path) -> Text:
+    from cps.runner.work import Work
+
+    if Work(out.resolve()).interrupted() is None:
+        return Text(
+            f"已按 {stopped} 停止，尚未开始；已发布的报告未受影响，重新运行即可",
+            f"stopped by {stopped} before anything was begun; published reports are untouched; "
+            "run it again",
+        )
     return Text(
         f"已按 {stopped} 停止；已发布的报告未受影响，用 cps run --resume 继续",
         f"stopped by {stopped}; published reports are untouched; go on with cps run --resume",
@@ -184,7 +198,7 @@ def _stopped(stopped: BaseException) -> Text:
 
 
 @contextlib.contextmanager
-def _copied_summary(given: argparse.Namespace) -> Iterator[None]:
+def _copied_summary(given: argparse.Namespace, lang: str) -> Iterator[None]:
     """Write this run's summary to ``--summary`` as well; never that of another run."""
     source = Path(given.out) / "summary.json"
     before, error = _state_of(source), None
@@ -195,13 +209,21 @@ def _copied_summary(given: argparse.Namespace) -> Iterator[None]:
         raise
     finally:
         is_own = _state_of(source) != before and not isinstance(error, LockedError)
-        with contextlib.suppress(OSError):
+        try:
             if given.summary and is_own:
                 shutil.copyfile(source, given.summary)
             elif given.summary and error is not None:
                 from cps.runner.summary import write_refusal
 
                 write_refusal(Path(given.summary), error)
+        except OSError as refused:
+            # The run's own status stands: what is published is published.
+            said = Text(
+                f"提示：运行摘要无法写入 {given.summary}：{refused.strerror}",
+                f"note: the summary can't be written to {given.summary}: {refused.strerror}",
+            )
+            with contextlib.suppress(OSError):
+                print(said.in_language(lang), file=sys.stderr)
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:
