@@ -48,7 +48,7 @@ def test_box_probabilities_agree_with_another_programme(n: int) -> None:
     assert box_probability(mean, sigma, -side, side) == pytest.approx(wanted, abs=5e-5)
 
 
-@pytest.mark.parametrize(("n", "nodes"), [(2, 200), (3, 120), (4, 48)])
+@pytest.mark.parametrize(("n", "nodes"), [(2, 120), (3, 60), (4, 26)])
 @pytest.mark.parametrize("shift", [0.0, 1.5])
 def test_up_to_four_sides_are_integrated_to_seven_digits(n: int, nodes: int, shift: float) -> None:
     """Gauss's rule again, side by side without its order or its limits, on a far finer net."""
@@ -57,7 +57,7 @@ def test_up_to_four_sides_are_integrated_to_seven_digits(n: int, nodes: int, shi
     mean, side = shift * deviation * np.where(np.arange(n) % 2, -1, 1), 2.3 * deviation
     at, share = np.polynomial.legendre.leggauss(nodes)
     net = np.stack(np.meshgrid(*[at] * n, indexing="ij"), axis=-1) * side - mean
-    exponent = np.einsum("...i,ij,...j->...", net, np.linalg.inv(sigma), net)
+    exponent = (net @ np.linalg.inv(sigma) * net).sum(axis=-1)
     density = np.exp(-exponent / 2) / np.sqrt(np.linalg.det(2 * np.pi * sigma))
     for _ in range(n):
         density = density @ share
