@@ -16,9 +16,11 @@ _FEW_PERIODS = 3
 
 def coverage(given: Given) -> None:
     """Gaps inside a series, villages that stop reporting, too few periods, too few villages."""
-    monthly = given.series.filter(pl.col("frequency") == "month")
     if given.series.is_empty():
         return
+    is_monthly = pl.col("frequency") == "month"
+    is_all = given.series.select(is_monthly.all()).item()
+    monthly = given.series if is_all else given.where(is_monthly)
     if monthly.height:
         months = monthly["period_start"].unique().sort().to_list()
         if len(months) < _FEW_PERIODS and monthly.height == given.series.height:
@@ -123,22 +125,14 @@ def _gaps(given: Given, monthly: pl.DataFrame) -> None:
 
 def copied_months(given: Given) -> None:
     """A month whose every figure is that of the month before."""
-    flows = given.series.filter(
-        (pl.col("frequency") == "month") & pl.col("item").is_in(FLOWS) & (pl.col("cents") != 0)
-    ).select(
-        "unit", "item", "period_start", "cents", "source", "row", "column", "name", "frequency"
-    )
-    if flows.is_empty():
+    items = given.items(*FLOWS)
+    if not items:
         return
-    before = flows.select(
-        "unit",
-        "item",
-        pl.col("period_start").dt.offset_by("1mo"),
-        pl.col("cents").alias("before"),
-    )
-    pairs = flows.join(before, on=["unit", "item", "period_start"], how="inner")
-    by_month = pairs.group_by("period_start").agg(
-        pl.len().alias("n"), (pl.col("cents") == pl.col("before")).sum().alias("same")
+    is_flow = pl.col("item").is_in(FLOWS)
+    is_given = (pl.col("frequency") == "month") & (pl.col("cents") != 0)
+    counts = [_alike(given.where(is_given & (pl.col("item") == one), *_OF_ITEM)) for one in items]
+    by_month = (
+        pl.concat(counts).group_by("period_start").agg(pl.col("n").sum(), pl.col("same").sum())
     )
     for one in (
         by_month.filter((pl.col("n") >= 6) & (pl.col("same") * 100 >= pl.col("n") * 95))
@@ -154,16 +148,38 @@ def copied_months(given: Given) -> None:
                 f"{month:%Y-%m} 的 {one['same']} 个数与 {earlier:%Y-%m} 完全相同，疑为复制",
                 f"{one['same']} figures of {month:%Y-%m} are those of {earlier:%Y-%m}: copied?",
             ),
-            pairs.filter(pl.col("period_start") == month).row(0, named=True),
+            given.where(is_given & is_flow & (pl.col("period_start") == month))
+            .join(
+                given.where(is_given & is_flow & (pl.col("period_start") == earlier), *_UNIT_ITEM),
+                on=_UNIT_ITEM,
+                how="semi",
+                maintain_order="left",
+            )
+            .row(0, named=True),
             mend=Text("核对该月台账", "check that month's ledger"),
         )
 
 
+_UNIT_ITEM = ["unit", "item"]
+_OF_ITEM = ["unit", "period_start", "cents"]
+
+
+def _alike(flows: pl.DataFrame) -> pl.DataFrame:
+    """Count one item's figures a month that have one in the month before, and those like it."""
+    before = flows.select(
+        "unit", pl.col("period_start").dt.offset_by("1mo"), pl.col("cents").alias("before")
+    )
+    return (
+        flows.join(before, on=["unit", "period_start"], how="inner")
+        .group_by("period_start")
+        .agg(pl.len().alias("n"), (pl.col("cents") == pl.col("before")).sum().alias("same"))
+    )
+
+
 def constant_villages(given: Given) -> None:
     """A village whose every income stays the same for half a year: copied forward, perhaps."""
-    flows = given.series.filter(
-        (pl.col("frequency") == "month") & pl.col("item").is_in(FLOWS) & (pl.col("cents") > 0)
-    )
+    is_flow = (pl.col("frequency") == "month") & pl.col("item").is_in(FLOWS) & (pl.col("cents") > 0)
+    flows = given.where(is_flow, "unit", "item", "cents")
     spans = flows.group_by("unit", "item", maintain_order=True).agg(
         pl.col("cents").n_unique().alias("n_values"), pl.len().alias("n")
     )
@@ -174,7 +190,7 @@ def constant_villages(given: Given) -> None:
     if found.height * 2 > still.height and still.height > 1:
         return  # a month copied for all villages is said by another rule
     for unit in found["unit"].head(KEPT).to_list():
-        entry = flows.filter(pl.col("unit") == unit).row(0, named=True)
+        entry = given.where(is_flow & (pl.col("unit") == unit)).row(0, named=True)
         given.say(
             "W-LEDGER-CONSTANT",
             "warn",
@@ -186,13 +202,14 @@ def constant_villages(given: Given) -> None:
 
 def all_zero(given: Given) -> None:
     """Flows that are zero throughout."""
-    flows = given.series.filter(pl.col("item").is_in(FLOWS) & pl.col("cents").is_not_null())
-    if flows.height > 1 and (flows["cents"] == 0).all():
+    is_flow = pl.col("item").is_in(FLOWS) & pl.col("cents").is_not_null()
+    flows = given.where(is_flow, "cents")["cents"]
+    if len(flows) > 1 and (flows == 0).all():
         given.say(
             "W-LEDGER-ALL-ZERO",
             "warn",
             Text("全部收入都是 0", "every income is zero"),
-            flows.row(0, named=True),
+            given.where(is_flow).row(0, named=True),
             mend=Text("确认是否漏填；缺数请留空", "were they left out? leave unknowns empty"),
             said="",
         )
@@ -200,11 +217,12 @@ def all_zero(given: Given) -> None:
 
 def running_totals(given: Given) -> None:
     """Figures that grow from January to December and fall back: year to date, not a month's."""
-    monthly = given.series.filter(
+    is_flow = (
         (pl.col("frequency") == "month")
         & pl.col("item").is_in(FLOWS)
         & pl.col("cents").is_not_null()
     )
+    monthly = given.where(is_flow, "unit", "item", "period_start", "cents")
     key = ["unit", "item", pl.col("period_start").dt.year().alias("year")]
     cents, start = pl.col("cents"), pl.col("period_start")
     ends = (
@@ -242,8 +260,9 @@ def running_totals(given: Given) -> None:
     if running.height * 2 <= years.height or running.height < 2:
         return
     one = running.row(0, named=True)
-    entry = monthly.filter(
-        (pl.col("unit") == one["unit"])
+    entry = given.where(
+        is_flow
+        & (pl.col("unit") == one["unit"])
         & (pl.col("item") == one["item"])
         & (pl.col("period_start").dt.year() == one["year"])
     ).row(-1, named=True)

@@ -51,6 +51,17 @@ class Given:
     registry: Registry | None
     as_of: datetime.date
 
+    def where(self, wanted: pl.Expr, *columns: str) -> pl.DataFrame:
+        """Give the entries of which ``wanted`` is true, with these columns only if any is named."""
+        # Of millions of entries no more is copied than a rule looks at.
+        found = self.series.lazy().filter(wanted)
+        return (found.select(*columns) if columns else found).collect()
+
+    def items(self, *wanted: str) -> list[str]:
+        """Give those of ``wanted`` that there are entries of."""
+        there = set(self.series["item"].unique().to_list())
+        return [one for one in wanted if one in there]
+
     def say(
         self,
         code: str,

@@ -43,22 +43,16 @@ class Slip:
 
 def unit_slips(given: Given) -> None:
     """Find slips of unit by level against neighbours and history."""
-    logs = _logs(given.series)
-    if logs.is_empty():
+    levels, shared, suspect = _levels_of(given)
+    if not levels:
         _whole_file(given)
         return
-    _shared(given, logs)
+    _shared(given, pl.concat(shared))
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     stepped: set[tuple[str, str]] = set()  # a series whose unit changed has no level of its own
-    suspects = (
-        logs.group_by(_SERIES)
-        .agg(pl.len().alias("n"), (pl.col("own").max() - pl.col("own").min()).alias("range"))
-        .filter((pl.col("n") >= _FEWEST) & (pl.col("range") >= _SUSPECT))
-        .head(_MAX_SERIES)
-        .select(_SERIES)
-    )
-    suspect = logs.join(suspects, on=_SERIES, how="semi").sort(*_SERIES, "period_start")
-    for rows in suspect.partition_by(_SERIES, maintain_order=True):
+    for rows in (
+        pl.concat(suspect).sort(*_SERIES, "period_start").partition_by(_SERIES, maintain_order=True)
+    ):
         slip = find_slip(rows["own"].to_numpy(), _calendar(rows))
         if slip is None:
             continue
@@ -73,8 +67,37 @@ def unit_slips(given: Given) -> None:
                 _say_cell(given, entries[at], slip.power)
     for (unit, start, power), firsts in found.items():
         _say_step(given, unit, start, power, firsts)
-    _levels(given, logs, stepped)
+    _levels(given, pl.concat(levels), stepped)
     _whole_file(given)
+
+
+def _levels_of(
+    given: Given,
+) -> tuple[list[pl.DataFrame], list[pl.DataFrame], list[pl.DataFrame]]:
+    """Give each series' level, what villages share a period, and the series worth a closer look.
+
+    An item at a time: of millions of figures no more than one item's lie there as logarithms.
+    """
+    levels, shared, suspect = [], [], []
+    n_left = _MAX_SERIES
+    for item in given.series["item"].unique(maintain_order=True).to_list():
+        logs = _logs(given.where(pl.col("item") == item))
+        if logs.is_empty():
+            continue
+        shared.append(logs.group_by(_PERIOD).agg(pl.col("shared").first()))
+        spans = logs.group_by(_SERIES, maintain_order=True).agg(
+            pl.col("level").first(),
+            pl.len().alias("n"),
+            (pl.col("own").max() - pl.col("own").min()).alias("range"),
+            pl.struct("source", "row", "column", "name", "cents", "period_start")
+            .first()
+            .alias("first"),
+        )
+        levels.append(spans.drop("range"))
+        wide = spans.filter((pl.col("n") >= _FEWEST) & (pl.col("range") >= _SUSPECT)).head(n_left)
+        n_left -= wide.height
+        suspect.append(logs.join(wide.select(_SERIES), on=_SERIES, how="semi"))
+    return levels, shared, suspect
 
 
 def find_slip(levels: np.ndarray, calendar: list[int]) -> Slip | None:
@@ -148,18 +171,18 @@ def _logs(series: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _shared(given: Given, logs: pl.DataFrame) -> None:
+def _shared(given: Given, shared: pl.DataFrame) -> None:
     """Find months in which all villages slip together."""
-    shared = logs.group_by(_PERIOD).agg(pl.col("shared").first()).sort(_PERIOD)
-    for rows in shared.partition_by(["item", "frequency"], maintain_order=True):
+    for rows in shared.sort(_PERIOD).partition_by(["item", "frequency"], maintain_order=True):
         slip = find_slip(rows["shared"].to_numpy(), _calendar(rows))
         if slip is None:
             continue
         for at in slip.at[:1] if slip.is_step else slip.at[:KEPT]:
             one = rows.row(at, named=True)
             place = (
-                logs.filter(
-                    (pl.col("item") == one["item"])
+                given.where(
+                    (pl.col("cents") > 0)
+                    & (pl.col("item") == one["item"])
                     & (pl.col("frequency") == one["frequency"])
                     & (pl.col("period_start") == one["period_start"])
                 )
@@ -221,15 +244,8 @@ def _say_step(
     )
 
 
-def _levels(given: Given, logs: pl.DataFrame, stepped: set[tuple[str, str]]) -> None:
+def _levels(given: Given, levels: pl.DataFrame, stepped: set[tuple[str, str]]) -> None:
     """Find villages whose every figure stands far from their neighbours'."""
-    levels = logs.group_by(_SERIES).agg(
-        pl.col("level").first(),
-        pl.len().alias("n"),
-        pl.struct("source", "row", "column", "name", "cents", "period_start")
-        .first()
-        .alias("first"),
-    )
     for rows in levels.partition_by(["item", "frequency"], maintain_order=True):
         if rows.height < _NEIGHBOURS:
             continue

@@ -362,7 +362,7 @@ def _settled(entries: pl.DataFrame, registry: Registry | None) -> pl.DataFrame:
     # Of millions of rows none is copied that need not be.
     is_whole = not entries["period_start"].null_count()
     dated = entries if is_whole else entries.filter(pl.col("period_start").is_not_null())
-    series = dated.with_columns(pl.col("unit").alias("name"))
+    series = dated.hstack([dated["unit"].rename("name")])
     if registry is None:
         return series
     names = series["name"].unique().to_list()

@@ -99,7 +99,7 @@ ENTRIES_SCHEMA: dict[str, pl.DataType] = {
     "item": pl.Categorical(),
     "item_name": pl.Categorical(),
     "cents": pl.Int64(),  # hundredths of 元, persons or percent
-    "text": pl.String(),
+    "text": pl.Categorical(),
     "emptiness": pl.Categorical(),
     "row": pl.UInt32(),  # from 0
     "column": pl.UInt16(),

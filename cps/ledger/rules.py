@@ -165,9 +165,12 @@ def duplicates(given: Given) -> None:
 def identities(given: Given) -> None:
     """A total is the sum of its parts, within 1 元 or 0.1%."""
     for total, parts in PARTS.items():
-        known = given.series.filter(pl.col("item").is_in([total, *parts]))
-        if not (known["item"] == total).any():
+        if not given.items(total):
             continue
+        known = given.where(
+            pl.col("item").is_in([total, *parts]),
+            *("unit", "period_start", "frequency", "item", "cents"),
+        )
         is_total = pl.col("item") == total
         sums = known.group_by("unit", "period_start", "frequency").agg(
             pl.col("cents").filter(is_total).first().alias("total"),
@@ -185,7 +188,7 @@ def identities(given: Given) -> None:
             & (gap * 1000 > pl.col("total").abs())
         ).sort("period_start", "unit")
         for one in off.head(KEPT).to_dicts():
-            rows = known.filter(
+            rows = given.where(
                 (pl.col("unit") == one["unit"])
                 & (pl.col("period_start") == one["period_start"])
                 & (pl.col("frequency") == one["frequency"])
@@ -209,8 +212,11 @@ def identities(given: Given) -> None:
 
 def frequencies(given: Given) -> None:
     """A quarter is its months, a year is what it is made of."""
-    flows = given.series.filter(pl.col("item").is_in(FLOWS))
-    kinds = set(flows["frequency"].unique().to_list())
+    is_flow = pl.col("item").is_in(FLOWS)
+    kinds = set(given.where(is_flow, "frequency")["frequency"].unique().to_list())
+    if len(kinds) < 2:
+        return
+    flows = given.where(is_flow)
     for coarse, fine, n in (("quarter", "month", 3), ("year", "month", 12), ("year", "quarter", 4)):
         if not {coarse, fine} <= kinds:
             continue
@@ -250,6 +256,8 @@ def _other_sum(n: int, entry: dict[str, Any]) -> Text:
 def people(given: Given) -> None:
     """More people at work than there are people."""
     for few, many in _PEOPLE:
+        if len(given.items(few, many)) < 2:
+            continue
         both = given.series.filter(pl.col("item") == few).join(
             given.series.filter(pl.col("item") == many).select(
                 "unit", "period_start", "frequency", pl.col("cents").alias("all")
