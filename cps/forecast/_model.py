@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.forecast._prior import PRIOR, Prior
+from cps.forecast._zeros import is_paid
 
 Floats = NDArray[np.float64]
 _DEC = 11
@@ -148,6 +149,7 @@ def _sweep(s: _State, given: _Data, rng: np.random.Generator) -> None:
     _draw_units(s, given, weights, rng)
     _draw_pool(s, given.regime, PRIOR, rng)
     _draw_shocks(s, given, weights, rng)
+    _translate(s, given, PRIOR, rng)
     _draw_noise(s, given, PRIOR, rng)
 
 
@@ -213,15 +215,11 @@ def _draw_pool(
     s: _State, regime: NDArray[np.int64], prior: Prior, rng: np.random.Generator
 ) -> None:
     """Draw the pool's path and season, and how far villages lie about them."""
-    n, years = s.theta.shape
+    n = len(s.theta)
     inverse = np.linalg.inv(_covariance(s.spread, regime))
-    link = np.eye(years) - np.eye(years, k=-1)
-    size = np.full(years, 1 / s.growth_var)
-    size[0] = 1 / prior.level_mean[1] ** 2
-    centre = np.full(years, s.growth)
-    centre[0] = prior.level_mean[0]
-    precision = n * inverse + link.T * size @ link
-    right = inverse @ s.theta.sum(axis=0) + link.T @ (size * centre)
+    tight_path, pull = _path_prior(s, prior)
+    precision = n * inverse + tight_path
+    right = inverse @ s.theta.sum(axis=0) + pull
     s.path = _draw_normal(precision, right, rng)
     steps = np.diff(s.path)
     tight = 1 / prior.growth[1] ** 2 + len(steps) / s.growth_var
@@ -235,6 +233,17 @@ def _draw_pool(
     shape, typical = prior.season_spread
     rate = shape * typical**2 + ((s.season - s.season_mean) ** 2).sum(axis=0) / 2
     s.season_var = rate / rng.gamma(shape + n / 2, size=12)
+
+
+def _path_prior(s: _State, prior: Prior) -> tuple[Floats, Floats]:
+    """Give the precision of the pool's path and precision times mean, given its growth."""
+    years = len(s.path)
+    link = np.eye(years) - np.eye(years, k=-1)
+    size = np.full(years, 1 / s.growth_var)
+    size[0] = 1 / prior.level_mean[1] ** 2
+    centre = np.full(years, s.growth)
+    centre[0] = prior.level_mean[0]
+    return link.T * size @ link, link.T @ (size * centre)
 
 
 def _variance(residuals: Floats, prior: tuple[float, float], rng: np.random.Generator) -> float:
@@ -297,6 +306,39 @@ def _draw_shocks(s: _State, given: _Data, w: _Weights, rng: np.random.Generator)
     s.shock_var = _variance(s.shock - s.step[regime], PRIOR.month_shock, rng)
 
 
+def _translate(s: _State, given: _Data, prior: Prior, rng: np.random.Generator) -> None:
+    """Move between parts that only their sum is seen of, so that the chain doesn't creep.
+
+    What all villages had in common can stand in a year's level or in its months' shocks, in the
+    season or in the shocks, in a regime's step or in its years' levels: each move leaves every month
+    seen as it is, and is drawn from its exact conditional.
+    """
+    seen = given.mask.any(axis=0).astype(float)
+    off = seen * (s.shock - s.step[given.regime]) / s.shock_var
+    tight, pull = _path_prior(s, prior)
+    precision = tight + np.diag(seen.sum(axis=1) / s.shock_var)
+    by_year = _draw_normal(precision, tight @ s.path - pull - off.sum(axis=1), rng)
+    s.shock = s.shock + seen * by_year[:, None]
+    s.theta, s.path = s.theta - by_year, s.path - by_year
+    off = seen * (s.shock - s.step[given.regime]) / s.shock_var
+    narrow = seen.sum(axis=0) / s.shock_var + 1 / prior.season_mean**2
+    mean = (off.sum(axis=0) - s.season_mean / prior.season_mean**2) / narrow
+    by_month = mean + rng.standard_normal(12) / np.sqrt(narrow)
+    s.season, s.season_mean = s.season + by_month, s.season_mean + by_month
+    s.shock = s.shock - seen * by_month
+    for one in range(1, len(s.step)):
+        years = (given.regime == one).astype(float)
+        months = seen[given.regime == one].any(axis=0).astype(float)
+        wide = months.sum() / prior.break_season**2 + years @ tight @ years
+        pulled = (
+            years @ (tight @ s.path - pull) - (months * s.step[one]).sum() / prior.break_season**2
+        )
+        moved = float(pulled / wide + rng.standard_normal() / np.sqrt(wide))
+        s.step[one] += moved * months
+        s.shock = s.shock + moved * np.outer(years, months)
+        s.theta, s.path = s.theta - moved * years, s.path - moved * years
+
+
 def _draw_noise(s: _State, given: _Data, prior: Prior, rng: np.random.Generator) -> None:
     """Draw December's catch-up, the tails and the size of noise by village and month."""
     logs, mask = given.logs, given.mask
@@ -346,19 +388,5 @@ def _future(s: _State, given: _Data, income_yuan: Floats, rng: np.random.Generat
     noise /= np.sqrt(rng.gamma(s.tail / 2, size=now.shape) * 2 / s.tail)
     rest = np.where(given.mask[:, -1], given.logs[:, -1] - mean, np.where(is_open, noise, 0.0))
     noise[:, _DEC] -= s.catch_up * rest[:, :_DEC].mean(axis=1)
-    drawn = np.exp(np.minimum(mean + noise, _HIGHEST)) * _is_paid(income_yuan, rng)
+    drawn = np.exp(np.minimum(mean + noise, _HIGHEST)) * is_paid(income_yuan, rng)
     return np.asarray(np.where(is_open, drawn, now).sum(axis=1))
-
-
-def _is_paid(income_yuan: Floats, rng: np.random.Generator) -> Floats:
-    """Draw whether months of the last year bring anything, from how often they did."""
-    seen = ~np.isnan(income_yuan)
-    blank = income_yuan == 0
-    if not blank.any():
-        return np.ones((len(income_yuan), 12))
-    by_month = (blank.sum(axis=(0, 1)) + 0.5) / (seen.sum(axis=(0, 1)) + 1.0)
-    by_unit = (blank.sum(axis=(1, 2)) + 0.5) / (seen.sum(axis=(1, 2)) + 1.0)
-    usual = PRIOR.zero_weight * (by_month + by_unit[:, None]) / 2
-    zero = blank.sum(axis=1) + usual
-    paid = (seen & ~blank).sum(axis=1) + PRIOR.zero_weight - usual
-    return np.asarray(rng.random(zero.shape) >= rng.beta(zero, paid), dtype=float)
