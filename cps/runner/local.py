@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from cps.errors import RunError, StorageError, Text
 from cps.runner.engine import NOTEBOOK, RUN, Ended, Piece
 from cps.runner.judge import Verdict, judge, stopped_at
+from cps.runner.kept import KeptWorker
 from cps.runner.scratch import KERNEL, scratch_folder, task_environment, write_kernelspec
 from cps.runs.origin import cps_version, library_versions
 
@@ -72,6 +73,7 @@ class LocalEngine:
     versions: dict[str, str]
     warn: Warn = lambda text: None
     _tasks: dict[int, Task] = field(default_factory=dict)
+    _free: list[KeptWorker] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_stopped: bool = False
     _is_lost: bool = False
@@ -134,7 +136,7 @@ class LocalEngine:
             "kernel": self.kernel or KERNEL,
             "timeout_seconds": max(1, round(piece.timeout_seconds)),
         }
-        task = self._started(_WORKER, json.dumps(order).encode(), printed, piece.memory_bytes)
+        task = self._hired(json.dumps(order).encode(), printed, piece.memory_bytes)
         try:
             status = task.wait(piece.timeout_seconds + _GRACE_SECONDS)
         finally:
@@ -155,6 +157,31 @@ class LocalEngine:
         if warm is None:
             return None, self.environment
         return warm, {**self.environment, "CPS_WARM": str(warm.address)}
+
+    def _hired(self, order: bytes, printed: Path, memory: int | None) -> Task:
+        """Give the order to a worker that is free, to a new one, or to an ordinary process."""
+        warm, environment = self._ready()
+        while warm is not None and not self._is_lost:
+            with self._lock:
+                if self._is_stopped:
+                    break
+                worker = next((one for one in self._free if one.memory == memory), None)
+                is_new = worker is None
+                try:
+                    if worker is None:
+                        worker = KeptWorker.fork(
+                            warm, env=environment, cwd=self.scratch, memory=memory
+                        )
+                    else:
+                        self._free.remove(worker)
+                except RunError as error:
+                    self._lose_warm(error)
+                    break
+                self._tasks[id(worker)] = worker
+            if worker.begin(order, printed) or is_new:
+                return worker
+            self._ended(worker)  # killed while it was free
+        return self._started(_WORKER, order, printed, memory)
 
     def _started(self, function: str, payload: bytes, printed: Path, memory: int | None) -> Task:
         warm, environment = self._ready()
@@ -199,6 +226,10 @@ class LocalEngine:
         write_kernelspec(self.scratch, is_warm=False)
 
     def _ended(self, task: Task) -> None:
+        if isinstance(task, KeptWorker) and task.is_as_new:
+            with self._lock:
+                self._free.append(task)
+            return
         task.kill()
         with self._lock:
             self._tasks.pop(id(task), None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 # A second of CPU in every process that imports jsonschema; only needed to validate IRIs.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
+TAKEN = b"\xff"  # an order; no exit status of ours
 EXIT_ASKED = "a cell called exit()"
 _OUTPUT_CHARACTERS = 200_000  # of one cell, kept in the executed notebook
 
@@ -63,6 +66,44 @@ def run_papermill(payload: bytes) -> int:
     finally:
         cap_outputs(Path(order["output"]))
     return 0
+
+
+def serve_orders(payload: bytes) -> int:
+    """Execute one notebook after another, as ordered on standard output, which is a socket.
+
+    Ends at the first that does not end well, and when whoever orders is gone.
+    """
+    from cps.runner import kernels
+    from cps.runner.warm import processes
+
+    own = "cps-worker"
+    with (
+        socket.socket(fileno=os.dup(1)) as connection,
+        connection.makefile("rb") as orders,
+        open(os.devnull, "wb") as nothing,
+    ):
+        _print_to(nothing.fileno())
+        while line := orders.readline():
+            head = json.loads(line)
+            connection.sendall(TAKEN)
+            processes.set_name(head["name"])
+            with open(head["printed"], "ab") as printed:
+                _print_to(printed.fileno())
+            status = run_papermill(orders.read(head["bytes"]))
+            is_clean = kernels.forget()
+            _print_to(nothing.fileno())
+            processes.set_name(own)
+            connection.sendall(bytes([status]))
+            if status != 0 or not is_clean:
+                return status
+    return 0
+
+
+def _print_to(descriptor: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
 
 
 def cap_outputs(path: Path, limit: int = _OUTPUT_CHARACTERS) -> None:
