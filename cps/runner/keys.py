@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,11 @@ def overview_components(
 def key_of(components: Components) -> str:
     """Give the key of what depends on ``components``."""
     return sha256_json(components)
+
+
+def page_key(piece: str, languages: Sequence[str]) -> str:
+    """Give the key of the pages that are rendered from the piece of key ``piece``."""
+    return key_of({"page": piece, "languages": list(languages), **made_with()})
 
 
 def what_changed(

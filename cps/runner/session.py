@@ -35,8 +35,8 @@ from cps.runner.keys import (
     Components,
     initiative_components,
     key_of,
-    made_with,
     overview_components,
+    page_key,
 )
 from cps.runner.listing import refresh_listing
 from cps.runner.local import LocalEngine, local_engine
@@ -196,7 +196,7 @@ class Session:
     def _render(self, components: dict[str, Components], engine: LocalEngine) -> dict[str, str]:
         """Render what is not in the store yet; give page keys by piece."""
         keys = {
-            name: key_of({"page": key_of(one), "languages": self.order.languages, **made_with()})
+            name: page_key(key_of(one), self.order.languages)
             for name, one in components.items()
             if name not in self.failures
         }
@@ -424,7 +424,10 @@ class Session:
         own = {inputs.key, *map(key_of, components.values()), *pages.values()}
         if before is None:
             return own
-        return {*own, before.body["panel"], *(one["key"] for one in before.pieces.values())}
+        # A change that is taken back makes nothing anew, pages neither.
+        pieces = {str(one["key"]) for one in before.pieces.values()}
+        rendered = (page_key(one, before.body["order"]["languages"]) for one in pieces)
+        return {*own, before.body["panel"], *pieces, *rendered}
 
     @contextlib.contextmanager
     def _engines(self) -> Iterator[tuple[LocalEngine, Engine]]:

@@ -149,6 +149,19 @@ def test_a_further_language_renders_pages_and_runs_nothing(place: Place) -> None
     assert "pages (run): languages: zh → zh, en" in told.stdout
 
 
+def test_a_change_that_is_taken_back_runs_and_renders_nothing(place: Place) -> None:
+    before, store = tree_bytes(place.out / "latest"), place.out / ".store"
+    kept = {one.name for one in store.iterdir()}
+    assert place.run("--seed", "1", "--only", "bonsai").exit_code == 0
+    assert kept < {one.name for one in store.iterdir()}
+    made = {one.name: one.stat().st_ino for one in store.iterdir()}
+    done = place.run()
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert {one["status"] for one in done.summary["initiatives"]} == {"kept"}
+    assert {one.name: one.stat().st_ino for one in store.iterdir()} == made
+    assert tree_bytes(done.latest) == before
+
+
 def test_a_damaged_result_and_a_damaged_edition_are_made_anew(place: Place) -> None:
     whole = tree_bytes(place.out / "latest")
     kept = next(
