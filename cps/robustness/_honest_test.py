@@ -127,7 +127,7 @@ def accepted(
     share = max(1, _CELLS // worth.shape[-2])
     for low in range(0, len(where[0]), share):
         some = tuple(one[low : low + share] for one in where)
-        at = _At(found, np.swapaxes(worth, -1, -2)[some], eta[some], some[:-1])
+        at = _At(found, worth, eta[some], some)
         ends = _truncation(at)
         if bound is not None and first.is_conditioned:
             ends = ends[0], np.minimum(ends[1], np.broadcast_to(bound, eta.shape)[some])
@@ -138,22 +138,27 @@ def accepted(
 
 
 class _At:
-    """Pairs of a set and a value of θ, with the vertex that is best there."""
+    """Pairs of a set and a value of θ, with the vertex that is best there.
+
+    ``worth`` and ``share`` have shape (n_vertices, n_pairs): few are compared, of many at a time.
+    """
 
     def __init__(
-        self, found: Moments, worth: Floats, eta: Floats, sets: tuple[NDArray[np.intp], ...]
+        self, found: Moments, worth: Floats, eta: Floats, some: tuple[NDArray[np.intp], ...]
     ) -> None:
-        vertex = worth.argmax(axis=1)
+        sets = some[:-1]
+        self.worth = np.ascontiguousarray(np.moveaxis(worth, -2, 0)[(slice(None), *some)])
+        self.eta = eta
+        vertex = self.worth.argmax(axis=0)
         pairs = np.arange(len(eta))
-        self.worth, self.eta = worth, eta
         self.loading = found.loading[(*sets, vertex)]
-        row = found.covariance[(*sets, vertex)]  # with every other vertex
-        variance = row[pairs, vertex]
+        row = np.ascontiguousarray(found.covariance[(*sets, vertex)].T)  # with every other vertex
+        variance = row[vertex, pairs]
         trace = np.trace(found.covariance, axis1=-2, axis2=-1)
         self.is_noisy = variance > _TINY**2 * trace[sets]
         self.scale = np.maximum(np.abs(found.value).max(axis=-1), 1e-300)[sets]
         self.variance = np.where(self.is_noisy, variance, 1.0)
-        self.share = row / self.variance[:, None]
+        self.share = row / self.variance
 
 
 def _passes(at: _At, low: Floats, high: Floats, *, size: float) -> NDArray[np.bool_]:
@@ -167,11 +172,11 @@ def _passes(at: _At, low: Floats, high: Floats, *, size: float) -> NDArray[np.bo
 
 def _truncation(at: _At) -> tuple[Floats, Floats]:
     """Give the values of the statistic between which the vertex stays the best, all else as is."""
-    rest = at.worth - at.share * at.eta[:, None]
+    rest = at.worth - at.share * at.eta
     with np.errstate(divide="ignore", invalid="ignore"):
         cut = rest / (1 - at.share)
-    low = np.where(at.share < 1 - _TINY, cut, -np.inf).max(axis=1)
-    high = np.where(at.share > 1 + _TINY, cut, np.inf).min(axis=1)
+    low = np.where(at.share < 1 - _TINY, cut, -np.inf).max(axis=0)
+    high = np.where(at.share > 1 + _TINY, cut, np.inf).min(axis=0)
     return low, high
 
 
