@@ -1,10 +1,12 @@
 """A province of ledgers, villages and initiatives, for runs of any size; and what a run weighs.
 
     python benchmarks/_fault_scale.py VILLAGES MONTHS [FOLDER] [option of cps run …]
+    python benchmarks/_fault_scale.py wrong ROWS
 
 Writes ledgers of eight items a village and month, the crosswalk of units and three initiatives,
 runs ``cps run`` on them, and prints wall time, the peak memory of the whole process tree and the
-largest page.
+largest page; or checks a ledger of that many rows, sound and then wrong in every row, and prints how
+much memory each takes.
 """
 
 from __future__ import annotations
@@ -96,7 +98,10 @@ def run_watched(command: list[str], **options: object) -> tuple[int, float, int,
 
 
 def write_ledger(path: Path, what: str, *, n_rows: int) -> Path:
-    """Write a long ledger that is wrong in every row: in ``unit``, or in its ``encoding``."""
+    """Write a long ledger that is wrong in every row: in ``unit``, or in its ``encoding``.
+
+    Of any other word it is sound, to be compared with.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     number = np.arange(n_rows)
     names = pl.Series([f"测试村{_digits(n)}" for n in range(-(-n_rows // 84))])
@@ -294,8 +299,21 @@ def _quoted(names: list[str], at: int) -> str:
     return "[" + ", ".join(f'"{one}"' for one in own) + "]"
 
 
+def _compare(n_rows: int) -> None:
+    for what in ("sound", "unit", "encoding"):
+        with tempfile.TemporaryDirectory() as folder:
+            found = every_row_wrong(Path(folder), what, n_rows=n_rows)
+        grown = found["grown_bytes"] / 1e9
+        print(
+            f"{n_rows:,} rows, {what}: {found['kept']} of {found['total']:,} kept, {grown:.2f} GB"
+        )
+
+
 def main() -> None:
     """Run one size and print what it weighed."""
+    if sys.argv[1] == "wrong":
+        _compare(int(sys.argv[2]))
+        return
     n_villages, n_months = int(sys.argv[1]), int(sys.argv[2])
     rest = sys.argv[3:]
     with tempfile.TemporaryDirectory() as temporary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import pickle
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,16 @@ from pathlib import Path
 from cps.design.initiatives import FOLDER as INITIATIVES
 from cps.design.initiatives import load_initiatives
 from cps.design.record import Initiative
-from cps.errors import CpsError, PanelError, Text, unknown_choice
+from cps.errors import CpsError, PanelError, StorageError, Text, unknown_choice
+from cps.runner.judge import tail
 from cps.runner.keys import key_of, panel_components
+from cps.runner.local import local_engine
 from cps.runner.order import Order
 from cps.runner.snapshot import UNITS, Snapshot
 from cps.runner.store import Store, copy_tree
+
+_LARGE_BYTES = 8 << 20  # of ledgers; some thirty times as much memory while they are read
+_LONGEST_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
         if store.get(key) is None:
             made = folder.with_name(f"{folder.name}.new")
             shutil.rmtree(made, ignore_errors=True)
-            _make_panel(order, snapshot, made)
+            _make_panel(_Making(order, snapshot, made))
             store.put(key, made, {"kind": "panel"})
     shutil.rmtree(folder, ignore_errors=True)
     store.copy(key, folder)
@@ -102,11 +108,88 @@ def describe(panel: Path) -> Text:
     )
 
 
-def _make_panel(order: Order, snapshot: Snapshot, folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What a panel is made from, and the folder that it goes to."""
+
+    order: Order
+    snapshot: Snapshot
+    folder: Path
+
+
+def _make_panel(making: _Making) -> None:
+    """Make the panel here, or in a process of its own where it takes much memory.
+
+    What that process held is given back whole before the first notebook starts; of small ledgers
+    it is too little to be worth the start of a process.
+    """
+    read = making.snapshot.data
+    n_bytes = sum(one.lstat().st_size for one in (read, *read.rglob("*")) if one.is_file())
+    if n_bytes < _LARGE_BYTES:
+        _read_to_panel(making)
+        return
+    with local_engine(is_cold=True) as engine:
+        answer = engine.scratch / "answer"
+        printed = engine.scratch / "reading.txt"
+        status = engine.call(
+            "cps.runner.prepare:panel_task",
+            pickle.dumps((making, answer)),
+            printed=printed,
+            timeout=_LONGEST_SECONDS,
+        )
+        if answer.exists():
+            raise _unpacked(answer.read_bytes())
+        if status != 0:
+            raise _reading_died(status, tail(printed), making)
+
+
+def panel_task(payload: bytes) -> int:
+    """Make a panel in a process of its own; what it raises for the user is left as an answer."""
+    making, answer = pickle.loads(payload)  # noqa: S301 - our own process sent it
+    try:
+        _read_to_panel(making)
+    except (CpsError, OSError) as error:
+        answer.write_bytes(_packed(error))
+        return 1
+    return 0
+
+
+def _packed(error: CpsError | OSError) -> bytes:
+    if isinstance(error, OSError):
+        return pickle.dumps((type(error), (error.errno, error.strerror, error.filename), {}))
+    parts = {"where": error.where, "mend": error.mend, "findings": error.findings}
+    return pickle.dumps((type(error), (error.what,), parts))
+
+
+def _unpacked(answer: bytes) -> Exception:
+    kind, given, parts = pickle.loads(answer)  # noqa: S301 - our own process sent it
+    error: Exception = kind(*given, **parts)
+    return error
+
+
+def _reading_died(status: int | None, said: str, making: _Making) -> Exception:
+    """Make the error for a process that ended without an answer: killed, or a fault of our own."""
+    if status is not None and status >= 0 and "MemoryError" not in said:
+        return RuntimeError(f"reading the ledgers ended with status {status}: {said}")
+    return StorageError(
+        Text(
+            f"读取台账的进程被终止（{status}），可能是内存不足",
+            f"reading the ledgers was ended from outside ({status}); perhaps for want of memory",
+        ),
+        where=making.order.data,
+        mend=Text(
+            "关闭其他程序后再次运行，或换内存更大的机器",
+            "close other programs and run again, or use a machine with more memory",
+        ),
+    )
+
+
+def _read_to_panel(making: _Making) -> None:
     from cps.ledger.read import inspect_ledgers
     from cps.panel.build import build_panel
     from cps.panel.store import save_panel
 
+    order, snapshot = making.order, making.snapshot
     today = datetime.date.fromisoformat(order.today)
     found = inspect_ledgers(snapshot.data, corrections=snapshot.corrections, as_of=today)
     found = found.accepted()
@@ -118,7 +201,7 @@ def _make_panel(order: Order, snapshot: Snapshot, folder: Path) -> None:
                 where="--as-of",
                 mend=Text("给出更晚的日期", "give a later date"),
             )
-    save_panel(build_panel(found, units=snapshot.units), folder)
+    save_panel(build_panel(found, units=snapshot.units), making.folder)
 
 
 def _chosen(

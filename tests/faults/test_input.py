@@ -80,11 +80,14 @@ def test_f46_where_every_row_is_wrong_a_hundred_findings_of_a_kind_are_kept_with
 def test_f46_a_run_on_ledgers_wrong_in_every_row_is_refused_in_one_screen(
     own: Quick, tmp_path: Path
 ) -> None:
-    ledger = write_ledger(own.data / "全错.csv", "unit", n_rows=50_000)
+    # Large enough to be read in a process of its own, whose findings come back whole.
+    ledger = write_ledger(own.data / "全错.csv", "unit", n_rows=200_000)
+    assert ledger.stat().st_size > 8 << 20
     done = own.run(out=tmp_path / "out")
     assert done.exit_code == 5
     assert ledger.name in done.stderr
     assert len(done.stderr) < 10_000
+    assert ".work" not in done.stderr  # named as the user has it, not as the copy that was read
     assert not (tmp_path / "out" / "latest").exists()
     assert len(json.dumps(done.summary)) < 20_000
 
