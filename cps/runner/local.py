@@ -1,4 +1,4 @@
-"""Engine of this machine: papermill in a process of its own for each notebook, real kernels."""
+"""Engine of this machine: papermill in processes of their own, a real kernel for each notebook."""
 
 from __future__ import annotations
 
