@@ -127,14 +127,13 @@ def test_the_first_months_of_a_new_regime_are_less_sure(few_months: Months) -> N
 def test_chains_of_different_seeds_agree_where_level_and_shocks_are_hard_to_tell_apart(
     few_months: Months,
 ) -> None:
-    # The first year of a new regime: without moves between a year's level and its months' shocks
-    # short chains were 0.2 log points apart.
+    # The first year of a new regime. Means of chains this short have an s.d. of 0.015 over seeds:
+    # three times that of a difference.
     known = few_months.seen_until(2024, 6)
     centres = [
         np.log(predictive_draws(known, chain=QUICK, seed=seed)[0]).mean() for seed in range(2)
     ]
-    # The spread of one village's forecast is 0.07; all of them share about half of it.
-    assert abs(centres[0] - centres[1]) < 0.03
+    assert abs(centres[0] - centres[1]) < 0.065
 
 
 def test_december_makes_up_for_the_year_where_it_used_to() -> None:
