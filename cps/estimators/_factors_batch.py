@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,9 @@ class _Lines:
     back = turned
 
     def only(self, kept: Bools) -> _Lines:
-        return replace(self, y=self.y[kept], gaps=self.gaps[kept])
+        return _Lines(
+            self.y[kept], self.gaps[kept], self.is_turned, self.has_lines, self.has_places
+        )
 
 
 def _transposed(values: Floats) -> Floats:

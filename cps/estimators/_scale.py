@@ -55,13 +55,13 @@ def rank_estimate(
         return Estimate(float(att))
     deviation = float(draws.std())
     # Placebo effects that differ by rounding alone are no measure of anything.
-    is_noise = deviation > 1e-9 * max(abs(att), float(np.abs(draws).max()))
-    found = normal_estimate(att, deviation if is_noise else None, level)
-    if n_units is not None and found.se is not None:
-        half = t_quantile(0.5 + level / 2, n_units - 1) * found.se
-        found = dataclasses.replace(found, ci_low=float(att) - half, ci_high=float(att) + half)
+    is_noise = np.inf > deviation > 1e-9 * max(abs(att), float(np.abs(draws).max()))
     p_value = (1 + int((np.abs(draws) >= abs(att)).sum())) / (1 + len(draws))
-    return dataclasses.replace(found, p_value=p_value)
+    if not is_noise:
+        return Estimate(float(att), p_value=p_value)
+    wide = 0.5 + level / 2
+    half = (_NORMAL.inv_cdf(wide) if n_units is None else t_quantile(wide, n_units - 1)) * deviation
+    return Estimate(float(att), deviation, float(att) - half, float(att) + half, p_value)
 
 
 def t_quantile(probability: float, freedom: int) -> float:
