@@ -147,7 +147,7 @@ class _At:
         self, found: Moments, worth: Floats, eta: Floats, some: tuple[NDArray[np.intp], ...]
     ) -> None:
         sets = some[:-1]
-        self.worth = np.ascontiguousarray(np.moveaxis(worth, -2, 0)[(slice(None), *some)])
+        self.worth = np.ascontiguousarray(np.swapaxes(worth, -1, -2)[some].T)
         self.eta = eta
         vertex = self.worth.argmax(axis=0)
         pairs = np.arange(len(eta))
