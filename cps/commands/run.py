@@ -187,12 +187,12 @@ def _stopped(stopped: BaseException, out: Path) -> Text:
 
     if Work(out.resolve()).interrupted() is None:
         return Text(
-            f"已按 {stopped} 停止，尚未开始；已发布的报告未受影响，重新运行即可",
+            f"收到 {stopped}，已停止，尚未开始计算；已发布的报告未受影响，重新运行即可",
             f"stopped by {stopped} before anything was begun; published reports are untouched; "
             "run it again",
         )
     return Text(
-        f"已按 {stopped} 停止；已发布的报告未受影响，用 cps run --resume 继续",
+        f"收到 {stopped}，已停止；已发布的报告未受影响，用 cps run --resume 继续",
         f"stopped by {stopped}; published reports are untouched; go on with cps run --resume",
     )
 

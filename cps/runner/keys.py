@@ -110,7 +110,7 @@ def what_changed(
         Dates up to which data were taken.
     """
     if before is None:
-        return (Text("上一版中没有它", "it was not in the run before"),)
+        return (Text("上一版中没有此项", "it was not in the run before"),)
     had, has = inputs_before or {}, inputs_after or {}
     reasons: list[Text] = []
     for name in sorted(set(before) | set(after)):

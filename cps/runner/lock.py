@@ -115,7 +115,7 @@ def _held_by_another(out: Path, handle: TextIO) -> LockedError:
     name = _await_name(handle)
     who = f"pid {name.get('pid', '?')} @ {name.get('host', '?')}, {name.get('started', '?')}"
     return LockedError(
-        Text("另一个进程正在写这个文件夹", "another run is writing this folder"),
+        Text("另一次运行正在使用该输出文件夹", "another run is writing this folder"),
         where=f"{out} ({who})",
         mend=Text(
             "等它结束，加 --wait 秒数等待，或用 --out 另选文件夹",

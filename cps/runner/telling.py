@@ -35,7 +35,7 @@ def progress_line(place: int, total: int, name: Text, ended: Ended) -> Text:
 def tried_again(name: str, attempts: int) -> Text:
     """Say that processes died under a piece."""
     return Text(
-        f"{name} 的执行进程中途死亡，共尝试 {attempts} 次",
+        f"{name} 的执行进程意外终止，共尝试 {attempts} 次",
         f"a process died under {name}; it was tried {attempts} times",
     )
 
