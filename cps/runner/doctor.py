@@ -10,9 +10,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cps.errors import CpsError, StorageError, Text
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 Grade = Literal["good", "note", "bad"]
@@ -42,13 +45,8 @@ def wrong_versions() -> tuple[Text, ...]:
     """Name every library that is missing or outside what the package declares."""
     if _installed("cps") is None:
         return (Text("cps 未安装", "cps is not installed"),)
-    from packaging.requirements import Requirement
-
     found = []
-    for line in importlib.metadata.requires("cps") or ():
-        one = Requirement(line)
-        if one.marker is not None and not one.marker.evaluate({"extra": ""}):
-            continue
+    for one in _declared():
         has = _installed(one.name)
         if has is None:
             found.append(Text(f"{one.name} 未安装", f"{one.name} is not installed"))
@@ -60,6 +58,21 @@ def wrong_versions() -> tuple[Text, ...]:
                 )
             )
     return tuple(found)
+
+
+@functools.cache
+def declared_versions() -> dict[str, str]:
+    """Give the version of every library that the package declares; the reader of workbooks too."""
+    return {one.name: _installed(one.name) or "" for one in _declared()}
+
+
+def _declared() -> Iterator[Requirement]:
+    from packaging.requirements import Requirement
+
+    for line in importlib.metadata.requires("cps") or ():
+        one = Requirement(line)
+        if one.marker is None or one.marker.evaluate({"extra": ""}):
+            yield one
 
 
 def demand_versions() -> None:

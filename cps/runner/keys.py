@@ -10,6 +10,7 @@ from typing import Any
 from cps.design.record import Initiative
 from cps.errors import Text
 from cps.provenance import folder_digests, sha256_file, sha256_json
+from cps.runner.doctor import declared_versions
 from cps.runner.local import versions
 from cps.runs import code_sha256, encode
 
@@ -23,7 +24,8 @@ _PROSE = ("name", "description", "assumptions", "stands_for", "source_sha256", "
 
 def made_with() -> Components:
     """Give what every piece depends on: our code, the libraries, the Python."""
-    return {"code": code_sha256(), "libraries": versions(), "python": sys.version.split()[0]}
+    libraries = {**declared_versions(), **versions()}
+    return {"code": code_sha256(), "libraries": libraries, "python": sys.version.split()[0]}
 
 
 def panel_components(inputs: Mapping[str, str], as_of: str | None) -> Components:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from cps.runner.keys import (
 )
 
 NAMES = ("one", "two")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -121,6 +124,17 @@ def test_a_changed_library_is_named_with_both_versions(place: Path) -> None:
     old = {**before, "libraries": {**before["libraries"], "polars": "1.0.0"}}
     assert key_of(old) != key_of(before)
     assert _why(place, old) == [f"polars: 1.0.0 → {has}"]
+
+
+def test_every_library_that_the_package_declares_counts_the_reader_of_workbooks_too(
+    place: Path,
+) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split("[<>=]", one)[0] for one in declared["dependencies"]}
+    assert "python-calamine" in names
+    for components in (_components(place), panel_components({}, None)):
+        libraries = components["libraries"]
+        assert {n: libraries[n] for n in names} == {n: importlib.metadata.version(n) for n in names}
 
 
 def test_changed_code_is_named(place: Path) -> None:
