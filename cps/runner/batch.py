@@ -181,8 +181,6 @@ def run_batch(
         as_of=as_of.isoformat() if as_of else None,
     )
     demand_versions()
-    if kernel is not None:
-        demand_kernel(kernel)
     folder = Path(out).resolve()
     if not resume:
         _demand_apart(Path(data), folder)
@@ -193,6 +191,8 @@ def run_batch(
         means = Means(workers, timeout_seconds, memory_bytes, is_cold, kernel, cluster)
         session = Session(order, work, held=held, means=means, record=record)
         with _told(session, work, held):
+            if kernel is not None:
+                demand_kernel(kernel)
             mend_pointers(folder, record.warn)
             session.run(is_resumed=is_resumed, is_again=again)
         return Batch(
