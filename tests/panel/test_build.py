@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from cps.demo import load_truth, write_demo
 from cps.errors import PanelError
-from cps.ledger.read import read_ledgers
+from cps.ledger.read import inspect_ledgers, read_ledgers
 from cps.ledger.rows import ROWS_SCHEMA, Ledgers, SourceFile
 from cps.panel.build import build_panel, registry_table
 from cps.panel.record import Panel
@@ -249,6 +250,55 @@ def test_the_demonstration_ledgers_give_back_every_yuan_that_went_into_them(demo
     assert panel.is_synthetic
     assert panel.frame["jobs_persons"].null_count() == 0
     assert {one.code for one in panel.findings} == {"N-FILE-ENCODING"}
+
+
+@pytest.mark.parametrize("last", [None, "2023-06-30", "2030-01-01"])
+def test_a_panel_is_the_same_from_lean_entries_and_from_rows_written_out(
+    demo: Path, last: str | None
+) -> None:
+    found, ledgers = inspect_ledgers(demo), read_ledgers(demo)
+    if last is not None:
+        day = datetime.date.fromisoformat(last)
+        months = {"month": "1mo", "quarter": "3mo", "year": "12mo"}
+        over = pl.col("frequency").replace_strict(months, default=None)
+        ends = pl.col("period_start").dt.offset_by(over).dt.offset_by("-1d")
+        found = found.until(day)
+        ledgers = replace(ledgers, rows=ledgers.rows.filter(ends.is_null() | (ends <= day)))
+        assert found.rows().equals(ledgers.rows)
+    lean, written = build_panel(found), build_panel(ledgers)
+    assert lean.frame.equals(written.frame)
+    assert (lean.findings, lean.sources) == (written.findings, written.sources)
+
+
+STRANGE = "village,month,item,value,unit\n甲村,2023-01,经营性收入,1,元\n乙村,2023-01,总收入,1,元\n"
+
+
+def test_a_name_that_only_an_item_of_no_panel_has_is_refused_too_with_its_cell(
+    units: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "a.csv"
+    ledger.write_text(STRANGE.replace("甲村", "东村"), encoding="utf-8")
+    for given in (inspect_ledgers(ledger), read_ledgers(ledger)):
+        with pytest.raises(PanelError) as error:
+            build_panel(given, units=units)
+        assert error.value.where == "a.csv › csv › D3 (乙村)"
+
+
+def test_a_figure_stated_twice_in_two_files_is_refused_with_both_places(
+    units: Path, tmp_path: Path
+) -> None:
+    for name, value in (("a.csv", "10"), ("b.csv", "11.5")):
+        text = STRANGE.replace("甲村", "东村").replace("乙村", "东村").replace(",1,", f",{value},")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = inspect_ledgers(tmp_path / "a.csv"), inspect_ledgers(tmp_path / "b.csv")
+    assert not any(one.is_rejected for one in found)
+    both = inspect_ledgers([tmp_path / "a.csv", tmp_path / "b.csv"])
+    with pytest.raises(PanelError) as error:
+        build_panel(both, units=units)
+    assert error.value.where.split("\n         ") == [
+        "a.csv › csv › D2 = 10.00",
+        "b.csv › csv › D2 = 11.50",
+    ]
 
 
 def test_the_registry_gives_a_row_a_project_with_its_cost_in_yuan(demo: Path) -> None:
