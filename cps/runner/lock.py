@@ -89,14 +89,21 @@ def hold(out: Path, *, wait_seconds: float = 0) -> Iterator[Held]:
 
 def holder(out: Path) -> dict[str, Any] | None:
     """Tell who holds ``out`` (pid, host, started), or None; takes nothing."""
-    try:
-        handle = (out / NAME).open("r+", encoding="utf-8")
-    except OSError:
+    handle = _opened_to_look(out / NAME)
+    if handle is None:
         return None
     with handle:
         if _lock(handle.fileno()):
             return None
         return _await_name(handle)
+
+
+def _opened_to_look(path: Path) -> TextIO | None:
+    """Open for writing as some network file systems demand; who may only read can look as well."""
+    for mode in ("r+", "r"):
+        with contextlib.suppress(OSError):
+            return path.open(mode, encoding="utf-8")
+    return None
 
 
 def _opened(out: Path) -> TextIO:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,27 @@ def test_a_folder_that_was_replaced_under_a_run_is_not_published_into(tmp_path: 
         out.mkdir()
         with pytest.raises(StorageError, match="moved or replaced"):
             held.demand_place()
+
+
+_LOOK = """
+import os, sys
+from pathlib import Path
+import psutil
+from cps.runner.lock import holder
+if os.getuid() == 0:
+    os.setuid(65534)
+found = holder(Path(sys.argv[1]))
+print(found and found["pid"])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_who_may_only_read_the_folder_sees_the_run_that_holds_it() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        out.chmod(0o755)
+        look = [sys.executable, "-c", _LOOK, str(out)]
+        with hold(out):
+            (out / ".lock").chmod(0o444)
+            assert subprocess.check_output(look, text=True).strip() == str(os.getpid())
+        assert subprocess.check_output(look, text=True).strip() == "None"
