@@ -67,7 +67,7 @@ class Table:
                 log.totals[code] += self._count(role, mask)
                 return
             mask = self.text(role) == mask
-        rows = self.frame.filter(mask)["row"]
+        rows = self.frame["row"].filter(mask)
         for row in rows.head(KEPT).to_list():
             log.add(
                 code,
