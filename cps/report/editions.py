@@ -35,6 +35,8 @@ class ListedEdition:
     is_complete : bool
         True if nothing failed.
     is_synthetic : bool
+    languages : tuple of str
+        Languages that the edition has pages in.
     """
 
     folder: str
@@ -45,6 +47,7 @@ class ListedEdition:
     n_failures: int
     is_complete: bool
     is_synthetic: bool
+    languages: tuple[str, ...] = OFFERED
 
 
 def render_editions(
@@ -75,7 +78,8 @@ def render_editions(
     offered = [words_of(one, locales=locales) for one in languages]
 
     def link(edition: ListedEdition) -> Content:
-        return Link(f"{base}{edition.folder}/{language}/index.html", edition.folder)
+        known = language if language in edition.languages else edition.languages[0]
+        return Link(f"{base}{edition.folder}/{known}/index.html", edition.folder)
 
     named = [(one, link(one)) for one in editions]
     page = Page(

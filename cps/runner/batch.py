@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cps.errors import CpsError, StorageError, Text, UsageError
+from cps.errors import CpsError, StorageError, Text, UsageError, unknown_choice
+from cps.panel.record import OUTCOME_MEASURES
 from cps.runner.doctor import demand_versions
 from cps.runner.edition import LATEST, mend_pointers
 from cps.runner.local import demand_kernel
 from cps.runner.lock import Held, hold
+from cps.runner.means import Means
 from cps.runner.order import Order, absolute
 from cps.runner.record import Progress, Record, Say
-from cps.runner.session import Means, Session
+from cps.runner.session import Session
 from cps.runner.snapshot import NAMES
 from cps.runner.summary import of_error, write_summary
 from cps.runner.telling import place_refused
@@ -162,6 +164,10 @@ def run_batch(
     RunError
         If no initiative could be evaluated, or the overview failed; ``out/latest`` stays as it was.
     """
+    if outcome not in OUTCOME_MEASURES:
+        raise unknown_choice(
+            Text("结果变量", "outcome"), outcome, OUTCOME_MEASURES, where="--outcome"
+        )
     for name in NAMES if notebooks else ():
         if not (Path(notebooks or "") / name).is_file():
             raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,15 @@ _SEAL = ".editions.json"
 _FILES = ("index.html", f"{RUNS}/index.html")
 
 
-def refresh_listing(out: Path, languages: Sequence[str]) -> None:
+def refresh_listing(out: Path) -> None:
     """Write the list of editions again if it is not that of what is there.
 
-    Parameters
-    ----------
-    out : Path
-        Folder of reports.
-    languages : sequence of str
+    It is written in every language that an edition of the folder has pages in, so that none goes
+    on naming an older edition as the newest.
     """
     editions = list_editions(out)
-    state = sha256_json([[one.folder.name, one.key] for one in editions] + list(languages))
+    languages = list(dict.fromkeys(name for one in editions for name in _languages(one)))
+    state = sha256_json([[one.folder.name, one.key] for one in editions])
     if not editions or _is_current(out, state):
         return
     from cps.report.editions import write_editions
@@ -49,7 +46,12 @@ def _listed(edition: Edition) -> ListedEdition:
         n_failures=len(edition.body["failures"]),
         is_complete=edition.is_complete,
         is_synthetic=data["is_synthetic"],
+        languages=_languages(edition),
     )
+
+
+def _languages(edition: Edition) -> tuple[str, ...]:
+    return tuple(edition.body["order"]["languages"])
 
 
 def _is_current(out: Path, state: str) -> bool:

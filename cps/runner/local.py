@@ -332,8 +332,8 @@ def _too_slow(seconds: float, cell: int | None) -> Text:
     zh = f"（停在第 {cell} 个代码单元格）" if cell else ""
     en = f" (it was in code cell {cell})" if cell else ""
     return Text(
-        f"超过 {seconds:.0f} 秒未完成，已终止{zh}；--timeout 可放宽",
-        f"not finished after {seconds:.0f} s and ended{en}; --timeout allows more",
+        f"超过 {seconds:g} 秒未完成，已终止{zh}；--timeout 可放宽",
+        f"not finished after {seconds:g} s and ended{en}; --timeout allows more",
     )
 
 

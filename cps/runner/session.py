@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,7 @@ from cps.runner.keys import (
 from cps.runner.listing import refresh_listing
 from cps.runner.local import LocalEngine, local_engine
 from cps.runner.lock import Held
+from cps.runner.means import Means
 from cps.runner.order import Order
 from cps.runner.prepare import Inputs, describe, panel_key, prepare
 from cps.runner.record import Record
@@ -55,34 +55,6 @@ OVERVIEW = "overview"
 Job = dict[str, Any]  # of rendering, see cps.runner.pages
 _LEAST_BYTES = 1_000_000
 _DISK_FULL = re.compile(rf"(?:\[Errno|os error) (?:{errno.ENOSPC}|{errno.EDQUOT})\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """How a run is carried out; nothing of it changes a result.
-
-    Parameters
-    ----------
-    workers : int
-        Notebooks at a time.
-    timeout_seconds : float
-        For one notebook.
-    memory_bytes : int or None
-        Address space of one kernel.
-    is_cold : bool
-        Start each kernel from nothing.
-    kernel : str or None
-        An installed kernelspec in place of this very Python.
-    cluster : str or None
-        Address of a dask.distributed scheduler.
-    """
-
-    workers: int = 2
-    timeout_seconds: float = 600
-    memory_bytes: int | None = None
-    is_cold: bool = False
-    kernel: str | None = None
-    cluster: str | None = None
 
 
 class Session:
@@ -189,6 +161,8 @@ class Session:
         if ended.message is not None:
             self._demand_places(target, ended.message.en)
             raise telling.overview_failed(ended.message, self._kept_failed() / f"{OVERVIEW}.ipynb")
+        if key_of(self._overview(inputs)) != piece.key:
+            raise telling.facts_changed(FACTS)
         self._store.put(piece.key, target, {"name": OVERVIEW})
         self.record.ended(OVERVIEW, ended)
         return components
@@ -257,7 +231,7 @@ class Session:
             data=data_of(self._work.edition / OVERVIEW),
         )
         self.published = publish(self._work.edition, self.out, next_stamp(self.out), body)
-        refresh_listing(self.out, self.order.languages)
+        refresh_listing(self.out)
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -410,7 +384,7 @@ class Session:
             self.record.plan(name, components, is_kept=True)
         self.published = before.folder
         self.record.status = "unchanged"
-        refresh_listing(self.out, self.order.languages)
+        refresh_listing(self.out)
         self._work.clear()
         self.record.lap("check")
 

@@ -156,6 +156,17 @@ def overview_failed(message: Text, notebook: Path) -> RunError:
     )
 
 
+def facts_changed(facts: Path) -> RunError:
+    """Make the error for published facts that changed while the overview read them."""
+    return RunError(
+        Text(
+            "核对所用的事实文件在运行期间有变化", "the facts changed while the overview read them"
+        ),
+        where=str(facts),
+        mend=Text("再次运行；已完成的项目不会重算", "run again; what is finished is kept"),
+    )
+
+
 def pages_failed(status: int | None, printed: Path) -> RunError:
     """Make the error for pages that could not be rendered."""
     return RunError(

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from cps.errors import RunError, Text
+from cps.errors import StorageError, Text
 
 KERNEL_NAME = "cps"
 # For JUPYTER_PATH: with it, Jupyter finds the kernel without an installation.
@@ -28,7 +28,7 @@ def install_kernelspec(prefix: Path | None = None) -> Path:
 
     Raises
     ------
-    RunError
+    StorageError
         If the folder can't be written.
     """
     source = SHARE / "kernels" / KERNEL_NAME
@@ -38,7 +38,7 @@ def install_kernelspec(prefix: Path | None = None) -> Path:
         for path in source.iterdir():
             shutil.copyfile(path, target / path.name)
     except OSError as error:
-        raise RunError(
+        raise StorageError(
             Text(f"无法写入：{error.strerror}", f"can't be written: {error.strerror}"),
             where=str(target),
             mend=Text("换一个可写的安装位置", "give a prefix that can be written"),
