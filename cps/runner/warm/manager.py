@@ -19,7 +19,7 @@ from cps.runner.warm.client import is_available
 from cps.runner.warm.folders import private_folder
 from cps.runner.warm.wire import fits_address
 
-_ATTEMPT_SECONDS = 1.0
+_ATTEMPT_SECONDS = (0.1, 1.0)  # the first, doubled up to the last
 
 
 class QuickKernelClient(AsyncKernelClient):
@@ -37,31 +37,33 @@ class QuickKernelClient(AsyncKernelClient):
             If the kernel dies before, or ``timeout`` seconds pass.
         """
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+        attempt, longest = _ATTEMPT_SECONDS
         while True:
             sent = self.kernel_info()
             # What is published is ordered: after this, nothing older is still on its way. A first
             # attempt can miss it, if the kernel answered before it knew of this subscriber.
-            if await self._hears_reply(sent) and await self._hears_idle(sent):
+            if await self._hears_reply(sent, attempt) and await self._hears_idle(sent, attempt):
                 return
+            attempt = min(2 * attempt, longest)
             if not await self._is_alive():
                 raise RuntimeError("Kernel died before replying to kernel_info")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
 
-    async def _hears_reply(self, sent: str) -> bool:
+    async def _hears_reply(self, sent: str, seconds: float) -> bool:
         try:
             while True:
-                message = await self.get_shell_msg(timeout=_ATTEMPT_SECONDS)
+                message = await self.get_shell_msg(timeout=seconds)
                 if message["parent_header"].get("msg_id") == sent:
                     self._handle_kernel_info_reply(message)
                     return True
         except Empty:
             return False
 
-    async def _hears_idle(self, sent: str) -> bool:
+    async def _hears_idle(self, sent: str, seconds: float) -> bool:
         try:
             while True:
-                message = await self.get_iopub_msg(timeout=_ATTEMPT_SECONDS)
+                message = await self.get_iopub_msg(timeout=seconds)
                 if (
                     message["parent_header"].get("msg_id") == sent
                     and message["content"].get("execution_state") == "idle"
