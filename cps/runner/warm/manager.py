@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_runtime_dir
@@ -19,6 +20,7 @@ from cps.runner.warm.client import is_available
 from cps.runner.warm.folders import private_folder
 from cps.runner.warm.wire import fits_address
 
+_RECONNECT_MILLISECONDS = 5
 _ATTEMPT_SECONDS = (0.1, 1.0)  # the first, doubled up to the last
 
 
@@ -27,6 +29,12 @@ class QuickKernelClient(AsyncKernelClient):
 
     jupyter_client's own waits until the kernel has said nothing for 0.2 s.
     """
+
+    def start_channels(self, *args: bool, **kwargs: bool) -> None:
+        """Connect to the kernel's sockets, again every few milliseconds until they are there."""
+        # By default a socket that comes too early is tried again after 100 ms.
+        self.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MILLISECONDS)
+        super().start_channels(*args, **kwargs)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel has answered, and has published that it did.
