@@ -19,7 +19,7 @@ from jupyter_client.ioloop import AsyncIOLoopKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 
-from cps.errors import RunError
+from cps.errors import RunError, StorageError
 from cps.runner.warm.client import WarmProcess
 from cps.runner.warm.kernelspec import SHARE, install_kernelspec
 from cps.runner.warm.manager import QuickKernelManager
@@ -63,8 +63,9 @@ def test_an_interrupt_reaches_what_the_cell_has_started(start: Start) -> None:
     kernel = start()
     sent = kernel.client.execute(
         "import subprocess, sys\n"
-        # A signal between one line and a long wait would be seen only after the wait.
-        "code = 'import time\\nprint(\"begun\", flush=True)\\nwhile True: time.sleep(0.1)'\n"
+        # A signal between one line and a long wait would be seen only after the wait; the cell
+        # itself must have come to waiting before the child says that it has begun.
+        "code = 'import time\\ntime.sleep(0.5)\\nprint(\"begun\", flush=True)\\nwhile True: time.sleep(0.1)'\n"
         "child = subprocess.Popen([sys.executable, '-S', '-c', code])\n"
         "try:\n    child.wait()\nexcept KeyboardInterrupt:\n    print(child.wait(20))"
     )
@@ -364,5 +365,5 @@ def test_the_kernelspec_is_installed_where_jupyter_looks(tmp_path: Path) -> None
     spec = specs.get_kernel_spec("cps")
     assert spec.argv[1:3] == ["-m", "ipykernel_launcher"]
     assert spec.metadata["kernel_provisioner"]["provisioner_name"] == "cps-fork-provisioner"
-    with pytest.raises(RunError, match="can't be written"):
+    with pytest.raises(StorageError, match="can't be written"):
         install_kernelspec(Path("/proc"))
