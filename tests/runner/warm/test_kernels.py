@@ -67,7 +67,8 @@ def test_an_interrupt_reaches_what_the_cell_has_started(start: Start) -> None:
         # itself must have come to waiting before the child says that it has begun.
         "code = 'import time\\ntime.sleep(0.5)\\nprint(\"begun\", flush=True)\\nwhile True: time.sleep(0.1)'\n"
         "child = subprocess.Popen([sys.executable, '-S', '-c', code])\n"
-        "try:\n    child.wait()\nexcept KeyboardInterrupt:\n    print(child.wait(20))"
+        # The child may end before the kernel's own interrupt is raised: either way it was reached.
+        "try:\n    child.wait()\nexcept KeyboardInterrupt:\n    pass\nprint(child.wait(20))"
     )
     await_text(kernel, "begun")
     kernel.manager.interrupt_kernel()
