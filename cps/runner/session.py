@@ -45,6 +45,7 @@ from cps.runner.order import Order
 from cps.runner.prepare import Inputs, describe, panel_key, prepare
 from cps.runner.record import Record
 from cps.runner.sealed import DamagedError
+from cps.runner.signals import as_they_end
 from cps.runner.snapshot import NAMES, Snapshot, changed_since, open_elsewhere
 from cps.runner.store import Store, copy_bytes, copy_tree
 from cps.runner.work import Work, room_needed
@@ -260,7 +261,7 @@ class Session:
         pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(n_workers, 1))
         waiting = {pool.submit(engine.run, one, self._work.target(one.name)): one for one in pieces}
         try:
-            for done in concurrent.futures.as_completed(waiting):
+            for done in as_they_end(waiting):
                 yield waiting[done], done.result()
         finally:
             # The engine first, or the pool would wait for what it runs.
@@ -298,7 +299,10 @@ class Session:
         shares = [share for n in range(n_workers) if (share := jobs[n::n_workers])]
         with concurrent.futures.ThreadPoolExecutor(max_workers=n_workers) as pool:
             try:
-                list(pool.map(lambda share: self._render_share(engine, share), shares))
+                for done in as_they_end(
+                    [pool.submit(self._render_share, engine, one) for one in shares]
+                ):
+                    done.result()
             except BaseException:
                 engine.stop()  # or the pool would wait for what it runs
                 raise

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+_HEED_SECONDS = 0.2
 
 
 class Stopped(BaseException):
@@ -49,3 +54,15 @@ def stoppable() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler if handler is not None else signal.SIG_DFL)
+
+
+def as_they_end(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
+    """Give futures as they end, heeding signals while none does.
+
+    polars has signals restart what they interrupt: a wait without end in the main thread would
+    never notice that a handler is due.
+    """
+    left = set(futures)
+    while left:
+        ended, left = wait(left, timeout=_HEED_SECONDS, return_when=FIRST_COMPLETED)
+        yield from ended
