@@ -27,8 +27,7 @@ from cps.runner.engine import RUN, Piece
 from cps.runner.local import local_engine
 from cps.runner.order import Order
 from cps.runner.prepare import prepare
-from cps.runner.snapshot import NOTEBOOKS
-from cps.runner.snapshot import take_snapshot
+from cps.runner.snapshot import NOTEBOOKS, take_snapshot
 from cps.runner.store import Store
 
 SINGLE = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
