@@ -31,7 +31,6 @@ def find_edition(out: Path, name: str) -> Edition:
     RunError
         If its manifest is damaged.
     """
-    known = [one.folder.name for one in list_editions(out)]
     given = Path(name)
     for folder in (out / name, out / "runs" / name, given):
         if (folder / "manifest.json").exists():
@@ -43,6 +42,7 @@ def find_edition(out: Path, name: str) -> Edition:
                     where=str(folder / "manifest.json"),
                     mend=Text("重新运行 cps run", "run cps run again"),
                 ) from error
+    known = [one.folder.name for one in list_editions(out)]
     near = nearest(name, known)
     raise UsageError(
         Text(f"没有名为“{name}”的运行", f"there is no run named {name!r}"),
