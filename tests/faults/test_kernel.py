@@ -356,6 +356,7 @@ os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[
 def shy(undisturbed: Done, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, list[int]]:
     """A kernel of the user's own that fails to start once, and whose notebook starts daemons."""
     folder = tmp_path_factory.mktemp("shy")
+    mark = f"shy-{os.getpid()}"  # another worker of the tests may run this fixture as well
     code = _SHY.format(first=str(folder / "first"))
     argv = [sys.executable, "-c", code, "-f", "{connection_file}"]
     _install_kernel(folder / "jupyter", "shy", argv)
@@ -368,10 +369,10 @@ def shy(undisturbed: Done, tmp_path_factory: pytest.TempPathFactory) -> tuple[En
     notebook = write_cells(folder / "n.ipynb", ['out = ""', spawn, copy])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
-        patch.setenv(MARK, "shy")
+        patch.setenv(MARK, mark)
         with local_engine(kernel="shy") as engine:
             ended = engine.run(Piece("shy", "", notebook), folder / "target")
-            return ended, survivors("shy")
+            return ended, survivors(mark)
 
 
 def test_f18_a_kernel_that_does_not_start_is_started_once_more(
