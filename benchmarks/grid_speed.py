@@ -29,6 +29,7 @@ from cps.demo import write_demo
 from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.errors import DesignError
+from cps.panel.store import save_panel
 
 METHODS: tuple[tuple[str, dict[str, str], str | None], ...] = (
     ("synthetic_did", {"weights": "sdid"}, None),
@@ -124,7 +125,7 @@ def main() -> None:
         folder = Path(scratch) / "raw" / "demo"
         write_demo(folder)
         panel = cps.build_panel(cps.read_ledgers(folder))
-        saved = str(cps.save_panel(panel, Path(scratch) / "panel"))
+        saved = str(save_panel(panel, Path(scratch) / "panel"))
         saved = saved if Path(saved).is_dir() else str(Path(scratch) / "panel")
         every = grid()
         step = len(every) / given.cells

@@ -12,15 +12,12 @@ if TYPE_CHECKING:
     from cps.estimators.battery import estimate_all
     from cps.estimators.registry import estimate
     from cps.facts import load_facts
-    from cps.indicators.summary import summarise_panel
-    from cps.ledger.preview import preview
     from cps.ledger.read import read_ledgers
     from cps.panel.build import build_panel
-    from cps.panel.store import load_panel, save_panel
+    from cps.panel.store import load_panel
     from cps.planning.power import plan
     from cps.report.render import write_report
     from cps.robustness.registry import check_robustness
-    from cps.runner.batch import run_batch
     from cps.runner.parameters import check_parameters
     from cps.runs import load_run, load_runs, make_run, save_run
     from cps.synthesis.overview import synthesise
@@ -44,13 +41,9 @@ _HOMES: dict[str, str] = {
     "make_run": "cps.runs",
     "plan": "cps.planning.power",
     "pool_initiatives": "cps.design.build",
-    "preview": "cps.ledger.preview",
     "read_ledgers": "cps.ledger.read",
-    "run_batch": "cps.runner.batch",
-    "save_panel": "cps.panel.store",
     "save_run": "cps.runs",
     "show": "cps.tables",
-    "summarise_panel": "cps.indicators.summary",
     "synthesise": "cps.synthesis.overview",
     "write_report": "cps.report.render",
 }
@@ -72,13 +65,9 @@ __all__ = [
     "make_run",
     "plan",
     "pool_initiatives",
-    "preview",
     "read_ledgers",
-    "run_batch",
-    "save_panel",
     "save_run",
     "show",
-    "summarise_panel",
     "synthesise",
     "write_report",
 ]

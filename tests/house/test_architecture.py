@@ -210,7 +210,7 @@ def test_import_cps_loads_no_heavy_library() -> None:
 def test_the_verbs_up_to_the_panel_load_polars_and_nothing_heavier() -> None:
     loaded = _loaded_after(
         "import cps; cps.read_ledgers, cps.build_panel, cps.make_design, cps.estimate, "
-        "cps.check_robustness, cps.plan, cps.save_run, cps.write_report, cps.run_batch"
+        "cps.check_robustness, cps.plan, cps.save_run, cps.write_report"
     )
     assert "polars" in loaded
     assert not loaded & set(HEAVY)

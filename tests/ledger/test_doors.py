@@ -23,6 +23,7 @@ from cps.ledger._layout import load_layouts
 from cps.ledger.delivery import seal, sidecar
 from cps.ledger.draft import draft_layout
 from cps.ledger.names import read_name
+from cps.ledger.preview import preview
 from cps.ledger.read import inspect_ledgers, read_ledgers
 from tests.ledger.builders import LONG, as_csv
 
@@ -165,13 +166,13 @@ def test_parquet_reads_like_the_rest(tmp_path: Path, ledger: Path) -> None:
 def test_a_preview_names_the_layout_columns_and_skipped_rows(ledger: Path) -> None:
     with ledger.open("a", encoding="utf-8") as handle:
         handle.write("合计,2023-01,总收入,2003,元\n注：示例,,,,\n")
-    shown = cps.preview(ledger)
+    shown = preview(ledger)
     assert shown.sheets[0].layout == "a_long"
     assert [why for _, why in shown.sheets[0].skipped] == ["note", "total"]
     assert "village → unit" in str(shown)
     assert "<table" in shown._repr_html_()
     ledger.write_text("a,b\n1,2\n", encoding="utf-8")
-    none = cps.preview(ledger)
+    none = preview(ledger)
     assert none.sheets[0].layout is None
     assert none.sheets[0].near_misses
 

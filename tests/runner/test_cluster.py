@@ -21,6 +21,7 @@ import pytest
 
 import cps
 from cps.errors import CpsError, Text, UsageError
+from cps.panel.store import save_panel
 from cps.provenance import folder_digests
 from cps.runner.cluster import ClusterEngine
 from cps.runner.engine import Piece
@@ -214,7 +215,7 @@ def _keys(cluster: Cluster) -> list[str]:
 def test_an_initiatives_notebook_gives_the_same_bytes_there_as_here(
     cluster: Cluster, ledgers: Path, tmp_path: Path
 ) -> None:
-    cps.save_panel(cps.build_panel(cps.read_ledgers(ledgers)), tmp_path / "panel")
+    save_panel(cps.build_panel(cps.read_ledgers(ledgers)), tmp_path / "panel")
     shutil.copytree(ROOT / "data" / "initiatives", tmp_path / "panel" / "initiatives")
     parameters = {"initiative": "bonsai", "outcome": "income_yuan", "seed": 0}
     notebook = ROOT / "notebooks" / "initiative.ipynb"
