@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-import cps
 from cps.__main__ import main
 from cps.errors import LedgerError, UsageError
 from cps.ledger._layout import load_layouts
