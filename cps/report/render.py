@@ -180,4 +180,5 @@ def _page(
         ways=ways_to(name, words, offered),
         index_href="index.html" if run.subject and name != "index.html" else "",
         notice=notice,
+        has_numbers=True,
     )

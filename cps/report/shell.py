@@ -45,6 +45,8 @@ class Page:
         Link to the overview; none if empty.
     notice : Content or None
         What a reader must know before anything else.
+    has_numbers : bool
+        True if its headings are numbered.
     """
 
     title: Content
@@ -56,12 +58,13 @@ class Page:
     ways: Sequence[Way] = ()
     index_href: str = ""
     notice: Content | None = None
+    has_numbers: bool = False
 
 
 def fill(page: Page, words: Words) -> str:
     """Write a page as HTML that needs nothing but itself; everything in it is escaped."""
     mark = words.say("page.synthetic_mark") if page.is_synthetic else ""
-    writer = Writer(words, mark)
+    writer = Writer(words, mark, has_numbers=page.has_numbers)
     html: str = _template().render(
         tag=words.tag,
         title=words.text(page.title),

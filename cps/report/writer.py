@@ -18,11 +18,12 @@ class _Cell:
 
 
 class Writer:
-    """Writes a page's blocks, numbering figures and tables on the way."""
+    """Writes a page's blocks, numbering figures, tables and, if asked to, headings on the way."""
 
-    def __init__(self, words: Words, mark: str) -> None:
+    def __init__(self, words: Words, mark: str, *, has_numbers: bool = False) -> None:
         self._words = words
         self._mark = mark
+        self._has_numbers = has_numbers
         self._n_tables = 0
         self._n_figures = 0
         self._n_headings = 0
@@ -34,7 +35,7 @@ class Writer:
     def _block(self, block: Block) -> Mapping[str, Any]:
         if isinstance(block, Heading):
             self._n_headings += 1
-            parts = self.parts(block.content)
+            parts = self._number(self._n_headings) + self.parts(block.content)
             return {"kind": "heading", "id": f"s{self._n_headings}", "parts": parts}
         if isinstance(block, Paragraph):
             return {"kind": "paragraph", "tone": block.tone, "parts": self.parts(block.content)}
@@ -42,6 +43,14 @@ class Writer:
             rows = [(self.parts(name), self.parts(value)) for name, value in block.rows]
             return {"kind": "facts", "rows": rows}
         return self._table(block) if isinstance(block, Table) else self._figure(block)
+
+    def _number(self, n: int) -> list[Part]:
+        numerals = self._words.say("grammar.numerals").split()
+        if not self._has_numbers or n > len(numerals):
+            return []
+        # The numeral is a word of the language here, and no number that came with the data.
+        before, after = self._words.say("grammar.heading").split("{n}")
+        return [Part(f"{before}{numerals[n - 1]}{after}")]
 
     def _table(self, table: Table) -> Mapping[str, Any]:
         self._n_tables += 1

@@ -18,7 +18,7 @@ ORDER = 20
 PAGE = "overview"
 TEXT = {
     "zh": {
-        "heading": "二、各项目并列",
+        "heading": "各项目并列",
         "figure": "各项目的效应及 95% 区间",
         "figure_note": "按申报顺序排列，不作排名：区间大多相互重叠，名次没有意义。没有点的项目未能估计。",
         "table": "各项目的效应",
@@ -33,7 +33,7 @@ TEXT = {
         "status": "状态",
     },
     "en": {
-        "heading": "2. All initiatives side by side",
+        "heading": "All initiatives side by side",
         "figure": "Effect of each initiative with its 95% interval",
         "figure_note": "In the order declared, not ranked: most intervals overlap, and ranks would mean nothing. A name without a dot could not be estimated.",
         "table": "Effect of each initiative",

@@ -11,14 +11,14 @@ ORDER = 60
 PAGE = "initiative"
 TEXT = {
     "zh": {
-        "heading": "六、前提",
+        "heading": "前提",
         "caption": "本评估所依赖的前提",
         "text": "前提",
         "quality": "依据是否充分",
         "impact": "不成立时影响",
     },
     "en": {
-        "heading": "6. Assumptions",
+        "heading": "Assumptions",
         "caption": "What this evaluation takes for granted",
         "text": "Assumption",
         "quality": "How well founded",

@@ -27,7 +27,7 @@ ORDER = 40
 PAGE = "initiative"
 TEXT = {
     "zh": {
-        "heading": "四、效应",
+        "heading": "效应",
         "event": "启动前后各期的效应",
         "event_note": "点为估计，竖线为 {level}% 区间；启动以前的各期应接近零。同一期内各批次按承办单位数加权。",
         "event_table": "启动前后各期的效应",
@@ -53,7 +53,7 @@ TEXT = {
         "none": "没有可以报告的估计。",
     },
     "en": {
-        "heading": "4. The effect",
+        "heading": "The effect",
         "event": "Effect by period around the start",
         "event_note": "Dots are estimates, bars {level}% intervals; before the start they should be near zero. Cohorts are weighted by their number of hosts.",
         "event_table": "Effect by period around the start",

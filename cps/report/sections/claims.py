@@ -11,7 +11,7 @@ ORDER = 40
 PAGE = "overview"
 TEXT = {
     "zh": {
-        "heading": "四、已发布说法的核对",
+        "heading": "已发布说法的核对",
         "lead": "把公开报道中的说法逐条与所载数据核对。“20 万元”有三种读法：甲、每村每年的增量（趋势）；乙、比未说明的基年高出多少；丙、项目在承办村产生的效应。只有丙说的是效果。所载数据若不是说法所指的地方，判定就没有意义。",
         "demonstration": "演示数据：以下每条判定只演示核对的方法，不是对任何真实地方的说法。",
         "caption": "说法核对",
@@ -28,7 +28,7 @@ TEXT = {
         "plain": "{verdict}",
     },
     "en": {
-        "heading": "4. Published claims, checked",
+        "heading": "Published claims, checked",
         "lead": "Each published claim is held against the data loaded. The 20万元 has three readings: A, a gain per village and year (a trend); B, a rise since a base year that is not stated; C, what the projects caused in their host villages. Only C speaks of an effect. If the data are not those of the place that a claim is about, its verdict means nothing.",
         "demonstration": "Demonstration data: every verdict below shows how claims are checked, and says nothing of a real place.",
         "caption": "Claims checked",

@@ -16,7 +16,7 @@ _NAMED = 60
 _LISTED = 20
 TEXT = {
     "zh": {
-        "heading": "三、谁与谁比较",
+        "heading": "谁与谁比较",
         "treated": "纳入估计的承办单位（{count}）：{units}。",
         "treated_more": "纳入估计的承办单位（{count}）：{units} 等。",
         "started": "{unit}（{start} 起）",
@@ -32,7 +32,7 @@ TEXT = {
         "frozen": "谁处理、谁对照、谁排除，在估计之前已定并取哈希值：{hash}。",
     },
     "en": {
-        "heading": "3. Who is compared with whom",
+        "heading": "Who is compared with whom",
         "treated": "Hosts in the estimate ({count}): {units}.",
         "treated_more": "Hosts in the estimate ({count}): {units} and others.",
         "started": "{unit} (from {start})",

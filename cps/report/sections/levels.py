@@ -17,7 +17,7 @@ ORDER = 30
 PAGE = "overview"
 TEXT = {
     "zh": {
-        "heading": "三、水平与差距",
+        "heading": "水平与差距",
         "lead": "下面是实际发生的变化，不论原因；变化不等于项目的效应。",
         "figure": "各地区村均经营性收入",
         "levels": "{area}：经营性收入与就业",
@@ -34,7 +34,7 @@ TEXT = {
         "of": "{n} 个（{share}）",
     },
     "en": {
-        "heading": "3. Levels and gaps",
+        "heading": "Levels and gaps",
         "lead": "What happened, whatever caused it: a change is not an effect of the projects.",
         "figure": "Mean operating income a village, by area",
         "levels": "{area}: operating income and jobs",

@@ -26,7 +26,7 @@ ORDER = 10
 PAGE = "overview"
 TEXT = {
     "zh": {
-        "heading": "一、总的情况",
+        "heading": "总的情况",
         "counts": "共 {total}，完成评估 {done} 个：{up} 个有明确的正效应，{down} 个有明确的负效应，{unclear} 个没有发现明确的效应。",
         "chance": "即使都没有效应，按 95% 区间，每 20 个项目也会有约 1 个仅因偶然而不含零；单个结果不宜挑出来说。",
         "failed": "有 {n} 未完成，原因如下，未计入上述数字。",
@@ -39,7 +39,7 @@ TEXT = {
         "pooled_no_interval": "全部承办单位合计：{host}的{outcome}{per}的变化估计为 {amount}，没有区间（{treated}承办，{comparison}对照；{method}）。",
     },
     "en": {
-        "heading": "1. In short",
+        "heading": "In short",
         "counts": "Of {total}, {done} evaluated: {up} with a clear gain, {down} with a clear loss, {unclear} without a clear effect.",
         "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out.",
         "failed": "{n} failed, for the reasons below, and are not counted above.",

@@ -11,7 +11,7 @@ ORDER = 20
 PAGE = "initiative"
 TEXT = {
     "zh": {
-        "heading": "二、项目",
+        "heading": "项目",
         "provenance": "依据",
         "stands_for": "对应的公开事实编号",
         "caption": "承办单位、启动时间和投入",
@@ -22,7 +22,7 @@ TEXT = {
         "none": "没有项目说明：本次分析由数据表直接给出处理时期。",
     },
     "en": {
-        "heading": "2. The project",
+        "heading": "The project",
         "provenance": "Basis",
         "stands_for": "Published facts it stands for",
         "caption": "Hosts, starts and cost",

@@ -19,7 +19,7 @@ PAGE = "initiative"
 _BINNED = 20
 TEXT = {
     "zh": {
-        "heading": "五、稳健性",
+        "heading": "稳健性",
         "caption": "稳健性检验",
         "check": "检验",
         "verdict": "结论",
@@ -32,7 +32,7 @@ TEXT = {
         "none": "没有做检验。",
     },
     "en": {
-        "heading": "5. Robustness",
+        "heading": "Robustness",
         "caption": "Checks of robustness",
         "check": "Check",
         "verdict": "Verdict",

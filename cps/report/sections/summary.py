@@ -24,7 +24,7 @@ ORDER = 10
 PAGE = "initiative"
 TEXT = {
     "zh": {
-        "heading": "一、结论",
+        "heading": "结论",
         "up": "项目启动后，{host}的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的正效应。",
         "down": "项目启动后，{host}的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
         "unclear": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
@@ -39,7 +39,7 @@ TEXT = {
         "nothing": "没有可以报告的估计。",
     },
     "en": {
-        "heading": "1. Result",
+        "heading": "Result",
         "up": "Since the start, for {host}: about {amount} more in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
         "down": "Since the start, for {host}: {amount} in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
         "unclear": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
