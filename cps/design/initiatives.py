@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from cps.design.record import Assumption, Exclusion, Initiative, TreatedUnit
 from cps.dropin import read_toml
-from cps.errors import InitiativeError, Text, UsageError, nearest, unknown_choice
+from cps.errors import InitiativeError, Text, UsageError, unknown_choice
 from cps.panel.record import OUTCOME_MEASURES
 from cps.periods import Frequency, parse_start
 from cps.provenance import sha256_file
+from cps.strict import Table as _Table
 
 FOLDER = Path(__file__).parents[2] / "data" / "initiatives"
 MONEY_SOURCES: tuple[str, ...] = ("province", "city", "county", "town", "village", "social")
@@ -50,16 +49,9 @@ _OPTIONAL = [
     "exclusions",
     "anticipation",
     "assumptions",
+    "outcome_names",
 ]
-_SLUG = re.compile(r"[a-z][a-z0-9_]*")
 _KIND = Text("共富项目", "initiative")
-_TYPE_WORDS: dict[type, Text] = {
-    str: Text("文字", "text"),
-    bool: Text("true 或 false", "true or false"),
-    int: Text("整数", "a whole number"),
-    list: Text("列表", "a list"),
-    dict: Text("表", "a table"),
-}
 
 
 def load_initiatives(folder: Path | None = None) -> tuple[Initiative, ...]:
@@ -86,7 +78,7 @@ def load_initiatives(folder: Path | None = None) -> tuple[Initiative, ...]:
         tables.append(_table(path))
         identifier = tables[-1].text("id")
         if identifier in seen:
-            raise _fault(
+            raise InitiativeError(
                 Text(
                     f"编号“{identifier}”已被 {seen[identifier].name} 使用",
                     f"the id {identifier!r} is already used by {seen[identifier].name}",
@@ -150,6 +142,7 @@ def _read(path: Path, table: _Table) -> Initiative:
         anticipation=table.value("anticipation", int, default=0),
         assumptions=tuple(_assumption(row) for row in table.rows("assumptions", default=[])),
         source_sha256=sha256_file(path),
+        outcome_names=_outcome_names(table),
     )
     _check_consistency(initiative, table)
     return initiative
@@ -173,18 +166,25 @@ def _identifier(table: _Table, path: Path) -> str:
 
 def _outcomes(table: _Table) -> tuple[str, ...]:
     outcomes = table.texts("outcomes")
+    known = [*OUTCOME_MEASURES, *table.table("outcome_names", default={}).content]
     for outcome in outcomes:
-        table.check_choice("outcomes", outcome, OUTCOME_MEASURES)
+        table.check_choice("outcomes", outcome, known)
     if not outcomes:
         raise table.fault(
             "outcomes",
             Text("没有列出结果变量", "no outcome is listed"),
             Text(
-                f"从中选择：{'、'.join(OUTCOME_MEASURES)}",
-                f"choose from: {', '.join(OUTCOME_MEASURES)}",
+                f"从中选择：{'、'.join(known)}",
+                f"choose from: {', '.join(known)}",
             ),
         )
     return outcomes
+
+
+def _outcome_names(table: _Table) -> dict[str, Text]:
+    """Read the names of outcomes that the vocabulary does not have: those of other schemes."""
+    names = table.table("outcome_names", default={})
+    return {name: names.bilingual(name) for name in names.content}
 
 
 def _treated(row: _Table) -> TreatedUnit:
@@ -281,126 +281,8 @@ def _check_consistency(initiative: Initiative, table: _Table) -> None:
         )
 
 
-class _Table:
-    """One TOML table with the place it stands at, so that each fault can say where."""
-
-    def __init__(self, content: dict[str, Any], where: str) -> None:
-        self.content = content
-        self.where = where
-
-    def fault(self, key: str, what: Text, mend: Text) -> InitiativeError:
-        return _fault(what, where=f"{self.where} › {key}", mend=mend)
-
-    def keys(self, required: list[str], optional: list[str]) -> None:
-        """Refuse keys that do not exist, then keys that are missing."""
-        known = [*required, *optional]
-        for key in self.content:
-            self.check_choice(key, key, known, kind=Text("键", "key"))
-        for key in required:
-            if key not in self.content:
-                raise self.fault(
-                    key,
-                    Text(f"缺少“{key}”", f"the key {key!r} is missing"),
-                    Text(f"补上 {key}", f"add {key}"),
-                )
-
-    def check_choice(
-        self,
-        key: str,
-        value: str,
-        choices: Iterable[str],
-        *,
-        kind: Text = Text("选项", "choice"),  # noqa: B008 (a frozen record)
-    ) -> None:
-        names = list(choices)
-        if value in names:
-            return
-        near = nearest(value, names)
-        raise self.fault(
-            key,
-            Text(f"没有“{value}”这个{kind.zh}", f"there is no {kind.en} {value!r}"),
-            Text(
-                (f"是否想写“{near}”？" if near else "") + f"可选：{'、'.join(names)}",
-                (f"did you mean {near!r}? " if near else "") + f"choose one of: {', '.join(names)}",
-            ),
-        )
-
-    def value(self, key: str, kind: type, *, default: Any = None) -> Any:
-        if key not in self.content:
-            if default is None:
-                self.keys([key], list(self.content))
-            return default
-        value = self.content[key]
-        if type(value) is not kind:  # bool is an int to isinstance
-            word = _TYPE_WORDS[kind]
-            raise self.fault(
-                key,
-                Text(f"“{value}”不是{word.zh}", f"{value!r} is not {word.en}"),
-                Text(f"改为{word.zh}", f"make it {word.en}"),
-            )
-        return value
-
-    def text(self, key: str, *, default: str | None = None) -> str:
-        value = self.value(key, str, default=default)
-        if not value.strip() or value != value.strip():
-            raise self.fault(
-                key,
-                Text("文字为空或首尾有空格", "the text is empty, or begins or ends with a space"),
-                Text("填写文字，去掉首尾空格", "fill it in, without spaces at its ends"),
-            )
-        return value
-
-    def slug(self, key: str, *, default: str | None = None) -> str:
-        value = self.text(key, default=default)
-        if not _SLUG.fullmatch(value):
-            raise self.fault(
-                key,
-                Text(f"“{value}”不是英文标识", f"{value!r} is not a plain identifier"),
-                Text(
-                    "只用小写字母、数字和下划线，以字母开头",
-                    "use lower-case letters, digits and _, beginning with a letter",
-                ),
-            )
-        return value
-
-    def choice(self, key: str, choices: Iterable[str], *, default: str | None = None) -> str:
-        value = self.text(key, default=default)
-        self.check_choice(key, value, choices)
-        return value
-
-    def texts(self, key: str, *, default: list[str] | None = None) -> tuple[str, ...]:
-        values = self.value(key, list, default=default)
-        items = _Table({f"{key}[{i + 1}]": item for i, item in enumerate(values)}, self.where)
-        found = tuple(items.text(name) for name in items.content)
-        for number, item in enumerate(found):
-            if item in found[:number]:
-                raise self.fault(
-                    f"{key}[{number + 1}]",
-                    Text(f"“{item}”列了两次", f"{item!r} is listed twice"),
-                    Text("只留一个", "keep one of them"),
-                )
-        return found
-
-    def table(self, key: str, *, default: dict[str, Any] | None = None) -> _Table:
-        return _Table(self.value(key, dict, default=default), f"{self.where} › {key}")
-
-    def bilingual(self, key: str) -> Text:
-        table = self.table(key)
-        table.keys(["zh", "en"], [])
-        return Text(zh=table.text("zh"), en=table.text("en"))
-
-    def rows(self, key: str, *, default: list[Any] | None = None) -> list[_Table]:
-        values = self.value(key, list, default=default)
-        items = _Table({f"{key}[{i + 1}]": item for i, item in enumerate(values)}, self.where)
-        return [items.table(name) for name in items.content]
-
-
 def _table(path: Path) -> _Table:
     try:
-        return _Table(read_toml(path), path.name)
+        return _Table(read_toml(path), path.name, InitiativeError)
     except UsageError as error:
         raise InitiativeError(error.what, where=error.where, mend=error.mend) from error
-
-
-def _fault(what: Text, *, where: str, mend: Text) -> InitiativeError:
-    return InitiativeError(what, where=where, mend=mend)

@@ -68,6 +68,8 @@ class Initiative:
     anticipation: int  # periods before the start in which an effect is allowed for
     assumptions: tuple[Assumption, ...]
     source_sha256: str
+    # Names of outcomes that are no words of the vocabulary, by column.
+    outcome_names: dict[str, Text] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,11 +20,13 @@ FLOORS: dict[str, int] = {
     "periods": 0,
     "dropin": 0,
     "provenance": 0,
+    "strict": 0,
     "ledger": 1,
     "locale": 1,
     "facts": 1,
     "panel": 2,
     "design": 3,
+    "schemes": 4,
     "result": 4,
     "estimators": 5,
     "indicators": 5,
@@ -43,7 +45,7 @@ FLOORS: dict[str, int] = {
     "commands": 12,
     "__main__": 13,
 }
-GROUND = {"errors": 0, "units": 1, "periods": 1, "dropin": 1, "provenance": 1}
+GROUND = {"errors": 0, "units": 1, "periods": 1, "dropin": 1, "provenance": 1, "strict": 2}
 BLIND: dict[str, set[str]] = {
     "estimators": {"locale", "ledger"},
     "indicators": {"locale", "ledger"},
