@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -116,12 +117,15 @@ CELLS: dict[str, str] = {
 def both(open_kernel: Callable[..., Any]) -> list[Answers]:
     """What a forked kernel and an ordinary one show for each cell."""
     answers = []
+    # Under nohup an ordinary kernel would inherit that SIGHUP is ignored.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in ("cps", "python3"):
         with contextlib.closing(open_kernel(name)) as kernel:
             assert kernel.is_forked == (name == "cps")
             answers.append(
                 {cell: kernel.run(code, allow_stdin=False) for cell, code in CELLS.items()}
             )
+    signal.signal(signal.SIGHUP, before)
     return answers
 
 
