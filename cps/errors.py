@@ -113,6 +113,12 @@ class InitiativeError(CpsError):
     exit_code = 5
 
 
+class SchemeError(CpsError):
+    """A scheme file that is incomplete or contradicts itself, the facts or its ledgers."""
+
+    exit_code = 5
+
+
 class DesignError(CpsError):
     """A comparison that cannot identify an effect with the data given."""
 
