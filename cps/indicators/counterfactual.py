@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,7 +45,7 @@ class Counterfactual:
     observed : float or None
         What it is: a count of what happened, without error.
     without : float or None
-        At the effects' central values.
+        At the effects' central values, or the median of the draws.
     without_low, without_high : float or None
     difference : float or None
         ``observed − without``: what the initiatives changed.
@@ -117,6 +118,7 @@ def distribution_without(
     initiatives: Sequence[str] = (),
     indices: Sequence[str] = INDICES,
     level: float = 0.95,
+    centre_of: Literal["effects", "draws"] = "effects",
 ) -> Distribution:
     """Take each unit's effect away and ask what the distribution would have been.
 
@@ -142,6 +144,10 @@ def distribution_without(
     indices : sequence of str
         Indicators of a single cross-section.
     level : float
+    centre_of : {"effects", "draws"}
+        What ``without`` is: the index at the effects' central values, or the median of the index
+        over the draws. Where each unit has an effect of its own, central values lack the effects'
+        spread, and an index of inequality at them is not in the middle of what it could be.
 
     Returns
     -------
@@ -180,10 +186,13 @@ def distribution_without(
     is_absent = ~np.isfinite(centre) | ~np.isfinite(drawn).all(axis=0)
     centre, drawn = np.where(is_absent, 0.0, centre), np.where(is_absent, 0.0, drawn)
     point = _without(values, has @ centre, scale)
-    worlds = _without(values, drawn @ has.T, scale)
+    # No product of matrices, whose sums depend on the number of threads.
+    worlds = _without(values, np.einsum("dk,uk->du", drawn, has), scale)
     is_whole = bool(reported.all())
+    by_median = centre_of == "draws"
     rows = tuple(
-        _compare(one, values, point, worlds, level=level, is_whole=is_whole) for one in chosen
+        _compare(one, values, point, worlds, level=level, is_whole=is_whole, by_median=by_median)
+        for one in chosen
     )
     table = (
         _one_by_one(chosen, values, has, centre, drawn, scale=scale, names=initiatives, level=level)
@@ -219,6 +228,7 @@ def _compare(
     *,
     level: float,
     is_whole: bool,
+    by_median: bool = False,
 ) -> Counterfactual:
     notes: tuple[Text, ...] = ()
     observed, without, found = _three(one, values, point, worlds)
@@ -232,6 +242,7 @@ def _compare(
     if observed is not None and defined.size >= LEAST_DEFINED * found.size:
         tails = [(1 - level) / 2, (1 + level) / 2]
         low, high = (float(one) for one in np.quantile(defined, tails))
+        without = float(np.median(defined)) if by_median else without
         gaps = observed - defined
         gaps[np.abs(gaps) <= ROUNDING * abs(observed)] = 0.0
         gap_low, gap_high = (float(one) for one in np.quantile(gaps, tails))

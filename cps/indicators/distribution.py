@@ -135,7 +135,8 @@ def lowest_sum(values: FloatArray, share: float) -> FloatArray:
     ordered = np.sort(values, axis=-1)
     n = ordered.shape[-1]
     weights = np.clip(share * n - np.arange(n), 0.0, 1.0)
-    return np.asarray(ordered @ weights)
+    # Summed along the last axis, not as a product of matrices: the same at any number of threads.
+    return np.asarray((ordered * weights).sum(axis=-1))
 
 
 def sd_log_of(values: FloatArray) -> FloatArray:
