@@ -113,6 +113,33 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
     return (dataclasses.replace(first, findings=findings), *rest)
 
 
+def estimate_headline(design: Design, *, level: float = 0.95, seed: int = 0) -> Effect:
+    """Estimate with the headline's method alone: what ``estimate_all`` gives first.
+
+    Its findings leave out what other methods refused.
+
+    Raises
+    ------
+    DesignError
+        If no method can be fitted; the reason is the headline's.
+    """
+    chosen, departures = _headline(design)
+    reason: DesignError | None = None
+    for one in (chosen, *(one for one in _specifications(design) if one != chosen)):
+        try:
+            effect = _estimated(design, one, count_treated(design), level, seed)
+        except DesignError as error:
+            reason = reason or error
+            continue
+        if not effect.is_diagnosis:
+            return dataclasses.replace(effect, findings=(*effect.findings, *departures))
+    raise reason or DesignError(
+        Text("没有可用的方法", "no method is left"),
+        where=design.name,
+        mend=Text("补充对照单位或更早年份的台账", "add comparison units or earlier ledgers"),
+    )
+
+
 def _estimated(
     design: Design, one: Specification, n_treated: int, level: float, seed: int
 ) -> Effect:

@@ -10,7 +10,7 @@ from cps.design.frame import design_from_frame
 from cps.design.record import Design
 from cps.estimators import battery
 from cps.estimators._reliability import Reliability, reliability
-from cps.estimators.battery import estimate_all
+from cps.estimators.battery import estimate_all, estimate_headline
 from cps.estimators.registry import estimate
 
 
@@ -134,3 +134,14 @@ def test_cross_sections_are_compared_by_cohort() -> None:
     by_method = {one.method: one for one in effects}
     assert by_method["imputation"].options["levels"] == "cohort"
     assert by_method["imputation"].overall.att == pytest.approx(2.0, abs=0.8)
+
+
+def test_the_headline_alone_is_what_the_battery_puts_first() -> None:
+    for one in (design(panel(2, 16)), design(panel(2, 16, start=2015)), one_treated_cluster()):
+        alone, first = estimate_headline(one, seed=3), estimate_all(one, seed=3)[0]
+        assert (alone.method, alone.options) == (first.method, first.options)
+        assert (alone.overall, alone.by_event_time) == (first.overall, first.by_event_time)
+        assert alone.placebos == first.placebos
+        assert {finding.code for finding in alone.findings} <= {
+            finding.code for finding in first.findings
+        }
