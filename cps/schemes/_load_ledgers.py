@@ -96,7 +96,7 @@ def number_of(table: Table, key: str) -> float:
             Text(f"“{value}”不是数字", f"{value!r} is not a number"),
             Text("填写数字，不加引号", "give a number, without quotation marks"),
         )
-    return float(value)
+    return float(value or 0)
 
 
 def _derived(table: Table, types: dict[str, str]) -> Derived:
