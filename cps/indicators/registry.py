@@ -285,7 +285,7 @@ def _regime_note(grid: Grid, periods: tuple[int, ...]) -> tuple[Text, ...]:
         return ()
     return (
         Text(
-            f"跨会计制度（{regime}），变动中含口径变化",
+            f"跨会计制度（{regime}），变动中可能含口径变化",
             f"it spans accounting systems ({regime}): part of the change may be one of definition",
         ),
     )

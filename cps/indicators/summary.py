@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from cps.design.record import Initiative
 from cps.errors import Text, unknown_choice
 from cps.indicators.inequality import inequality
 from cps.indicators.levels import (
@@ -15,15 +17,21 @@ from cps.indicators.levels import (
     year_on_year,
     yearly_values,
 )
+from cps.indicators.readings import read_areas
 from cps.indicators.thresholds import above_thresholds
 from cps.panel.record import Panel
 
 
-def summarise_panel(panel: Panel, *, area: str | None) -> dict[str, Any]:
+def summarise_panel(
+    panel: Panel, initiatives: Sequence[Initiative] = (), *, area: str | None
+) -> dict[str, Any]:
     """Gather levels, growth, thresholds, gaps and jobs by area and year as plain columns.
 
     Parameters
     ----------
+    initiatives : sequence of Initiative
+        They say which year came before the first start, which areas are compared, and which units
+        are hosts.
     area : str or None
         The area that the page is about; its rows have ``is_target`` true. None marks no area.
 
@@ -32,7 +40,9 @@ def summarise_panel(panel: Panel, *, area: str | None) -> dict[str, Any]:
     dict
         ``income_levels``, ``income_growth``, ``income_gains``, ``income_thresholds``,
         ``income_inequality`` and ``jobs_levels``, each column name -> list (a table is absent if
-        the panel lacks the outcome), and ``notes``: formulas and basis in zh and en. JSON-able.
+        the panel lacks the outcome), and ``notes``: formulas and basis in zh and en; ``readings``,
+        ``absent``, ``series`` and ``asked`` as :func:`cps.indicators.readings.read_areas` gives
+        them. JSON-able.
 
     Raises
     ------
@@ -59,6 +69,7 @@ def summarise_panel(panel: Panel, *, area: str | None) -> dict[str, Any]:
             name: table.with_columns(is_target=is_target).to_dict(as_series=False)
             for name, table in tables.items()
         },
+        **read_areas(panel, initiatives, area=area),
         "notes": {name: {"zh": text.zh, "en": text.en} for name, text in _NOTES.items()},
     }
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +267,7 @@ def _times(left: Floats, right: Floats) -> Floats:
     return np.asarray(np.einsum("ij,kj->ik", left, right))
 
 
-def _root(matrix: Floats) -> Floats:
+def _root(matrix: NDArray[Any]) -> Floats:
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
 
