@@ -12,6 +12,7 @@ from cps.design.record import Design
 from cps.errors import Text, UsageError
 from cps.planning.record import Plan
 from cps.result import Check, Effect, Estimate
+from cps.synthesis.grade import Grade
 
 SYNTHETIC = "合成数据 · Synthetic data"
 
@@ -42,7 +43,14 @@ class Shown:
 
 
 def show(
-    thing: Design | Effect | Check | Plan | Sequence[Effect] | Sequence[Check] | Mapping[str, Any],
+    thing: Design
+    | Effect
+    | Check
+    | Grade
+    | Plan
+    | Sequence[Effect]
+    | Sequence[Check]
+    | Mapping[str, Any],
     design: Design | None = None,
 ) -> Shown:
     """Show a design, effects, checks or an overview as a table.
@@ -52,7 +60,7 @@ def show(
 
     Parameters
     ----------
-    thing : Design, Effect, Check, Plan, a sequence of effects or checks, or what ``synthesise`` gives
+    thing : Design, Effect, Check, Grade, Plan, a sequence of effects or checks, or what ``synthesise`` gives
     design : Design or None
         The design that it comes from: if that is synthetic, the table is marked.
 
@@ -67,7 +75,7 @@ def show(
     UsageError
         If it is something else.
     """
-    source = thing if isinstance(thing, Design) else design
+    source = thing if isinstance(thing, Design | Grade) else design
     mark = SYNTHETIC if source is not None and source.is_synthetic else ""
     return Shown(_frame(thing), mark)
 
@@ -91,6 +99,8 @@ def _frame(thing: Any) -> pl.DataFrame:
         return _numbers(thing)
     if isinstance(thing, Plan):
         return pl.DataFrame(thing.table(), strict=False)
+    if isinstance(thing, Grade):
+        return _grade(thing)
     if isinstance(thing, Mapping) and "comparison" in thing:
         return pl.DataFrame(thing["comparison"], strict=False)
     many = [thing] if isinstance(thing, Check) else thing
@@ -214,3 +224,24 @@ def _checks(checks: Sequence[Check]) -> pl.DataFrame:
         },
         schema_overrides={"统计量 statistic": pl.Float64, "界限 threshold": pl.Float64},
     )
+
+
+def _grade(grade: Grade) -> pl.DataFrame:
+    """Give the grade in the first row and every rule in those below it."""
+    head = ("证据等级 grade of evidence", None, None, None, None)
+    meaning = f"{grade.name.zh} {grade.name.en}"
+    rows = [(*head, grade.letter, f"{meaning}\n{grade.reading_said.zh}\n{grade.reading_said.en}")]
+    rows += [
+        (
+            f"{one.name.zh} {one.name.en}",
+            one.value,
+            *(f"{'≤' if one.is_low else '≥'} {at:g}" if at is not None else None for at in ats),
+            one.letter,
+            f"{one.said.zh}\n{one.said.en}",
+        )
+        for one in grade.rules
+        for ats in ((one.at_a, one.at_b, one.at_c),)
+    ]
+    names = ("规则 rule", "所见 value", "A", "B", "C", "等级 letter", "说明 found")
+    schema = {name: pl.Float64 if name == "所见 value" else pl.String for name in names}
+    return pl.DataFrame(rows, schema=schema, orient="row")
