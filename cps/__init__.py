@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cps.robustness.registry import check_robustness
     from cps.runner.parameters import check_parameters
     from cps.runs import load_run, load_runs, make_run, save_run
+    from cps.synthesis.grade import grade_evidence
     from cps.synthesis.overview import synthesise
     from cps.tables import show
 
@@ -31,6 +32,7 @@ _HOMES: dict[str, str] = {
     "design_from_frame": "cps.design.frame",
     "estimate": "cps.estimators.registry",
     "estimate_all": "cps.estimators.battery",
+    "grade_evidence": "cps.synthesis.grade",
     "load_facts": "cps.facts",
     "load_initiative": "cps.design.initiatives",
     "load_initiatives": "cps.design.initiatives",
@@ -55,6 +57,7 @@ __all__ = [
     "design_from_frame",
     "estimate",
     "estimate_all",
+    "grade_evidence",
     "load_facts",
     "load_initiative",
     "load_initiatives",
