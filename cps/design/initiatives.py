@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 from typing import get_args
 
+from cps.design._appraisal import read_appraisal
 from cps.design.record import Assumption, Exclusion, Initiative, TreatedUnit
 from cps.dropin import read_toml
 from cps.errors import InitiativeError, Text, UsageError, unknown_choice
@@ -50,6 +51,7 @@ _OPTIONAL = [
     "anticipation",
     "assumptions",
     "outcome_names",
+    "appraisal",
 ]
 _KIND = Text("共富项目", "initiative")
 
@@ -125,6 +127,7 @@ def _paths(folder: Path) -> list[Path]:
 
 def _read(path: Path, table: _Table) -> Initiative:
     table.keys(_REQUIRED, _OPTIONAL)
+    appraisal, appraisal_source = read_appraisal(table.table("appraisal", default={}))
     initiative = Initiative(
         id=_identifier(table, path),
         name=table.bilingual("name"),
@@ -143,6 +146,8 @@ def _read(path: Path, table: _Table) -> Initiative:
         assumptions=tuple(_assumption(row) for row in table.rows("assumptions", default=[])),
         source_sha256=sha256_file(path),
         outcome_names=_outcome_names(table),
+        appraisal=appraisal,
+        appraisal_source=appraisal_source,
     )
     _check_consistency(initiative, table)
     return initiative

@@ -70,6 +70,9 @@ class Initiative:
     source_sha256: str
     # Names of outcomes that are no words of the vocabulary, by column.
     outcome_names: dict[str, Text] = field(default_factory=dict)
+    # What it states for its appraisal, by key of ``indicators/benefit/assumptions.toml``, and whence.
+    appraisal: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    appraisal_source: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

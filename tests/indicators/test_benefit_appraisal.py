@@ -17,6 +17,7 @@ from cps.indicators.benefit._flows import (
     single,
 )
 from cps.indicators.benefit.appraise import appraise, constant_gain
+from cps.indicators.benefit.defaults import default_assumptions
 from cps.indicators.benefit.finance import internal_rates, payback_years, present_value
 from cps.indicators.benefit.jobs import find_jobs, fte_range
 from cps.indicators.benefit.record import (
@@ -83,8 +84,9 @@ def test_draws_have_the_moments_and_quantiles_of_their_distributions() -> None:
     gain = Gain((3.0, 5.0), ((1.0, 0.6), (0.6, 2.0)), 1, 1)
     assume = dataclasses.replace(FIXED, margin=Spread(0.1, 0.2, 0.9))
     drawn = draw_inputs(gain, assume, 200_000, np.random.default_rng(0))
-    assert drawn.gain_by_year.mean(axis=0) == pytest.approx([3, 5], abs=0.02)
-    assert np.cov(drawn.gain_by_year.T) == pytest.approx(np.array([[1, 0.6], [0.6, 2]]), abs=0.03)
+    (by_year,) = drawn.gains.proportional
+    assert by_year.mean(axis=0) == pytest.approx([3, 5], abs=0.02)
+    assert np.cov(by_year.T) == pytest.approx(np.array([[1, 0.6], [0.6, 2]]), abs=0.03)
     assert (drawn.margin.mean(), drawn.margin.std()) == pytest.approx(
         moments(assume.margin), rel=0.01
     )
@@ -133,7 +135,8 @@ def test_a_gain_that_may_be_nothing_has_an_unbounded_cost_per_wan_and_says_so() 
 
 
 def test_a_negative_gain_has_no_price_per_unit() -> None:
-    found = appraise(_gain(-600_000, 100_000), CAPITAL, n_draws=500)
+    nothing_left = dataclasses.replace(default_assumptions(), residual=Spread(0, 0, 0))
+    found = appraise(_gain(-600_000, 100_000), CAPITAL, assumptions=nothing_left, n_draws=500)
     assert found.cost_per_wan is not None
     assert "不能当作价格" in found.cost_per_wan.words.zh
     assert found.irr.rates == ()
@@ -169,7 +172,12 @@ def test_payback_over_draws_is_that_of_each_draw() -> None:
 
 
 def test_the_tornado_is_sorted_and_every_switching_value_makes_the_npv_zero() -> None:
-    gain, assume = _gain(), Assumptions(displacement=Spread(0.0, 0.1, 0.3))
+    gain = _gain()
+    assume = dataclasses.replace(
+        default_assumptions(),
+        displacement=Spread(0.0, 0.1, 0.3),
+        running_yuan=Spread(0, 20_000, 60_000),
+    )
     found = appraise(gain, CAPITAL, assumptions=assume, n_draws=2_000)
     widths = [abs(one.npv_at_high_yuan - one.npv_at_low_yuan) for one in found.tornado]
     assert widths == sorted(widths, reverse=True)
@@ -179,11 +187,18 @@ def test_the_tornado_is_sorted_and_every_switching_value_makes_the_npv_zero() ->
         "persistence",
         "overrun",
         "displacement",
+        "residual",
+        "running_yuan",
+        "sharing",
     }
     switched = [one for one in found.tornado if one.switching_value is not None]
     assert len(switched) >= 4
     for bar in switched:
-        inputs = single(gain, assume, {bar.input: float(bar.switching_value or 0.0)})
+        # The gain is set in standard errors (150,000) from its estimate.
+        x = float(bar.switching_value or 0.0)
+        kept = 1 - quantile(assume.displacement, 0.5)
+        at = (x / kept - 600_000) / 150_000 if bar.input == "gain" else x
+        inputs = single(gain, assume, {bar.input: at})
         npv = present_value(make_flows(inputs, CAPITAL, assume).net, found.tornado_rate)
         assert abs(float(npv[0])) < 1.0  # 元
 
@@ -227,7 +242,7 @@ def test_cost_per_job_holds_the_truth_at_its_level_over_repeated_estimates() -> 
         jobs = Jobs(float(persons), 20.0, 0.5, 1.0, 4, 4)
         found = find_jobs(
             jobs,
-            total_yuan=(900_000, 0.0),
+            total_yuan=900_000,
             public_yuan=None,
             displacement=Spread(0, 0, 0),
             level=0.95,
@@ -240,7 +255,7 @@ def test_cost_per_job_holds_the_truth_at_its_level_over_repeated_estimates() -> 
 
 def test_every_assumption_is_printed_in_both_languages_with_the_same_numbers() -> None:
     found = appraise(_gain(), CAPITAL, n_draws=100)
-    assert len(found.assumptions) == 5
+    assert len(found.assumptions) == 8
     for text in found.assumptions:
         assert sorted(_numbers(text.zh)) == sorted(_numbers(text.en))
 

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cps.indicators.benefit._gains import Gains, draw_gains, gains_at, mean_gain
 from cps.indicators.benefit.finance import internal_rates
-from cps.indicators.benefit.record import Assumptions, Capital, Gain, Spread
+from cps.indicators.benefit.record import Assumptions, Capital, Gain, HostGain, Spread
 
 Floats = NDArray[np.float64]
+# The assumptions that are drawn, in the order of drawing.
+DRAWN: tuple[str, ...] = (
+    "persistence",
+    "margin",
+    "overrun",
+    "displacement",
+    "residual",
+    "running_yuan",
+    "sharing",
+)
+_STEPS = 60  # of halving: to the last digit of a rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """Draws of everything uncertain, shape (n_draws,); the gain also by year, (n_draws, n_seen)."""
+    """Draws of everything uncertain, shape (n_draws,); the gain by host and year."""
 
-    gain_by_year: Floats
+    gains: Gains
     persistence: Floats
     margin: Floats
     overrun: Floats
     displacement: Floats
+    residual: Floats
+    running_yuan: Floats
+    sharing: Floats
+
+    def extra(self) -> Floats:
+        """Give the mean yearly gain of all hosts together, net of displacement, 元."""
+        return mean_gain(self.gains.by_host(self.sharing)) * (1 - self.displacement)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,17 +56,13 @@ class Flows:
         return self.surplus - self.public - self.private
 
 
-def draw_inputs(gain: Gain, assume: Assumptions, n_draws: int, rng: np.random.Generator) -> Inputs:
-    """Draw the gain from its normal sampling distribution and each assumption from its spread."""
-    mean = np.array(gain.by_year_yuan)
-    values, vectors = np.linalg.eigh(np.array(gain.covariance, dtype=float).reshape(2 * mean.shape))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+def draw_inputs(
+    gain: Gain | HostGain, assume: Assumptions, n_draws: int, rng: np.random.Generator
+) -> Inputs:
+    """Draw the gain from its sampling distribution and each assumption from its spread."""
+    gains = draw_gains(gain, n_draws, rng)
     return Inputs(
-        mean + rng.standard_normal((n_draws, mean.size)) @ root.T,
-        _triangular(assume.persistence, n_draws, rng),
-        _triangular(assume.margin, n_draws, rng),
-        _triangular(assume.overrun, n_draws, rng),
-        _triangular(assume.displacement, n_draws, rng),
+        gains, **{name: _triangular(getattr(assume, name), n_draws, rng) for name in DRAWN}
     )
 
 
@@ -82,53 +96,38 @@ def product_moments(one: tuple[float, float], other: tuple[float, float]) -> tup
     return mean, float(np.sqrt(square))
 
 
-def single(gain: Gain, assume: Assumptions, at: dict[str, float] | None = None) -> Inputs:
+def single(
+    gain: Gain | HostGain, assume: Assumptions, at: dict[str, float] | None = None
+) -> Inputs:
     """Give one set of inputs: medians, but for those named in ``at``.
 
-    ``gain`` is set by its yearly mean; the years then move as far as they go with the mean.
+    ``gain`` is set in standard errors of its mean effect from the estimate; the years then move as
+    far as they go with the mean.
     """
     chosen = at or {}
-    mean = np.array(gain.by_year_yuan)
-    if "gain" in chosen:
-        covariance = np.array(gain.covariance, dtype=float).reshape(2 * mean.shape)
-        with_mean = covariance.mean(axis=1)
-        size = covariance.mean()
-        slope = with_mean / size if size > 0 else np.ones(mean.size)
-        mean = mean + slope * (chosen["gain"] - mean.mean())
-
-    def value(name: str, spread: Spread) -> Floats:
-        return np.array([chosen.get(name, quantile(spread, 0.5))])
-
-    return Inputs(
-        mean[None, :],
-        value("persistence", assume.persistence),
-        value("margin", assume.margin),
-        value("overrun", assume.overrun),
-        value("displacement", assume.displacement),
-    )
-
-
-def gain_quantile(gain: Gain, share: float) -> float:
-    """Give a quantile of the mean yearly gain."""
-    size = float(np.sqrt(max(np.array(gain.covariance, dtype=float).mean(), 0.0)))
-    return float(np.mean(gain.by_year_yuan)) + size * NormalDist().inv_cdf(share)
+    values = {
+        name: np.array([chosen.get(name, quantile(getattr(assume, name), 0.5))]) for name in DRAWN
+    }
+    return Inputs(gains_at(gain, chosen.get("gain", 0.0)), **values)
 
 
 def make_flows(inputs: Inputs, capital: Capital, assume: Assumptions) -> Flows:
     """Lay outlays and net surplus out over the horizon."""
-    n, seen = inputs.gain_by_year.shape
+    by_host = inputs.gains.by_host(inputs.sharing)
     years = assume.horizon_years
-    gross = np.zeros((n, years + 1))
-    for year in range(1, years + 1):
-        if year <= seen:
-            gross[:, year] = inputs.gain_by_year[:, year - 1]
-        else:
-            gross[:, year] = inputs.gain_by_year[:, -1] * inputs.persistence ** (year - seen)
+    gross = np.zeros((len(inputs.margin), years + 1))
+    kept = np.cumprod(np.repeat(inputs.persistence[:, None], years, axis=1), axis=1)
+    for one in by_host:
+        seen = min(one.shape[1], years)
+        gross[:, 1 : seen + 1] += one[:, :seen]
+        gross[:, seen + 1 :] += one[:, seen - 1, None] * kept[:, : years - seen]
     surplus = gross * (inputs.margin * (1 - inputs.displacement))[:, None]
+    surplus[:, 1:] -= inputs.running_yuan[:, None]
     public, private = (
         inputs.overrun[:, None] * outlays(capital, is_public=kind, n_years=years + 1)
         for kind in (True, False)
     )
+    surplus[:, -1] += inputs.residual * (public.sum(axis=1) + private.sum(axis=1))
     return Flows(surplus, public, private)
 
 
@@ -151,7 +150,7 @@ def rates_of_draws(net: Floats) -> tuple[Floats, int, int]:
         changes += (now * last) < 0
         last = np.where(now == 0, last, now)
     one = changes == 1
-    found = [_bisect(net[one])] if one.any() else []
+    found = [_bisect(net[one], last[one])] if one.any() else []
     none, several = int((changes == 0).sum()), 0
     for row in net[changes > 1]:
         rates = internal_rates(row).rates
@@ -164,17 +163,21 @@ def rates_of_draws(net: Floats) -> tuple[Floats, int, int]:
     return (np.concatenate(found) if found else np.zeros(0)), none, several
 
 
-def _bisect(net: Floats) -> Floats:
-    """Solve flows with one change of sign for log(1 + rate); they have exactly one rate."""
-    years = np.arange(net.shape[1])
+def _bisect(net: Floats, last: Floats) -> Floats:
+    """Solve flows with one change of sign for log(1 + rate); they have exactly one rate.
+
+    The value is positive for rates below the root where outlays come first, negative where they
+    come last; ``last`` is the sign of the last flow.
+    """
     low, high = np.full(len(net), -10.0), np.full(len(net), 10.0)
-    # Positive for rates below the root where outlays come first, negative where they come last.
-    last = np.array([row[np.flatnonzero(row)[-1]] for row in net])
-    for _ in range(60):
+    columns = [np.ascontiguousarray(net[:, year]) for year in range(net.shape[1])]
+    for _ in range(_STEPS):
         middle = (low + high) / 2
-        # Scaled by the last year's factor, so that no power overflows.
-        exponents = -middle[:, None] * years
-        exponents -= exponents.max(axis=1, keepdims=True)
-        above = (net * np.exp(exponents)).sum(axis=1) * np.sign(last) > 0
+        factor = np.exp(-middle)
+        value = columns[-1].copy()
+        for column in reversed(columns[:-1]):
+            value *= factor
+            value += column
+        above = value * last > 0
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.asarray(np.expm1((low + high) / 2))

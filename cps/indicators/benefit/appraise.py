@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cps.errors import DesignError, Text, UsageError
+from cps.errors import Text
 from cps.indicators.benefit._flows import (
     Flows,
     Inputs,
@@ -19,21 +20,27 @@ from cps.indicators.benefit._flows import (
     rates_of_draws,
     single,
 )
+from cps.indicators.benefit._gains import years_of
+from cps.indicators.benefit._require import require_capital, require_gain, require_sense
+from cps.indicators.benefit.defaults import default_assumptions
 from cps.indicators.benefit.finance import (
     internal_rates,
     payback_years,
     present_value,
 )
 from cps.indicators.benefit.jobs import find_jobs, unit_cost
-from cps.indicators.benefit.ratios import affordable_share
+from cps.indicators.benefit.ratios import RatioSet, affordable_share
 from cps.indicators.benefit.record import (
     Appraisal,
     Assumptions,
     AtRate,
     Capital,
     Gain,
+    HostGain,
     Jobs,
+    Spread,
     Summary,
+    YearGain,
 )
 from cps.indicators.benefit.tornado import tornado
 from cps.units import YUAN_PER_WAN
@@ -69,7 +76,7 @@ def constant_gain(
 
 
 def appraise(
-    gain: Gain,
+    gain: Gain | HostGain,
     capital: Capital,
     *,
     assumptions: Assumptions | None = None,
@@ -83,14 +90,18 @@ def appraise(
 
     Parameters
     ----------
+    gain : Gain or HostGain
+        By year for all hosts together, or host by host from effects by event time.
+    capital : Capital
+        Outlays in year 0 of each host, its start; the first estimated year is year 1.
     assumptions : Assumptions or None
-        ``Assumptions()`` if None; they are printed with the result either way.
+        ``default_assumptions()`` if None; they are printed with the result either way.
     jobs : Jobs or None
         Jobs are left out if None.
     prices_yuan : sequence of float
         Once-only worth of an extra 万元 a year, for ``Appraisal.worth``.
     n_draws : int
-        Draws of gain, persistence, margin, overrun and displacement, independent of one another.
+        Draws of the gain and of every assumption, independent of one another.
 
     Raises
     ------
@@ -100,30 +111,28 @@ def appraise(
     UsageError
         If horizon, rates, level or number of draws make no sense.
     """
-    assume = assumptions or Assumptions()
-    _require_sense(assume, level, n_draws)
-    _require_capital(capital, assume)
-    _require_gain(gain, assume)
+    assume = assumptions or default_assumptions()
+    require_sense(assume, level, n_draws)
+    require_capital(capital, assume)
+    require_gain(gain, assume)
     rng = np.random.default_rng(seed)
-    inputs = draw_inputs(gain, assume, n_draws, rng)
+    inputs, middle = draw_inputs(gain, assume, n_draws, rng), single(gain, assume)
     flows = make_flows(inputs, capital, assume)
-    central = make_flows(single(gain, assume), capital, assume)
+    central = make_flows(middle, capital, assume)
     n_years = assume.horizon_years + 1
     public = float(outlays(capital, is_public=True, n_years=n_years).sum())
     total = public + float(outlays(capital, is_public=False, n_years=n_years).sum())
-    over = moments(assume.overrun)
-    total_m, public_m = ((over[0] * one, over[1] * one) for one in (total, public))
-    taken = moments(assume.displacement)
-    extra = product_moments(_mean_gain(gain), (1 - taken[0], taken[1]))
-    extra_wan = (extra[0] / YUAN_PER_WAN, extra[1] / YUAN_PER_WAN)
+    extra = _extra(gain, inputs, middle, assume.displacement, level)
     one_rate, n_none, n_many = rates_of_draws(flows.net)
     simple = payback_years(flows.net)
     first = assume.rates[0]
     return Appraisal(
         total_yuan=total,
         public_yuan=public,
-        cost_per_wan=unit_cost(total_m, extra_wan, level),
-        public_cost_per_wan=unit_cost(public_m, extra_wan, level) if public else None,
+        extra_yuan=extra,
+        by_year=_by_year(gain, inputs, middle, level),
+        cost_per_wan=_cost_per_wan(total, extra, level),
+        public_cost_per_wan=_cost_per_wan(public, extra, level) if public else None,
         at_rates=tuple(_at_rate(flows, one, level) for one in assume.rates),
         irr=internal_rates(central.net[0]),
         share_one_irr=len(one_rate) / n_draws,
@@ -139,8 +148,8 @@ def appraise(
         if jobs is None
         else find_jobs(
             jobs,
-            total_yuan=total_m,
-            public_yuan=public_m if public else None,
+            total_yuan=total,
+            public_yuan=public or None,
             displacement=assume.displacement,
             level=level,
         ),
@@ -155,9 +164,44 @@ def appraise(
     )
 
 
-def _mean_gain(gain: Gain) -> tuple[float, float]:
+def _extra(
+    gain: Gain | HostGain, inputs: Inputs, middle: Inputs, displacement: Spread, level: float
+) -> Summary:
+    """Give the mean yearly gain net of displacement; exact where it is normal."""
+    if isinstance(gain, HostGain):
+        drawn = _summary(inputs.extra(), level)
+        return Summary(float(middle.extra()[0]), drawn.lower, drawn.upper)
     covariance = np.array(gain.covariance, dtype=float)
-    return float(np.mean(gain.by_year_yuan)), float(np.sqrt(max(covariance.mean(), 0.0)))
+    own = float(np.mean(gain.by_year_yuan)), float(np.sqrt(max(covariance.mean(), 0.0)))
+    taken = moments(displacement)
+    mean, error = product_moments(own, (1 - taken[0], taken[1]))
+    half = NormalDist().inv_cdf((1 + level) / 2) * error
+    return Summary(mean, mean - half, mean + half)
+
+
+def _by_year(
+    gain: Gain | HostGain, inputs: Inputs, middle: Inputs, level: float
+) -> tuple[YearGain, ...]:
+    found = []
+    drawn, central = (one.gains.by_host(one.sharing) for one in (inputs, middle))
+    hosts = years_of(gain) if isinstance(gain, HostGain) else ()
+    for year in range(max(one.shape[1] for one in drawn)):
+        total, estimate = np.zeros(len(inputs.margin)), 0.0
+        for one, own in zip(drawn, central, strict=True):
+            if year < one.shape[1]:
+                total = total + one[:, year]
+                estimate += float(own[0, year])
+        spread = _summary(total, level)
+        n_hosts = sum(year < n for n in hosts) if hosts else gain.n_estimated
+        found.append(YearGain(year + 1, n_hosts, Summary(estimate, spread.lower, spread.upper)))
+    return tuple(found)
+
+
+def _cost_per_wan(outlay: float, extra: Summary, level: float) -> RatioSet | None:
+    ends = [
+        one / YUAN_PER_WAN for one in (extra.median, extra.lower, extra.upper) if one is not None
+    ]
+    return unit_cost(outlay, ends[0], (ends[1], ends[2]), level)
 
 
 def _at_rate(flows: Flows, rate: float, level: float) -> AtRate:
@@ -193,12 +237,12 @@ def _summary(values: ArrayLike, level: float) -> Summary:
 def _worth(
     inputs: Inputs, total: float, prices: Sequence[float]
 ) -> tuple[tuple[float, float], ...]:
-    extra = inputs.gain_by_year.mean(axis=1) * (1 - inputs.displacement) / YUAN_PER_WAN
+    extra = inputs.extra() / YUAN_PER_WAN
     shares = affordable_share(total * inputs.overrun, extra, prices)
     return tuple((float(p), float(s)) for p, s in zip(prices, shares, strict=True))
 
 
-def _notes(gain: Gain, public: float) -> tuple[Text, ...]:
+def _notes(gain: Gain | HostGain, public: float) -> tuple[Text, ...]:
     found = []
     if gain.n_estimated < gain.n_hosts:
         found.append(
@@ -219,85 +263,3 @@ def _notes(gain: Gain, public: float) -> tuple[Text, ...]:
         )
     )
     return tuple(found)
-
-
-def _require_sense(assume: Assumptions, level: float, n_draws: int) -> None:
-    trouble = None
-    if not 1 <= assume.horizon_years <= 30:
-        trouble = Text(
-            f"计算期 {assume.horizon_years} 年应为 1–30 年（更长须用递减折现率）",
-            f"a horizon of {assume.horizon_years} years: 1 to 30, for beyond that rates decline",
-        )
-    elif not assume.rates or not all(0 <= one < 1 for one in assume.rates):
-        trouble = Text(
-            f"折现率 {assume.rates} 应在 0 与 1 之间", f"rates {assume.rates} must lie in 0 to 1"
-        )
-    elif assume.overrun.low <= 0:
-        trouble = Text("超支系数应大于零", "the factor on outlays must be positive")
-    elif not 0 <= assume.persistence.low <= assume.persistence.high <= 1.5:
-        trouble = Text("保留比例应在 0 与 1.5 之间", "persistence must lie in 0 to 1.5")
-    elif assume.margin.high > 1 or assume.displacement.high > 1:
-        trouble = Text("比例不应大于 1", "a margin or displacement can't exceed 1")
-    elif not 0 < level < 1 or n_draws < 100:
-        trouble = Text(
-            "置信水平应在 0 与 1 之间，抽样不少于 100 次",
-            "the level must lie between 0 and 1, and 100 draws are the fewest",
-        )
-    if trouble:
-        raise UsageError(
-            trouble, where="appraise(assumptions=…)", mend=Text("修改假设", "mend the assumption")
-        )
-
-
-def _require_capital(capital: Capital, assume: Assumptions) -> None:
-    amounts = [one for row in capital.by_source_yuan.values() for one in row]
-    if not amounts or not np.isfinite(amounts).all() or min(amounts) < 0 or sum(amounts) <= 0:
-        raise DesignError(
-            Text("没有投资额，或有负数", "outlays are missing, or one is negative"),
-            where="appraise › capital",
-            mend=Text(
-                "在项目文件中按资金来源填写投资（元）", "give cost_yuan by source in the initiative"
-            ),
-        )
-    longest = max(len(row) for row in capital.by_source_yuan.values())
-    if longest > assume.horizon_years + 1:
-        raise DesignError(
-            Text(
-                f"投资排到第 {longest - 1} 年，超出计算期 {assume.horizon_years} 年",
-                f"outlays go on to year {longest - 1}, past the horizon of {assume.horizon_years}",
-            ),
-            where="appraise › capital",
-            mend=Text("延长计算期", "lengthen the horizon"),
-        )
-
-
-def _require_gain(gain: Gain, assume: Assumptions) -> None:
-    n = len(gain.by_year_yuan)
-    covariance = np.array(gain.covariance, dtype=float)
-    trouble = None
-    if n == 0 or not np.isfinite(gain.by_year_yuan).all():
-        trouble = Text("没有估计出的年度效应", "there is no estimated yearly gain")
-    elif n > assume.horizon_years:
-        trouble = Text(
-            f"效应有 {n} 年，超出计算期", f"{n} years of gain do not fit into the horizon"
-        )
-    elif covariance.shape != (n, n) or not np.isfinite(covariance).all():
-        trouble = Text(
-            f"协方差应为 {n}×{n}；没有标准误的估计不能评价",
-            f"the covariance must be {n}×{n}: an estimate without error can't be appraised",
-        )
-    elif not np.allclose(covariance, covariance.T) or (
-        np.linalg.eigvalsh(covariance).min() < -1e-9 * max(float(np.trace(covariance)), 1.0)
-    ):
-        trouble = Text("协方差不是半正定对称矩阵", "the covariance is no covariance")
-    elif not 0 < gain.n_estimated <= gain.n_hosts:
-        trouble = Text(
-            f"覆盖 {gain.n_estimated}/{gain.n_hosts} 个村不成立",
-            f"a coverage of {gain.n_estimated} of {gain.n_hosts} hosts can't be",
-        )
-    if trouble:
-        raise DesignError(
-            trouble,
-            where="appraise › gain",
-            mend=Text("先完成效应估计", "estimate the effect first"),
-        )

@@ -65,7 +65,8 @@ def discount_factors(n_years: int, rate: float) -> Floats:
 def present_value(flows: ArrayLike, rate: float) -> Floats:
     """Discount flows, shape (…, n_years), to year 0: shape (…). Of net flows this is the NPV."""
     given = np.asarray(flows, dtype=float)
-    return np.asarray(given @ discount_factors(given.shape[-1], rate))
+    # Not a matrix product: those may add up in another order with other threads.
+    return np.asarray((given * discount_factors(given.shape[-1], rate)).sum(axis=-1))
 
 
 def benefit_cost_ratio(benefits: ArrayLike, costs: ArrayLike, rate: float) -> Floats:

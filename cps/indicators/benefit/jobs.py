@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 from cps.errors import Text, UsageError
 from cps.indicators.benefit._flows import moments, product_moments
-from cps.indicators.benefit.ratios import RatioSet, ratio_set
+from cps.indicators.benefit.ratios import RatioSet, cost_set
 from cps.indicators.benefit.record import Jobs, JobsFound, Spread
 
 
@@ -59,8 +59,8 @@ def fte_range(
 def find_jobs(
     jobs: Jobs,
     *,
-    total_yuan: tuple[float, float],
-    public_yuan: tuple[float, float] | None,
+    total_yuan: float | None,
+    public_yuan: float | None,
     displacement: Spread,
     level: float,
 ) -> JobsFound:
@@ -68,15 +68,18 @@ def find_jobs(
 
     Parameters
     ----------
-    total_yuan, public_yuan : (mean, standard deviation)
-        Of outlays, independent of the estimate of jobs.
+    total_yuan, public_yuan : float or None
+        Outlays as listed; None where there are none: a job then has no cost.
     """
     taken, taken_sd = moments(displacement)
     net, net_se = product_moments((jobs.persons, jobs.se_persons), (1 - taken, taken_sd))
     width = NormalDist().inv_cdf((1 + level) / 2) * net_se
 
-    def cost(outlay: tuple[float, float], per_head: float) -> RatioSet | None:
-        return unit_cost(outlay, (net * per_head, net_se * per_head), level)
+    def cost(outlay: float | None, per_head: float) -> RatioSet | None:
+        if outlay is None:
+            return None
+        ends = (net - width, net + width)
+        return unit_cost(outlay, net * per_head, (ends[0] * per_head, ends[1] * per_head), level)
 
     return JobsFound(
         persons=net,
@@ -87,26 +90,20 @@ def find_jobs(
         cost_per_job=cost(total_yuan, 1.0),
         cost_per_fte_low=cost(total_yuan, jobs.fte_high),
         cost_per_fte_high=cost(total_yuan, jobs.fte_low),
-        public_cost_per_job=None if public_yuan is None else cost(public_yuan, 1.0),
+        public_cost_per_job=cost(public_yuan, 1.0),
         n_estimated=jobs.n_estimated,
         n_hosts=jobs.n_hosts,
     )
 
 
 def unit_cost(
-    outlay: tuple[float, float], units: tuple[float, float], level: float
+    outlay: float, units: float, interval: tuple[float, float], level: float
 ) -> RatioSet | None:
-    """Give what one unit costs, from (mean, s.d.) of both; None for exactly no units."""
-    if units == (0.0, 0.0):
+    """Give what one unit costs, from an interval of the units; None for exactly no units."""
+    if interval == (0.0, 0.0):
         return None
-    found = ratio_set(
-        outlay[0],
-        units[0],
-        numerator_se=outlay[1],
-        denominator_se=units[1],
-        level=level,
-    )
-    if units[0] > 0:
+    found = cost_set(outlay, units, *interval, level=level)
+    if units > 0:
         return found
     words = Text(
         f"估计的增量不为正，单位成本不能当作价格；{found.words.zh}",

@@ -114,6 +114,56 @@ def ratio_set(
     return RatioSet(estimate, kind, *ends, level, g, _words(kind, ends, level))
 
 
+def cost_set(
+    outlay: float, units: float, lower: float, upper: float, *, level: float = 0.95
+) -> RatioSet:
+    """Give what one unit costs where the outlay is known, from an interval of the units.
+
+    The set is the outlay over every number in the interval: Fieller's, if the interval is a normal
+    one, and as good as the interval if it isn't (one that was translated from logarithms, say).
+    Where the interval holds zero the set is unbounded.
+
+    Parameters
+    ----------
+    outlay : float
+        Positive.
+    units, lower, upper : float
+        Estimate and interval, at ``level``.
+
+    Raises
+    ------
+    UsageError
+        If the outlay is not positive, the interval is none, or nothing is uncertain and there are
+        no units.
+
+    Examples
+    --------
+    >>> cost_set(100.0, 4.0, 2.0, 5.0).upper, cost_set(100.0, 4.0, -1.0, 5.0).kind
+    (50.0, 'outside')
+    """
+    if not (outlay > 0 and lower <= upper and np.isfinite([outlay, units, lower, upper]).all()):
+        raise _refuse(
+            Text("投入不为正，或区间不成立", "the outlay is not positive, or the interval is none"),
+            Text("先完成估计，并填写投资", "estimate first, and give the outlays"),
+        )
+    if lower == upper == 0:
+        raise _refuse(
+            Text("分母为零且没有误差，比值没有意义", "the denominator is zero without any error"),
+            Text("没有增加量时不计算单位成本", "there is no cost per unit of nothing"),
+        )
+    estimate = outlay / units if units else None
+    half = (upper - lower) / 2
+    g = (half / units) ** 2 if units else float("inf")
+    ends: tuple[float, ...] = ()
+    kind: Kind = "everything"  # one end of the interval is zero: nothing but one sign is ruled out
+    if lower < 0 < upper:
+        kind, ends = "outside", (outlay / lower, outlay / upper)
+    elif lower * upper > 0:
+        kind, ends = "point" if lower == upper else "interval", (outlay / upper, outlay / lower)
+    low, high = ends or (None, None)
+    return RatioSet(estimate, kind, low, high, level, g, _words(kind, ends, level))
+
+
 def ratio_set_of_draws(
     numerators: ArrayLike, denominators: ArrayLike, *, level: float = 0.95
 ) -> RatioSet:

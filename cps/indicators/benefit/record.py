@@ -97,30 +97,75 @@ class Capital:
 
 
 @dataclass(frozen=True, slots=True)
+class HostGain:
+    """The estimated effect on gross operating income, host by host, from effects by event time.
+
+    Parameters
+    ----------
+    effects : tuple of float, length n_times
+        By period since the start, 0 first: log points, or 元 a host and period if not ``is_log``.
+    errors : tuple of float, length n_times
+        Standard errors of a normal distribution whose intervals are the estimates' own.
+    weights : tuple of float, length n_times
+        Of each time in the mean effect; they add up to 1.
+    correlation : float, 0 to 1
+        Of any two of ``effects``; ``shared_correlation`` finds it from the error of their mean.
+    income_yuan : tuple of tuples of (float or None)
+        Observed income of each estimated host in each of these periods; None where unobserved.
+    periods_per_year : int
+    n_estimated, n_hosts : int
+        Hosts that the estimate speaks of, and hosts there are.
+    """
+
+    effects: tuple[float, ...]
+    errors: tuple[float, ...]
+    weights: tuple[float, ...]
+    correlation: float
+    income_yuan: tuple[tuple[float | None, ...], ...]
+    is_log: bool
+    periods_per_year: int
+    n_estimated: int
+    n_hosts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assumptions:
     """What no ledger says and the appraisal rests on; every one is printed with the result.
+
+    As they stand here they assume nothing: all gain is surplus, and stays. ``default_assumptions``
+    gives the package's own, with their sources.
 
     Parameters
     ----------
     horizon_years : int
-        Last year of the flows; nothing is counted after it, no residual value either.
+        Last year of the flows; nothing but the residual value is counted there beyond it.
     persistence : Spread
         Share of the gain that is kept from one year to the next after the last estimated year.
     margin : Spread
-        Net surplus per 元 of gross income; replace the default by the accounts' own.
+        Net surplus per 元 of gross income.
     overrun : Spread
         Factor on outlays; ``Spread(1, 1, 1)`` for final accounts.
     displacement : Spread
         Share of the gain, and of the jobs, that was taken from elsewhere.
+    residual : Spread
+        Value at the end of the horizon, as a share of outlays.
+    running_yuan : Spread
+        Running cost a year beyond what ``margin`` holds, all hosts together.
+    sharing : Spread
+        How a gain known in logarithms spreads over hosts: 0 the same amount each, 1 in proportion
+        to income. No matter to a ``Gain``, or where there is one host.
     rates : tuple of float
         Discount rates.
     """
 
     horizon_years: int = 10
-    persistence: Spread = Spread(0.70, 0.90, 1.00)
-    margin: Spread = Spread(0.20, 0.40, 0.60)
-    overrun: Spread = Spread(1.00, 1.00, 1.20)
+    persistence: Spread = Spread(1.0, 1.0, 1.0)
+    margin: Spread = Spread(1.0, 1.0, 1.0)
+    overrun: Spread = Spread(1.0, 1.0, 1.0)
     displacement: Spread = Spread(0.0, 0.0, 0.0)
+    residual: Spread = Spread(0.0, 0.0, 0.0)
+    running_yuan: Spread = Spread(0.0, 0.0, 0.0)
+    sharing: Spread = Spread(1.0, 1.0, 1.0)
     rates: tuple[float, ...] = (0.035, 0.06, 0.08)
 
     def words(self) -> tuple[Text, ...]:
@@ -134,9 +179,9 @@ class Assumptions:
         rates = "、".join(f"{100 * one:g}%" for one in self.rates)
         return (
             Text(
-                f"计算期 {self.horizon_years} 年，期末无残值；折现率 {rates}，第 0 年不折现",
-                f"{self.horizon_years} years, no residual value; discount rates "
-                f"{rates.replace('、', ', ')}, year 0 undiscounted",
+                f"计算期 {self.horizon_years} 年；折现率 {rates}，第 0 年不折现",
+                f"{self.horizon_years} years; discount rates {rates.replace('、', ', ')}, "
+                "year 0 undiscounted",
             ),
             Text(
                 f"估计期之后效应逐年保留比例 {told(self.persistence)}（低–最可能–高，下同）",
@@ -151,6 +196,18 @@ class Assumptions:
             Text(
                 f"从他处转移的比例 {told(self.displacement)}",
                 f"share taken from elsewhere: {told(self.displacement)}",
+            ),
+            Text(
+                f"期末残值占投资比例 {told(self.residual)}",
+                f"residual value as a share of outlays: {told(self.residual)}",
+            ),
+            Text(
+                f"另需年运行费 {told(self.running_yuan)} 元",
+                f"running cost a year beyond that: {told(self.running_yuan)} yuan",
+            ),
+            Text(
+                f"增收在承办村之间的分布 {told(self.sharing)}",
+                f"how the gain spreads over hosts: {told(self.sharing)}",
             ),
         )
 
@@ -168,6 +225,24 @@ class Summary:
     median: float | None
     lower: float | None
     upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class YearGain:
+    """The gain in one year since the start, 元, of the hosts observed in it, all together.
+
+    Parameters
+    ----------
+    year : int
+        1 for the year of the start.
+    n_hosts : int
+    gain_yuan : Summary
+        Its estimate (as ``median``) and interval, before displacement.
+    """
+
+    year: int
+    n_hosts: int
+    gain_yuan: Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +282,8 @@ class Bar:
     Parameters
     ----------
     low, high : float
-        Of the input, in its own unit.
+        Of the input, in its own unit; the gain's are 元 a year, all hosts together, where its mean
+        effect is at its 10th and 90th percentile.
     npv_at_low_yuan, npv_at_high_yuan : float
     switching_value : float or None
         Value of the input at which the NPV is zero; None if no admissible value does that.
@@ -261,8 +337,13 @@ class Appraisal:
     ----------
     total_yuan, public_yuan : float
         Outlays before any overrun, undiscounted.
+    extra_yuan : Summary
+        Yearly gain in gross income of all hosts together, each over its own estimated years, net of
+        displacement: its estimate (as ``median``) and interval.
+    by_year : tuple of YearGain
+        By year since the start.
     cost_per_wan, public_cost_per_wan : RatioSet
-        元 put in per extra 万元 of yearly gross income (the mean over the estimated years).
+        元 put in, as listed, per extra 万元 of yearly gross income.
     irr : InternalRates
         Of the flows with every input at its median.
     share_one_irr, share_no_irr, share_many_irr : float
@@ -280,6 +361,8 @@ class Appraisal:
 
     total_yuan: float
     public_yuan: float
+    extra_yuan: Summary
+    by_year: tuple[YearGain, ...]
     cost_per_wan: RatioSet | None
     public_cost_per_wan: RatioSet | None
     at_rates: tuple[AtRate, ...]

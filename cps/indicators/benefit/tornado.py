@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cps.errors import Text
-from cps.indicators.benefit._flows import (
-    Flows,
-    Inputs,
-    gain_quantile,
-    make_flows,
-    quantile,
-    single,
-)
+from cps.indicators.benefit._flows import Flows, Inputs, make_flows, quantile, single
 from cps.indicators.benefit.finance import present_value
-from cps.indicators.benefit.record import Assumptions, Bar, Capital, Gain
+from cps.indicators.benefit.record import Assumptions, Bar, Capital, Gain, HostGain, Spread
 
 Floats = NDArray[np.float64]
+_SHARES = (0.1, 0.9)
 _NAMES = {
-    "gain": Text("年均增收效应（元）", "mean yearly gain (yuan)"),
-    "margin": Text("净收益占总收入比例", "net surplus per yuan of gross income"),
-    "persistence": Text("效应逐年保留比例", "share of the gain kept each year"),
-    "overrun": Text("投资超支系数", "factor on outlays"),
+    "gain": Text("年增收效应（元）", "yearly gain (yuan)"),
+    "margin": Text("净收益占增收的比例", "net surplus per yuan of extra income"),
+    "persistence": Text("增收逐年保留比例", "share of the gain kept each year"),
+    "overrun": Text("实际投资与所列之比", "outlays as a multiple of those listed"),
     "displacement": Text("从他处转移的比例", "share taken from elsewhere"),
+    "residual": Text("期末残值占投资比例", "residual value as a share of outlays"),
+    "running_yuan": Text("另需的年运行费（元）", "running cost a year (yuan)"),
+    "sharing": Text("增收在村间的分布", "spread of the gain over hosts"),
 }
-# Where an input can lie at all; a switching value outside is no answer.
+# Where an input can lie at all; a switching value outside is no answer. The gain's are in standard
+# errors: beyond six no estimate leaves anything open.
 _LIMITS = {
-    "gain": (-np.inf, np.inf),
+    "gain": (-6.0, 6.0),
     "margin": (-np.inf, 1.0),
     "persistence": (0.0, 1.5),
     "overrun": (0.0, np.inf),
     "displacement": (-np.inf, 1.0),
+    "residual": (0.0, 1.0),
+    "running_yuan": (0.0, np.inf),
+    "sharing": (0.0, 1.0),
 }
+_NEAR_ENOUGH = 1e-3  # 元
+_MOST_STEPS = 100
 
 
 def tornado(
-    gain: Gain,
+    gain: Gain | HostGain,
     capital: Capital,
     assume: Assumptions,
     *,
@@ -63,76 +68,99 @@ def tornado(
     Howard, R. A. (1988). Decision analysis: practice and promise. Management Science 34, 679–695,
     doi:10.1287/mnsc.34.6.679 (tornado); HM Treasury, The Green Book (switching values).
     """
+    middle = single(gain, assume)
+
+    def at(name: str, x: float) -> Inputs:
+        if name == "gain":
+            return single(gain, assume, {name: x})
+        return dataclasses.replace(middle, **{name: np.array([x])})
 
     def value(name: str) -> Callable[[float], float]:
         def npv(x: float) -> float:
-            one = make_flows(single(gain, assume, {name: x}), capital, assume)
-            return float(present_value(one.net, rate)[0])
+            return float(present_value(make_flows(at(name, x), capital, assume).net, rate)[0])
 
         return npv
 
-    worth = present_value(flows.net, rate)
-    drawn = {
-        "gain": inputs.gain_by_year.mean(axis=1),
-        "margin": inputs.margin,
-        "persistence": inputs.persistence,
-        "overrun": inputs.overrun,
-        "displacement": inputs.displacement,
-    }
+    def own_unit(name: str, x: float) -> float:
+        """Give an input in its own unit: the gain as 元 a year, on average over its years."""
+        return float(at(name, x).extra()[0]) if name == "gain" else x
+
+    worth = _ranks(present_value(flows.net, rate))
     bars = []
     for name, label in _NAMES.items():
         npv = value(name)
-        low, high = (_at(name, gain, assume, share) for share in (0.1, 0.9))
+        spread = Spread(-1.0, 0.0, 1.0) if name == "gain" else getattr(assume, name)
+        low, high = (
+            NormalDist().inv_cdf(share) if name == "gain" else quantile(spread, share)
+            for share in _SHARES
+        )
+        drawn = inputs.extra() if name == "gain" else getattr(inputs, name)
+        ends = (npv(low), npv(high))
+        switched = _switching(npv, _LIMITS[name], near=(low, ends[0]))
         bars.append(
             Bar(
                 input=name,
                 name=label,
-                low=low,
-                high=high,
-                npv_at_low_yuan=npv(low),
-                npv_at_high_yuan=npv(high),
-                switching_value=_switching(npv, *_LIMITS[name], near=_at(name, gain, assume, 0.5)),
-                rank_correlation=_spearman(drawn[name], worth),
+                low=own_unit(name, low),
+                high=own_unit(name, high),
+                npv_at_low_yuan=ends[0],
+                npv_at_high_yuan=ends[1],
+                switching_value=None if switched is None else own_unit(name, switched),
+                rank_correlation=_correlation(drawn, worth),
             )
         )
     return tuple(sorted(bars, key=lambda one: -abs(one.npv_at_high_yuan - one.npv_at_low_yuan)))
 
 
-def _at(name: str, gain: Gain, assume: Assumptions, share: float) -> float:
-    if name == "gain":
-        return gain_quantile(gain, share)
-    return quantile(getattr(assume, name), share)
-
-
 def _switching(
-    npv: Callable[[float], float], low: float, high: float, *, near: float
+    npv: Callable[[float], float], limits: tuple[float, float], *, near: tuple[float, float]
 ) -> float | None:
-    """Find where the NPV is zero: all inputs but persistence enter it linearly."""
+    """Find where the NPV is zero; an input without a limit on both sides enters it linearly."""
+    low, high = limits
     if np.isfinite(low) and np.isfinite(high):
-        return _bisect(npv, low, high)
-    step = max(1.0, abs(near))
-    slope = (npv(near + step) - npv(near)) / step
+        return _root(npv, low, high)
+    x, at_x = near
+    step = max(1.0, abs(x))
+    slope = (npv(x + step) - at_x) / step
     if slope == 0:
         return None
-    found = near - npv(near) / slope
+    found = x - at_x / slope
     return found if low <= found <= high else None
 
 
-def _bisect(npv: Callable[[float], float], low: float, high: float) -> float | None:
+def _root(npv: Callable[[float], float], low: float, high: float) -> float | None:
+    """Close in on a change of sign (false position, the Illinois way); None if there is none."""
     start, end = npv(low), npv(high)
     if start == end or start * end > 0:
         return None
-    for _ in range(80):
-        middle = (low + high) / 2
-        if npv(middle) * start > 0:
-            low = middle
+    side = 0
+    for _ in range(_MOST_STEPS):
+        middle = (low * end - high * start) / (end - start)
+        value = npv(middle)
+        if abs(value) < _NEAR_ENOUGH:
+            return middle
+        if value * end > 0:
+            high, end = middle, value
+            start = start / 2 if side == 1 else start
+            side = 1
         else:
-            high = middle
+            low, start = middle, value
+            end = end / 2 if side == -1 else end
+            side = -1
     return (low + high) / 2
 
 
-def _spearman(one: Floats, other: Floats) -> float | None:
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+def _ranks(values: Floats) -> Floats | None:
+    if np.ptp(values) == 0:
         return None
-    ranks = np.array([np.argsort(np.argsort(x)) for x in (one, other)], dtype=float)
-    return float(np.corrcoef(ranks)[0, 1])
+    ranks = np.empty(values.size)
+    ranks[np.argsort(values, kind="stable")] = np.arange(values.size)
+    return ranks - ranks.mean()
+
+
+def _correlation(values: Floats, ranks: Floats | None) -> float | None:
+    """Give Spearman's correlation with what has these centred ranks."""
+    own = _ranks(values)
+    if own is None or ranks is None:
+        return None
+    return float((own * ranks).sum() / np.sqrt((own**2).sum() * (ranks**2).sum()))
