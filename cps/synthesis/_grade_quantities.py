@@ -239,11 +239,11 @@ def inference(given: Evidence) -> Measured:
     headline = given.effects[0]
     value = {True: _PASSED, None: _CANT_SAY, False: _FAILED}[headline.is_reliable]
     said = {
-        _PASSED: Text("守住了名义水平", "it held its level"),
-        _CANT_SAY: Text("研究未覆盖这种情形", "the study has no such case"),
-        _FAILED: Text("没有守住名义水平", "it missed its level"),
+        _PASSED: Text("守住了名义水平", "held its level"),
+        _CANT_SAY: Text("未经研究", "was not tried in such a case"),
+        _FAILED: Text("没有守住名义水平", "missed its level"),
     }[value]
-    return Measured(value, {"method": headline.method_name}, said)
+    return Measured(value, {"method": headline.method_name, "how": said})
 
 
 QUANTITIES: dict[str, Callable[[Evidence], Measured]] = {

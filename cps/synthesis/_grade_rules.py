@@ -93,6 +93,16 @@ class Rule:
         """Say what was found, with its numbers; or why nothing was."""
         if measured.value is None:
             return measured.reason or Text("没有这一结果", "there is no such result")
+        unknown = sorted(_placeholders(self.said.en) - set(measured.numbers))
+        if unknown:
+            raise _wrong(
+                PATH,
+                f"rule {self.id} › said",
+                Text(
+                    f"没有名为 {unknown[0]} 的数；可用：{', '.join(measured.numbers)}",
+                    f"no number is named {unknown[0]}; there are: {', '.join(measured.numbers)}",
+                ),
+            )
         zh, en = (
             said.format(**{name: _in(one, k) for name, one in measured.numbers.items()})
             for k, said in enumerate((self.said.zh, self.said.en))

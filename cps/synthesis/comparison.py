@@ -9,6 +9,7 @@ from cps.design.record import Initiative
 from cps.errors import Text, UsageError, unknown_choice
 from cps.result import Effect, Estimate
 from cps.synthesis.claim_measures import effect_in_yuan
+from cps.synthesis.grade import Grade
 
 COLUMNS: tuple[str, ...] = (
     "initiative",
@@ -34,6 +35,10 @@ COLUMNS: tuple[str, ...] = (
     "level",
     "method",
     "covers_zero",
+    "grade",
+    "grade_zh",
+    "grade_en",
+    "reading",
     "status",
     "message_zh",
     "message_en",
@@ -44,7 +49,7 @@ NO_EFFECT = Text("运行没有给出效应", "the run holds no effect")
 
 
 class HasEffects(Protocol):
-    """What the comparison reads of a ``Run``; the headline effect comes first."""
+    """What the comparison reads of a ``Run``; ``extra["grade"]`` is its grade of evidence, if any."""
 
     @property
     def name(self) -> str:
@@ -53,6 +58,10 @@ class HasEffects(Protocol):
     @property
     def effects(self) -> tuple[Effect, ...]:
         """Effects, the headline first."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """What the notebook handed over besides, in plain values or as records."""
 
 
 def compare_initiatives(
@@ -122,7 +131,7 @@ def _row(
         "page": f"{initiative.id}.html",
     }
     if failure is None and run is not None:
-        row |= _numbers(run.effects[0])
+        row |= _numbers(run.effects[0]) | _grade(run.extra.get("grade"))
     return row
 
 
@@ -144,6 +153,18 @@ def _numbers(effect: Effect) -> dict[str, float | int | str | bool | None]:
         "method": effect.method,
         "covers_zero": _covers_zero(effect.overall),
     }
+
+
+def _grade(grade: Mapping[str, Any] | Grade | None) -> dict[str, float | int | str | bool | None]:
+    """Give the letter with its name and reading; a run just made holds the record itself."""
+    if grade is None:
+        return {}
+    if isinstance(grade, Grade):
+        name = {"zh": grade.name.zh, "en": grade.name.en}
+        letter, reading = grade.letter, grade.reading
+    else:
+        name, letter, reading = grade["name"], grade["letter"], grade["reading"]
+    return {"grade": letter, "grade_zh": name["zh"], "grade_en": name["en"], "reading": reading}
 
 
 def _estimate(estimate: Estimate | None, scale: str) -> dict[str, float | None]:

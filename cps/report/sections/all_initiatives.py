@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cps.errors import Text
 from cps.locale import Content, Interval, Kind, Link, Message, Quantity, Term, Words, measure_kind
-from cps.report.blocks import Block, Column, Figure, Heading, Table
+from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import amount, outcome_name
 from cps.runs import Run
 
@@ -30,6 +30,9 @@ TEXT = {
         "att": "效应",
         "interval": "区间",
         "p": "p 值",
+        "grade": "证据等级",
+        "graded": "{letter}（{name}）",
+        "grade_note": "证据等级说的是“确有变化”有多牢靠，不是变化大小；按成文规则评定，逐条见各项目页。",
         "status": "状态",
     },
     "en": {
@@ -45,6 +48,9 @@ TEXT = {
         "att": "Effect",
         "interval": "Interval",
         "p": "p-value",
+        "grade": "Grade of evidence",
+        "graded": "{letter} ({name})",
+        "grade_note": "The grade says how firmly a change is established, not how large it is; it follows written rules, which each initiative's page prints with their values.",
         "status": "Status",
     },
 }
@@ -64,7 +70,12 @@ def build(run: Run) -> list[Block]:
             Message("all_initiatives.figure"), partial(_forest, run, rows, (keys, kind, unit)), note
         ),
         _table(rows, keys, kind, unit),
+        *([Paragraph(Message("all_initiatives.grade_note"), "note")] if _is_graded(rows) else []),
     ]
+
+
+def _is_graded(rows: list[dict[str, Any]]) -> bool:
+    return any(row.get("grade") for row in rows)
 
 
 def _scale(rows: list[dict[str, Any]]) -> tuple[tuple[str, str, str], Kind, str]:
@@ -80,6 +91,15 @@ def _table(rows: list[dict[str, Any]], keys: tuple[str, str, str], kind: Kind, u
         words = Text(row["name_zh"], row["name_en"])
         return words if row["status"] == "not_run" else Link(row["page"], words)
 
+    def grade(row: dict[str, Any]) -> tuple[Content, ...]:
+        if not is_graded:
+            return ()
+        if not row["grade"]:
+            return (Quantity(None),)
+        words = Text(row["grade_zh"], row["grade_en"])
+        return (Message("all_initiatives.graded", {"letter": row["grade"], "name": words}),)
+
+    is_graded = _is_graded(rows)
     return Table(
         Message("all_initiatives.table"),
         (
@@ -89,6 +109,7 @@ def _table(rows: list[dict[str, Any]], keys: tuple[str, str, str], kind: Kind, u
             Column(Message("all_initiatives.att"), kind, unit),
             Column(Message("all_initiatives.interval"), kind, unit),
             Column(Message("all_initiatives.p"), "p_value"),
+            *((Column(Message("all_initiatives.grade")),) if is_graded else ()),
             Column(Message("all_initiatives.provenance")),
             Column(Message("all_initiatives.status")),
         ),
@@ -100,6 +121,7 @@ def _table(rows: list[dict[str, Any]], keys: tuple[str, str, str], kind: Kind, u
                 amount(row[keys[0]], kind, unit),
                 Interval(row[keys[1]], row[keys[2]], kind, unit, is_signed=True),
                 Quantity(row["p_value"], "p_value"),
+                *grade(row),
                 Term("provenance", row["provenance"]),
                 Term("status", row["status"]),
             )

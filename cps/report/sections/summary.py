@@ -16,6 +16,7 @@ from cps.report.sections._common import (
     own_unit,
     per_period,
     period_label,
+    text_of,
 )
 from cps.result import Effect
 from cps.runs import Run
@@ -36,6 +37,7 @@ TEXT = {
         "p_value": "p 值 {p}（{inference}）。",
         "p_floor": "p 值 {p}（{inference}，p 值最小只能到 {floor}）。",
         "detectable": "这一设计以八成把握能发现的最小效应约为 {amount}；更小的效应，“没有发现”不等于“没有”。",
+        "grade": "证据等级：{letter}（{name}）。逐条规则见“证据等级”一节。",
         "nothing": "没有可以报告的估计。",
     },
     "en": {
@@ -51,6 +53,7 @@ TEXT = {
         "p_value": "p-value {p} ({inference}).",
         "p_floor": "p-value {p} ({inference}; it can't go below {floor}).",
         "detectable": "The smallest effect that this design would find four times in five is about {amount}; of anything smaller, not found does not mean not there.",
+        "grade": "Grade of evidence: {letter} ({name}). The section of that name gives every rule.",
         "nothing": "There is no estimate to report.",
     },
 }
@@ -81,7 +84,15 @@ def build(run: Run) -> list[Block]:
             "interval": interval(effect.overall, *in_logs),
         }
         blocks.append(Paragraph(Message("summary.relative", relative)))
-    return [*blocks, *_basis(run, effect)]
+    return [*blocks, *_graded(run), *_basis(run, effect)]
+
+
+def _graded(run: Run) -> list[Block]:
+    grade = run.extra.get("grade")
+    if not grade:
+        return []
+    said: dict[str, Content] = {"letter": grade["letter"], "name": text_of(grade["name"])}
+    return [Paragraph(Message("summary.grade", said))]
 
 
 def _basis(run: Run, effect: Effect) -> list[Block]:
