@@ -1,0 +1,120 @@
+"""The grade of evidence: the letter in a sentence, and every rule with its value and thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cps.locale import Content, Kind, Listing, Message, Quantity, Term
+from cps.report.blocks import Block, Column, Heading, Paragraph, Table
+from cps.report.sections._common import text_of
+from cps.runs import Run
+
+ORDER = 12
+PAGE = "both"
+_HASH = 12  # characters of a hash that tell it from any other here
+TEXT = {
+    "zh": {
+        "heading": "证据等级",
+        "letter": "证据等级 {letter}：{name}。{meaning}",
+        "binding": "决定这一等级的规则（{n} 条）：{rules}。",
+        "all_a": "各条规则都达到 A 级要求。",
+        "caption": "评级规则：所见与门槛",
+        "rule": "规则",
+        "found": "所见",
+        "needs": "{letter} 级要求",
+        "allows": "至多评",
+        "note": "每条规则按门槛给出至多可评的等级，总等级取其中最低者，强项不抵弱项。规则只读大小、份额和位次，不看效应的正负：把结果颠倒过来，等级不变。等级说的是“确有变化”有多牢靠，不是变化有多大、是好是坏。规则第 {version} 版，校验码 {hash}。",
+        "at_most": "≤ {x}",
+        "at_least": "≥ {x}",
+        "at_most_share": "≤ {x}%",
+        "at_least_share": "≥ {x}%",
+        "passed": "通过",
+        "not_failed": "通过或无法判断",
+        "any": "不限",
+        "judged": "{said}：{verdict}",
+    },
+    "en": {
+        "heading": "Grade of evidence",
+        "letter": "Grade {letter}: {name}. {meaning}",
+        "binding": "Rules that decide this grade ({n}): {rules}.",
+        "all_a": "Every rule allows an A.",
+        "caption": "The rules: what was found, and the thresholds",
+        "rule": "Rule",
+        "found": "What was found",
+        "needs": "{letter} needs",
+        "allows": "Allows",
+        "note": "Each rule allows a letter by its thresholds, and the grade is the worst of them: no strength makes up for a weakness. Rules read sizes, shares and ranks, never the sign of the effect: turned upside down, the outcome gets the same grade. It says how firmly a change is established, not how large or how welcome it is. Rules, version {version}, checksum {hash}.",
+        "at_most": "≤ {x}",
+        "at_least": "≥ {x}",
+        "at_most_share": "≤ {x}%",
+        "at_least_share": "≥ {x}%",
+        "passed": "passed",
+        "not_failed": "passed or can't say",
+        "any": "any",
+        "judged": "{said}: {verdict}",
+    },
+}
+_VERDICTS = ("passed", "none", "failed")
+
+
+def build(run: Run) -> list[Block]:
+    """State the grade and print every rule; nothing where the run holds no grade."""
+    grade = run.extra.get("grade")
+    if not grade:
+        return []
+    rules = grade["rules"]
+    binding = [one for one in rules if one["is_binding"]]
+    letter: dict[str, Content] = {
+        "letter": grade["letter"],
+        "name": text_of(grade["name"]),
+        "meaning": text_of(grade["meaning"]),
+    }
+    decides = Message("grade.all_a")
+    if binding:
+        said: dict[str, Content] = {
+            "n": Quantity(len(binding), "count"),
+            "rules": Listing(tuple(text_of(one["name"]) for one in binding)),
+        }
+        decides = Message("grade.binding", said)
+    return [
+        Heading(Message("grade.heading")),
+        Paragraph(Message("grade.letter", letter), "lead"),
+        Paragraph(text_of(grade["reading_said"])),
+        Paragraph(decides),
+        Table(
+            Message("grade.caption"),
+            (
+                Column(Message("grade.rule")),
+                Column(Message("grade.found")),
+                *(Column(Message("grade.needs", {"letter": one})) for one in "ABC"),
+                Column(Message("grade.allows")),
+            ),
+            tuple(_row(one) for one in rules),
+            Message(
+                "grade.note",
+                {"version": grade["rules_version"], "hash": grade["rules_hash"][:_HASH]},
+            ),
+        ),
+    ]
+
+
+def _row(rule: Mapping[str, Any]) -> tuple[Content, ...]:
+    found: Content = text_of(rule["said"])
+    if rule["shown"] == "verdict" and rule["value"] is not None:
+        verdict = Term("verdict", _VERDICTS[int(rule["value"])])
+        found = Message("grade.judged", {"said": found, "verdict": verdict})
+    needs = (_needs(rule, rule[name]) for name in ("at_a", "at_b", "at_c"))
+    return text_of(rule["name"]), found, *needs, rule["letter"]
+
+
+def _needs(rule: Mapping[str, Any], threshold: float | None) -> Content:
+    if threshold is None:
+        return Message("grade.any")
+    shown = rule["shown"]
+    if shown == "verdict":
+        return Message("grade.passed" if threshold == 0 else "grade.not_failed")
+    kind: Kind = shown
+    share = "_share" if shown == "share" else ""
+    key = f"grade.{'at_most' if rule['is_low'] else 'at_least'}{share}"
+    return Message(key, {"x": Quantity(threshold, kind)})
