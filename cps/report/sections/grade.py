@@ -25,10 +25,8 @@ TEXT = {
         "needs": "{letter} 级要求",
         "allows": "至多评",
         "note": "每条规则按门槛给出至多可评的等级，总等级取其中最低者，强项不抵弱项。规则只读大小、份额和位次，不看效应的正负：把结果颠倒过来，等级不变。等级说的是“确有变化”有多牢靠，不是变化有多大、是好是坏。规则第 {version} 版，校验码 {hash}。",
-        "at_most": "≤ {x}",
-        "at_least": "≥ {x}",
-        "at_most_share": "≤ {x}%",
-        "at_least_share": "≥ {x}%",
+        "at_most": "≤\u00a0{x}",
+        "at_least": "≥\u00a0{x}",
         "passed": "通过",
         "not_failed": "通过或无法判断",
         "any": "不限",
@@ -45,10 +43,8 @@ TEXT = {
         "needs": "{letter} needs",
         "allows": "Allows",
         "note": "Each rule allows a letter by its thresholds, and the grade is the worst of them: no strength makes up for a weakness. Rules read sizes, shares and ranks, never the sign of the effect: turned upside down, the outcome gets the same grade. It says how firmly a change is established, not how large or how welcome it is. Rules, version {version}, checksum {hash}.",
-        "at_most": "≤ {x}",
-        "at_least": "≥ {x}",
-        "at_most_share": "≤ {x}%",
-        "at_least_share": "≥ {x}%",
+        "at_most": "≤\u00a0{x}",
+        "at_least": "≥\u00a0{x}",
         "passed": "passed",
         "not_failed": "passed or can't say",
         "any": "any",
@@ -86,9 +82,9 @@ def build(run: Run) -> list[Block]:
             Message("grade.caption"),
             (
                 Column(Message("grade.rule")),
+                Column(Message("grade.allows")),
                 Column(Message("grade.found")),
                 *(Column(Message("grade.needs", {"letter": one})) for one in "ABC"),
-                Column(Message("grade.allows")),
             ),
             tuple(_row(one) for one in rules),
             Message(
@@ -105,7 +101,7 @@ def _row(rule: Mapping[str, Any]) -> tuple[Content, ...]:
         verdict = Term("verdict", _VERDICTS[int(rule["value"])])
         found = Message("grade.judged", {"said": found, "verdict": verdict})
     needs = (_needs(rule, rule[name]) for name in ("at_a", "at_b", "at_c"))
-    return text_of(rule["name"]), found, *needs, rule["letter"]
+    return text_of(rule["name"]), rule["letter"], found, *needs
 
 
 def _needs(rule: Mapping[str, Any], threshold: float | None) -> Content:
@@ -115,6 +111,5 @@ def _needs(rule: Mapping[str, Any], threshold: float | None) -> Content:
     if shown == "verdict":
         return Message("grade.passed" if threshold == 0 else "grade.not_failed")
     kind: Kind = shown
-    share = "_share" if shown == "share" else ""
-    key = f"grade.{'at_most' if rule['is_low'] else 'at_least'}{share}"
+    key = "grade.at_most" if rule["is_low"] else "grade.at_least"
     return Message(key, {"x": Quantity(threshold, kind)})
