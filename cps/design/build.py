@@ -14,7 +14,7 @@ from cps.design._joint import other_starts, starts_too_early
 from cps.design._refuse import require_choices, require_distinct
 from cps.design.record import Design, Exclusion, Form, Initiative
 from cps.errors import DesignError, Finding, InitiativeError, Text, unknown_choice
-from cps.panel.record import OUTCOME_MEASURES, Panel
+from cps.panel.record import Outcome, Panel
 from cps.periods import ordinal
 
 # Units left out of the comparison for these reasons are what spill-over checks look at.
@@ -89,8 +89,9 @@ def make_design(
     if dose is not None:
         require_choices(dose=dose)
     require_distinct(covariates)
-    measure = OUTCOME_MEASURES.get(outcome, outcome)
-    chosen: Form = form or ("log" if measure == "yuan" else "level")
+    kind = panel.outcomes.get(outcome) or Outcome(outcome, "level")
+    measure = kind.measure
+    chosen: Form = form or kind.form
     columns = {"weight": weights, "denominator": denominator, "exposure": exposure}
     _require_columns(panel, {**columns, "cluster": cluster}, covariates, form=chosen)
     units = panel.frame.select("unit", "area").unique(maintain_order=True)
@@ -145,7 +146,7 @@ def make_design(
         other_cohorts=starts,
         reserved=reserved,
         regimes=_regimes(panel),
-        thresholds=THRESHOLDS.get(measure, ()) if panel.frequency == "year" else (),
+        thresholds=_thresholds(panel, measure),
     )
 
 
@@ -191,8 +192,14 @@ def pool_initiatives(initiatives: Sequence[Initiative]) -> Initiative:
     )
 
 
+def _thresholds(panel: Panel, measure: str) -> tuple[float, ...]:
+    """Give the levels at which yearly income of villages is promised or reported."""
+    is_income = panel.frequency == "year" and "income_yuan" in panel.outcomes
+    return THRESHOLDS.get(measure, ()) if is_income else ()
+
+
 def _require_outcome(panel: Panel, outcome: str) -> None:
-    known = [name for name in OUTCOME_MEASURES if name in panel.frame.columns]
+    known = [name for name in panel.outcomes if name in panel.frame.columns]
     if outcome not in panel.frame.columns or outcome in ("unit", "area", "period"):
         raise unknown_choice(Text("结果变量", "outcome"), outcome, known, where="panel")
 

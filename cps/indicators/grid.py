@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from cps.errors import Text, UsageError, unknown_choice
 from cps.indicators.levels import STOCKS, yearly_values
 from cps.indicators.record import Basis, FloatArray, Grid
-from cps.panel.record import OUTCOME_MEASURES, PANEL_KEYS, Panel
+from cps.panel.record import PANEL_KEYS, Panel
 from cps.periods import Frequency, label
 
 
@@ -166,7 +166,9 @@ def grid_of_panel(
         units=units,
         areas=[places[unit] for unit in units],
         regimes=[systems.get(period) or None for period in periods],
-        measure=OUTCOME_MEASURES.get(outcome, outcome.rsplit("_", 1)[-1]),
+        measure=panel.outcomes[outcome].measure
+        if outcome in panel.outcomes
+        else outcome.rsplit("_", 1)[-1],
         frequency="year" if by == "year" else panel.frequency,
         basis=basis,
         is_sample=is_sample,

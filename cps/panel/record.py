@@ -1,8 +1,11 @@
-"""The panel record: one row per unit and period, money in whole 元, people in whole persons."""
+"""The panel record: one row per unit and period, each outcome with its unit of measure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
 
 import polars as pl
 
@@ -18,7 +21,29 @@ PANEL_KEYS: dict[str, pl.DataType] = {
     "regime": pl.String(),
     "is_synthetic": pl.Boolean(),
 }
+# Of a panel of villages.
 OUTCOME_MEASURES: dict[str, str] = {"income_yuan": "yuan", "jobs_persons": "persons"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an outcome column holds.
+
+    Parameters
+    ----------
+    measure : str
+        Its unit of measure: ``yuan``, ``persons``, ``minutes``, ``percent`` … or any text.
+    form : {"level", "log"}
+        The scale on which units are compared unless a design says otherwise.
+    """
+
+    measure: str
+    form: Literal["level", "log"]
+
+
+VILLAGE_OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
+    {"income_yuan": Outcome("yuan", "log"), "jobs_persons": Outcome("persons", "level")}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +53,9 @@ class Panel:
     Parameters
     ----------
     frame : polars.DataFrame
-        ``PANEL_KEYS`` and one Int64 column an outcome (``OUTCOME_MEASURES``); sorted by unit
-        and period; every unit has every period, a missing value is null.
+        ``PANEL_KEYS`` and one numeric column an outcome (``outcomes``): Int64 of money and people,
+        Float64 of what is a mean, a share or a duration; sorted by unit and period; every unit has
+        every period, a missing value is null.
     frequency : {"month", "quarter", "year"}
     unit_kind : str
         What a unit is: ``village``, ``firm``, ``lot`` …
@@ -37,6 +63,8 @@ class Panel:
     sources : tuple of SourceFile
     is_synthetic : bool
         True if any row is synthetic.
+    outcomes : mapping of column to Outcome
+        Unit of measure and scale of each outcome column; those of villages by default.
     """
 
     frame: pl.DataFrame
@@ -45,3 +73,4 @@ class Panel:
     findings: tuple[Finding, ...]
     sources: tuple[SourceFile, ...]
     is_synthetic: bool
+    outcomes: Mapping[str, Outcome] = field(default_factory=lambda: VILLAGE_OUTCOMES)

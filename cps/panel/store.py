@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 
 from cps.errors import Finding, PanelError, Text
 from cps.ledger.rows import SourceFile
-from cps.panel.record import Panel
+from cps.panel.record import VILLAGE_OUTCOMES, Outcome, Panel
 from cps.provenance import atomic_path, sha256_file, write_json
 
 SCHEMA = 1
@@ -36,6 +37,7 @@ def save_panel(panel: Panel, folder: Path | str) -> Path:
             "frequency": panel.frequency,
             "unit_kind": panel.unit_kind,
             "is_synthetic": panel.is_synthetic,
+            "outcomes": {name: dataclasses.asdict(one) for name, one in panel.outcomes.items()},
             "findings": [dataclasses.asdict(one) for one in panel.findings],
             "sources": [dataclasses.asdict(one) for one in panel.sources],
         },
@@ -67,6 +69,7 @@ def load_panel(folder: Path | str) -> Panel:
             findings=tuple(_finding(one) for one in stored["findings"]),
             sources=tuple(SourceFile(**one) for one in stored["sources"]),
             is_synthetic=stored["is_synthetic"],
+            outcomes=_outcomes(stored),
         )
     except FileNotFoundError as error:
         raise PanelError(
@@ -80,6 +83,13 @@ def load_panel(folder: Path | str) -> Panel:
             where=str(path.parent),
             mend=Text("重新运行 make report 或 cps run", "run make report or cps run again"),
         ) from error
+
+
+def _outcomes(stored: dict[str, Any]) -> Mapping[str, Outcome]:
+    """Give the outcomes as they were saved; a panel of before they were saved is of villages."""
+    if "outcomes" not in stored:
+        return VILLAGE_OUTCOMES
+    return {name: Outcome(**one) for name, one in stored["outcomes"].items()}
 
 
 def _finding(stored: dict[str, Any]) -> Finding:

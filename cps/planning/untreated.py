@@ -13,7 +13,7 @@ from cps.design._hash import hash_design
 from cps.design.record import Design, Form, Initiative
 from cps.design.subset import subset_design
 from cps.errors import DesignError, Text, UsageError, unknown_choice
-from cps.panel.record import OUTCOME_MEASURES, Panel
+from cps.panel.record import Outcome, Panel
 from cps.periods import label
 
 
@@ -77,7 +77,7 @@ def _of_panel(
     areas: Sequence[str],
 ) -> Design:
     if outcome not in panel.frame.columns:
-        known = [one for one in OUTCOME_MEASURES if one in panel.frame.columns]
+        known = [one for one in panel.outcomes if one in panel.frame.columns]
         raise unknown_choice(Text("结果变量", "outcome"), outcome, known, where="panel")
     frame = panel.frame
     known_areas = frame["area"].drop_nulls().unique().to_list()
@@ -88,8 +88,9 @@ def _of_panel(
         frame = frame.filter(pl.col("area").is_in(list(areas)))
     hosts = sorted({host.unit for one in others for host in one.treated})
     frame = frame.filter(~pl.col("unit").is_in(hosts))
-    measure = OUTCOME_MEASURES.get(outcome, outcome)
-    chosen: Form = form or ("log" if measure == "yuan" else "level")
+    kind = panel.outcomes.get(outcome) or Outcome(outcome, "level")
+    measure = kind.measure
+    chosen: Form = form or kind.form
     units = frame["unit"].unique(maintain_order=True).to_list()
     arrays = arrays_of(
         frame.select("unit", "period", pl.col(outcome).cast(pl.Float64).alias("outcome")),
