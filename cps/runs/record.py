@@ -141,6 +141,8 @@ def make_run(
     ----------
     effects : sequence of Effect
         The headline first.
+    extra : mapping or None
+        Whatever else pages show, by key; records become plain values.
     inputs : mapping of file name to sha256
     started : datetime or None
         When the evaluation began; when the process (a notebook's kernel) started if None.
@@ -165,7 +167,7 @@ def make_run(
         "indicators": dict(indicators or {}),
         "findings": _each_once((*findings, *design.findings, *_worth_telling(effects))),
         "is_synthetic": design.is_synthetic,
-        "extra": dict(extra or {}),
+        "extra": encode(dict(extra or {})),  # as it will be read back
     }
     named = dict(sorted((inputs or {}).items()))
     made_by: dict[str, Any] = {

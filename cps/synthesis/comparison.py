@@ -9,7 +9,6 @@ from cps.design.record import Initiative
 from cps.errors import Text, UsageError, unknown_choice
 from cps.result import Effect, Estimate
 from cps.synthesis.claim_measures import effect_in_yuan
-from cps.synthesis.grade import Grade
 
 COLUMNS: tuple[str, ...] = (
     "initiative",
@@ -61,7 +60,7 @@ class HasEffects(Protocol):
 
     @property
     def extra(self) -> Mapping[str, Any]:
-        """What the notebook handed over besides, in plain values or as records."""
+        """What the notebook handed over besides, in plain values."""
 
 
 def compare_initiatives(
@@ -155,16 +154,15 @@ def _numbers(effect: Effect) -> dict[str, float | int | str | bool | None]:
     }
 
 
-def _grade(grade: Mapping[str, Any] | Grade | None) -> dict[str, float | int | str | bool | None]:
-    """Give the letter with its name and reading; a run just made holds the record itself."""
-    if grade is None:
+def _grade(grade: Mapping[str, Any] | None) -> dict[str, float | int | str | bool | None]:
+    if not grade:
         return {}
-    if isinstance(grade, Grade):
-        name = {"zh": grade.name.zh, "en": grade.name.en}
-        letter, reading = grade.letter, grade.reading
-    else:
-        name, letter, reading = grade["name"], grade["letter"], grade["reading"]
-    return {"grade": letter, "grade_zh": name["zh"], "grade_en": name["en"], "reading": reading}
+    return {
+        "grade": grade["letter"],
+        "grade_zh": grade["name"]["zh"],
+        "grade_en": grade["name"]["en"],
+        "reading": grade["reading"],
+    }
 
 
 def _estimate(estimate: Estimate | None, scale: str) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from cps.synthesis.comparison import COLUMNS, compare_initiatives
 class OneRun:
     name: str
     effects: tuple
+    extra: dict = dataclasses.field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
