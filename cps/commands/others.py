@@ -12,7 +12,13 @@ from cps.errors import Text, unknown_choice
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``demo``."""
     parser.add_argument(
-        "--out", default="data/raw/demo", help="folder for the ledgers [%(default)s]"
+        "--out",
+        help="folder for the ledgers [data/raw/demo; with --scheme data/raw/schemes, a folder in it "
+        "for each scheme]",
+    )
+    parser.add_argument(
+        "--scheme",
+        help="id of another scheme of the source, or all: its ledgers, not the villages'",
     )
     parser.add_argument(
         "--mode", default="headline_true", help="headline_true | headline_spurious [%(default)s]"
@@ -26,15 +32,32 @@ def _demo(given: argparse.Namespace, lang: str) -> int:
 
     if given.mode not in MODES:
         raise unknown_choice(Text("模式", "mode"), given.mode, MODES, where="--mode")
-    files = write_demo(Path(given.out), mode=given.mode, seed=given.seed)
+    out = given.out or ("data/raw/schemes" if given.scheme else "data/raw/demo")
+    if given.scheme:
+        files = _demo_schemes(given.scheme, out, mode=given.mode, seed=given.seed)
+    else:
+        files = list(write_demo(Path(out), mode=given.mode, seed=given.seed))
     say(
         Text(
-            f"已写出 {len(files)} 个合成台账文件：{given.out}",
-            f"wrote {len(files)} synthetic ledger files: {given.out}",
+            f"已写出 {len(files)} 个合成台账文件：{out}",
+            f"wrote {len(files)} synthetic ledger files: {out}",
         ),
         lang,
     )
     return 0
+
+
+def _demo_schemes(scheme: str, out: str, *, mode: str, seed: int) -> list[Path]:
+    from cps.demo.schemes import list_scheme_ledgers, write_scheme
+
+    known = list_scheme_ledgers()
+    if scheme not in (*known, "all"):
+        raise unknown_choice(Text("政策", "scheme"), scheme, (*known, "all"), where="--scheme")
+    return [
+        path
+        for one in (known if scheme == "all" else (scheme,))
+        for path in write_scheme(one, out, mode=mode, seed=seed)
+    ]
 
 
 def add_render(parser: argparse.ArgumentParser) -> None:
