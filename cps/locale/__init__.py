@@ -12,6 +12,7 @@ from cps.locale.values import (
     Quantity,
     Term,
     inert,
+    level_kind,
     measure_kind,
 )
 from cps.locale.words import NumberFormat, Part, Words
@@ -32,6 +33,7 @@ __all__ = [
     "Words",
     "inert",
     "languages",
+    "level_kind",
     "load_words",
     "measure_kind",
     "placeholders",

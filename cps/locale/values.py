@@ -10,9 +10,44 @@ from typing import Literal, TypeAlias
 
 from cps.errors import Text
 
-Kind = Literal["money", "persons", "change", "share", "p_value", "count", "number"]
+Kind = Literal[
+    "money",
+    "persons",
+    "change",
+    "share",
+    "p_value",
+    "count",
+    "number",
+    "cases",
+    "minutes",
+    "hours",
+    "days",
+    "percent",
+    "points",
+    "kwh",
+    "plain_yuan",
+    "yuan_per_mu",
+    "yuan_per_m2",
+    "yuan_per_kwh",
+]
 
-MEASURE_KINDS: dict[str, Kind] = {"yuan": "money", "persons": "persons", "log_points": "change"}
+MEASURE_KINDS: dict[str, Kind] = {
+    "yuan": "money",
+    "persons": "persons",
+    "log_points": "change",
+    "count": "cases",
+    "minutes": "minutes",
+    "hours": "hours",
+    "days": "days",
+    "percent": "points",  # a difference; of a level see ``level_kind``
+    "kwh": "kwh",
+    "plain_yuan": "plain_yuan",
+    "yuan_per_mu": "yuan_per_mu",
+    "yuan_per_m2": "yuan_per_m2",
+    "yuan_per_kwh": "yuan_per_kwh",
+}
+# A ratio or an index has no unit to print.
+_BARE = frozenset({"ratio", "index"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +126,12 @@ Content: TypeAlias = str | Text | Quantity | Interval | Term | Counted | Listing
 def measure_kind(measure: str) -> tuple[Kind, str]:
     """Give the kind of quantity that a measure is, and the unit of a plain number."""
     kind = MEASURE_KINDS.get(measure)
-    return (kind, "") if kind else ("number", measure)
+    return (kind, "") if kind else ("number", "" if measure in _BARE else measure)
+
+
+def level_kind(measure: str) -> tuple[Kind, str]:
+    """Give the kind of a level: as of a difference, but percent is percent and not points."""
+    return ("percent", "") if measure == "percent" else measure_kind(measure)
 
 
 _MOST_LOG = 16.0  # 900 million percent: beyond it there is nothing to print
