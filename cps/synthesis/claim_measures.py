@@ -1,304 +1,371 @@
-"""How each kind of published claim is measured on a panel, an effect or a filing."""
+"""How each metric of a claim is measured on villages' yearly values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-import polars as pl
+import numpy as np
 
 from cps.errors import Text
-from cps.indicators.levels import mean_in_year, mean_yearly_gain
-from cps.result import Effect, Estimate
-from cps.synthesis.claim_file import Claim, ClaimFile
+from cps.indicators import distribution
+from cps.synthesis._claim_effects import cost_per_job, effect
+from cps.synthesis._claim_evidence import Evidence, effect_in_yuan
+from cps.synthesis._claim_measurement import (
+    SHOWN_UNITS,
+    Measurement,
+    amount,
+    break_between,
+    exactly,
+    gap_of,
+    join,
+    nothing,
+    units_in,
+)
+from cps.synthesis.claim_file import Claim
 from cps.units import YUAN_PER_WAN
 
-_SHOWN_UNITS = 5
+__all__ = ["MEASURES", "Measurement", "effect_in_yuan", "measure", "nothing"]
+
+_NAMES = {
+    "total": Text("合计", "total"),
+    "mean": Text("均值", "mean"),
+    "median": Text("中位数", "median"),
+    "minimum": Text("最低值", "lowest value"),
+    "gini": Text("基尼系数", "Gini coefficient"),
+    "p90_p10": Text("第 90 与第 10 百分位之比", "ratio of the 90th to the 10th percentile"),
+    "palma": Text("帕尔马比值（最高 10% 与最低 40% 之比）", "Palma ratio (top 10% to bottom 40%)"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What was measured, and the range in which the truth lies given gaps and uncertainty.
+def measure(claim: Claim, evidence: Evidence) -> Measurement:
+    """Measure what a claim states.
 
-    ``low`` and ``high`` equal ``value`` for an exact count; a None bound is open.
+    Raises
+    ------
+    LedgerError
+        If its scope names something that the data don't have.
     """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    words: Text
+    return MEASURES[claim.metric](claim, evidence)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """Everything that a metric may look at."""
-
-    values: dict[str, pl.DataFrame]  # outcome -> yearly values
-    scopes: dict[str, list[str]]  # target_area, hosts, comparison -> units
-    effects: Mapping[str, Effect]
-    book: ClaimFile
-
-
-def _local_jobs(claim: Claim, evidence: Evidence) -> Measurement:
-    units = evidence.scopes[claim.scope]
-    values = evidence.values["jobs_persons"].filter(pl.col("unit").is_in(units))
-    years = values.drop_nulls("value")["year"]
-    if not units or years.is_empty():
-        return nothing(
-            "项目村没有家门口就业的全年数据",
-            "no host village has local jobs reported for a year",
+def _level(claim: Claim, evidence: Evidence) -> Measurement:
+    units, year = units_in(claim, evidence), claim.year or 0
+    found = evidence.of(claim.outcome, units, year)
+    missing = len(units) - len(found)
+    if claim.metric == "total" and found and missing and min(found.values()) >= 0:
+        known = sum(found.values())
+        said = amount(known, claim)
+        words = Text(
+            f"{year} 年有数据的 {len(found)} 个村合计 {said.zh}；{missing} 个村缺数，合计只会更高。",
+            f"The {len(found)} villages reported for {year} have {said.en} together; {missing} did "
+            "not report, so the total can only be higher.",
         )
-    year = int(years.max())  # type: ignore[arg-type]
-    found = values.filter(pl.col("year") == year).drop_nulls("value")["value"]
-    total, n_missing = int(found.sum()), len(units) - len(found)
-    gap = (
-        Text(
-            f"；{n_missing} 个项目村未报，合计只会更高",
-            f"; {n_missing} hosts did not report, so the total can only be higher",
-        )
-        if n_missing
-        else Text("", "")
-    )
+        return Measurement(known / claim.size, known / claim.size, None, words)
+    gap = gap_of(claim, evidence, units, (year,))
+    if gap:
+        return gap
+    value = _statistic(claim.metric, list(found.values()))
+    name, said = _NAMES[claim.metric], amount(value, claim)
     words = Text(
-        f"{year} 年末 {len(found)} 个项目村家门口就业合计 {total:,} 人（人数、总额口径，"
-        f"未扣除本来就有的就业）{gap.zh}。",
-        f"At the end of {year}, {len(found)} host villages report {total:,} local jobs (persons, "
-        f"gross: jobs that would exist anyway are not taken off){gap.en}.",
+        f"{year} 年 {len(units)} 个村的{name.zh}为 {said.zh}。",
+        f"In {year} the {name.en} of {len(units)} villages is {said.en}.",
     )
-    return Measurement(total, total, None if n_missing else total, words)
+    return exactly(value, words, claim=claim)
+
+
+def _statistic(metric: str, values: list[int]) -> float:
+    # Whole 元 are summed as integers: a mean is then exact to the last place that a float has.
+    if metric == "total":
+        return float(sum(values))
+    if metric == "mean":
+        return sum(values) / len(values)
+    if metric == "minimum":
+        return float(min(values))
+    return float(np.median(np.array(values, dtype=float)))
+
+
+def _nth_highest(claim: Claim, evidence: Evidence) -> Measurement:
+    units, year, rank = units_in(claim, evidence), claim.year or 0, claim.rank or 1
+    found = sorted(evidence.of(claim.outcome, units, year).values(), reverse=True)
+    if len(units) < rank:
+        return nothing(
+            f"范围内只有 {len(units)} 个村，没有第 {rank} 高的村",
+            f"the scope has only {len(units)} villages, none ranks {rank}",
+        )
+    gap = gap_of(claim, evidence, units, (year,))
+    if gap:
+        return gap
+    said = amount(found[rank - 1], claim)
+    words = Text(
+        f"{year} 年 {len(units)} 个村中第 {rank} 高的村为 {said.zh}。",
+        f"In {year} the village that ranks {rank} of {len(units)} has {said.en}.",
+    )
+    return exactly(found[rank - 1], words, claim=claim)
+
+
+def _gap_measure(claim: Claim, evidence: Evidence) -> Measurement:
+    units, year = units_in(claim, evidence), claim.year or 0
+    gap = gap_of(claim, evidence, units, (year,))
+    if gap:
+        return gap
+    values = np.array(list(evidence.of(claim.outcome, units, year).values()), dtype=float)
+    formula = {
+        "gini": distribution.gini_of,
+        "p90_p10": distribution.p90_p10_of,
+        "palma": distribution.palma_of,
+    }[claim.metric]
+    value, name = float(formula(values)), _NAMES[claim.metric]
+    if not np.isfinite(value):
+        return nothing(
+            f"有负值或零值，{name.zh}没有定义",
+            f"values at or below 0 leave the {name.en} undefined",
+        )
+    words = Text(
+        f"{year} 年 {len(units)} 个村经营性收入的{name.zh}为 {value:.3f}。",
+        f"In {year} the {name.en} over {len(units)} villages is {value:.3f}.",
+    )
+    # A ratio is no percentage: 倍 counts as it stands.
+    return Measurement(value, value, value, words)
+
+
+def _growth(claim: Claim, evidence: Evidence) -> Measurement:
+    year = claim.year or 0
+    base_year = claim.base_year if claim.base_year is not None else year - 1
+    units = units_in(claim, evidence)
+    gap = gap_of(claim, evidence, units, (base_year, year))
+    if gap:
+        return gap
+    base = sum(evidence.of(claim.outcome, units, base_year).values())
+    last = sum(evidence.of(claim.outcome, units, year).values())
+    if base <= 0:
+        return nothing(
+            f"{base_year} 年合计不是正数，增幅没有定义",
+            f"the total of {base_year} is not above 0, so growth is undefined",
+        )
+    growth = (last / base - 1) * 100
+    before, after = amount(base, claim), amount(last, claim)
+    words = Text(
+        f"{len(units)} 个村合计由 {base_year} 年的 {before.zh}变为 {year} 年的 {after.zh}，"
+        f"{growth:+.1f}%（{year} 年 ÷ {base_year} 年 − 1）。",
+        f"The total of {len(units)} villages went from {before.en} in {base_year} to {after.en} in "
+        f"{year}, {growth:+.1f}% ({year} ÷ {base_year} − 1).",
+    )
+    return exactly(growth, join(words, break_between(evidence, base_year, year)), claim=claim)
 
 
 def _mean_yearly_gain(claim: Claim, evidence: Evidence) -> Measurement:
-    base_year, year = _years(claim)
-    values, units = evidence.values["income_yuan"], evidence.scopes[claim.scope]
-    gap = _missing_years(values, units, years=(base_year, year))
+    base_year, year = claim.base_year or 0, claim.year or 0
+    units = units_in(claim, evidence)
+    gap = gap_of(claim, evidence, units, (base_year, year))
     if gap:
-        return nothing(gap.zh, gap.en)
-    base = _wan(mean_in_year(values, units, year=base_year))
-    last = _wan(mean_in_year(values, units, year=year))
-    gain = _wan(mean_yearly_gain(values, units, base_year=base_year, last_year=year))
+        return gap
+    base, last = (_mean(claim, evidence, units, one) for one in (base_year, year))
+    gain = (last - base) / (year - base_year)
+    before, after, said = amount(base, claim), amount(last, claim), amount(abs(gain), claim)
+    sign = "+" if gain >= 0 else "−"
     words = Text(
-        f"{base_year}—{year} 年，{len(units)} 个村的均值由 {base:.1f} 万元变为 {last:.1f} 万元，"
-        f"每年 {gain:+.1f} 万元。",
-        f"From {base_year} to {year} the mean of {len(units)} villages went from {base:.1f} to "
-        f"{last:.1f} 万元, {gain:+.1f} 万元 a year. ",
+        f"{base_year}—{year} 年，{len(units)} 个村的均值由 {before.zh}变为 {after.zh}，"
+        f"每年 {sign}{said.zh}。",
+        f"From {base_year} to {year} the mean of {len(units)} villages went from {before.en} to "
+        f"{after.en}, {sign}{said.en} a year.",
     )
-    trend = _comparison_trend(values, evidence.scopes["comparison"], base_year=base_year, year=year)
-    return Measurement(gain, gain, gain, Text(words.zh + trend.zh, words.en + trend.en))
+    trend = _comparison_trend(claim, evidence, base_year, year)
+    return exactly(gain, join(words, trend, break_between(evidence, base_year, year)), claim=claim)
 
 
-def _comparison_trend(
-    values: pl.DataFrame, comparison: list[str], *, base_year: int, year: int
-) -> Text:
-    whole = (
-        values.filter(
-            pl.col("unit").is_in(comparison),
-            pl.col("year").is_in([base_year, year]),
-            pl.col("value").is_not_null(),
-        )
-        .group_by("unit")
-        .len()
-        .filter(pl.col("len") == 2)["unit"]
-        .to_list()
-    )
-    gain = mean_yearly_gain(values, whole, base_year=base_year, last_year=year)
-    if gain is None:
+def _mean(claim: Claim, evidence: Evidence, units: Sequence[str], year: int) -> float:
+    found = evidence.of(claim.outcome, units, year)
+    return sum(found.values()) / len(found)
+
+
+def _comparison_trend(claim: Claim, evidence: Evidence, base_year: int, year: int) -> Text:
+    outside = evidence.comparison()
+    base = evidence.of(claim.outcome, outside, base_year)
+    last = evidence.of(claim.outcome, outside, year)
+    whole = sorted({*base} & {*last})
+    if not whole:
         return Text(
             "没有对照村可比，趋势本身不说明成效。",
             "There are no comparison villages; a trend alone shows no effect.",
         )
+    gain = sum(last[unit] - base[unit] for unit in whole) / len(whole) / (year - base_year)
+    said, sign = amount(abs(gain), claim), "+" if gain >= 0 else "−"
     return Text(
-        f"同期 {len(whole)} 个对照村每年 {_wan(gain):+.1f} 万元：这是趋势，不是项目的效应。",
-        f"Over the same years {len(whole)} comparison villages changed by {_wan(gain):+.1f} 万元 a "
-        "year too: this is a trend, not an effect of the projects.",
+        f"同期 {len(whole)} 个对照村每年 {sign}{said.zh}，趋势本身不说明成效。",
+        f"Meanwhile {len(whole)} comparison villages changed by {sign}{said.en} a year too: a trend "
+        "alone shows no effect.",
     )
 
 
 def _mean_rise(claim: Claim, evidence: Evidence) -> Measurement:
-    _, year = _years(claim)
-    values, units = evidence.values["income_yuan"], evidence.scopes[claim.scope]
-    gap = _missing_years(values, units, years=(year,))
+    year, units = claim.year or 0, units_in(claim, evidence)
+    gap = gap_of(claim, evidence, units, (year,))
     if gap:
-        return nothing(gap.zh, gap.en)
-    last = mean_in_year(values, units, year=year) or 0.0
-    earlier = sorted(one for one in values["year"].unique().to_list() if one < year)
-    bases = {one: mean_in_year(values, units, year=one) for one in earlier}
-    rises = {one: _wan(last - base) for one, base in bases.items() if base is not None}
+        return gap
+    wanted = [one for one in evidence.years if one < year]
+    if claim.base_year is not None:
+        gap = gap_of(claim, evidence, units, (claim.base_year,))
+        if gap:
+            return gap
+        wanted = [claim.base_year]
+    last = _mean(claim, evidence, units, year)
+    rises = {
+        one: last - _mean(claim, evidence, units, one)
+        for one in wanted
+        if len(evidence.of(claim.outcome, units, one)) == len(units)
+    }
     if not rises:
         return nothing(
             f"{year} 年之前没有各村齐全的年份",
             f"no year before {year} is complete for every village",
         )
-    low, high = min(rises, key=rises.__getitem__), max(rises, key=rises.__getitem__)
     first = min(rises)
+    low, high = min(rises, key=rises.__getitem__), max(rises, key=rises.__getitem__)
+    own = {one: rise / claim.size for one, rise in rises.items()}
+    says = {one: _signed(rise, claim) for one, rise in rises.items()}
     words = Text(
-        f"原文未说明基年。{year} 年 {len(units)} 个村的均值比 {first} 年高 "
-        f"{rises[first]:.1f} 万元；逐个尝试各基年，增量从 {rises[low]:.1f} 万元（{low} 年）到 "
-        f"{rises[high]:.1f} 万元（{high} 年）。这是前后差，不是效应。",
-        f"The source gives no base year. In {year} the mean of {len(units)} villages is "
-        f"{rises[first]:.1f} 万元 above {first}; over all base years the rise runs from "
-        f"{rises[low]:.1f} ({low}) to {rises[high]:.1f} 万元 ({high}). This is before and after, "
-        "not an effect.",
+        f"{year} 年 {len(units)} 个村的均值比 {first} 年变动 {says[first].zh}。",
+        f"In {year} the mean of {len(units)} villages is {says[first].en} from {first}.",
     )
-    return Measurement(rises[first], rises[low], rises[high], words)
-
-
-def _pooled_effect(claim: Claim, evidence: Evidence) -> Measurement:
-    effect = evidence.effects.get(claim.effect or "")
-    if effect is None:
-        return nothing(
-            "没有估计全部项目村的合并效应",
-            "the pooled effect over all host villages was not estimated",
+    if claim.base_year is None:
+        words = join(
+            Text("原文未说明基年。", "The claim gives no base year."),
+            words,
+            Text(
+                f"逐个尝试各基年，变动从 {says[low].zh}（{low} 年）到 {says[high].zh}（{high} 年）。",
+                f"Over all base years the change runs from {says[low].en} ({low}) to "
+                f"{says[high].en} ({high}).",
+            ),
         )
-    yuan = effect_in_yuan(effect)
-    if yuan is None or yuan.att is None or yuan.ci_low is None or yuan.ci_high is None:
-        return nothing("合并效应没有以元计的区间", "the pooled effect has no interval in 元")
-    att, low, high = _wan(yuan.att), _wan(yuan.ci_low), _wan(yuan.ci_high)
-    published = float(claim.value)
-    holds = low <= published <= high
-    words = Text(
-        f"{effect.method_name.zh}：{effect.n_treated} 个项目村对 {effect.n_comparison} 个对照村，"
-        f"平均效应每村每年 {att:+.1f} 万元，{effect.level:.0%} 区间 [{low:.1f}, {high:.1f}]"
-        + (f"，区间包含所称的 {published:g} 万元。" if holds else "。"),
-        f"{effect.method_name.en}, {effect.n_treated} host against {effect.n_comparison} comparison "
-        f"villages: mean effect {att:+.1f} 万元 a village and year, {effect.level:.0%} interval "
-        f"[{low:.1f}, {high:.1f}]"
-        + (f"; the interval holds the claimed value of {published:g} 万元." if holds else "."),
-    )
-    return Measurement(att, low, high, words)
+    words = join(words, Text("这是前后差，不是效应。", "This is before and after, not an effect."))
+    return Measurement(own[first], own[low], own[high], words)
 
 
-def effect_in_yuan(effect: Effect) -> Estimate | None:
-    """Give the overall effect in 元, translated if estimated in logs; None for other measures."""
-    if effect.measure == "yuan":
-        return effect.overall
-    return effect.natural if effect.natural_measure == "yuan" else None
+def _signed(value: float, claim: Claim) -> Text:
+    said, sign = amount(abs(value), claim), "+" if value >= 0 else "−"
+    return Text(sign + said.zh, sign + said.en)
 
 
-def _above(claim: Claim, evidence: Evidence) -> tuple[int, int, list[str]]:
-    values, units = evidence.values["income_yuan"], evidence.scopes[claim.scope]
-    found = values.filter(
-        pl.col("unit").is_in(units), pl.col("year") == claim.year, pl.col("value").is_not_null()
-    )
-    n_above = int((found["value"] > claim.threshold_yuan).sum())
-    return n_above, len(found), sorted({*units} - {*found["unit"].to_list()})
+def _above(claim: Claim, evidence: Evidence, year: int) -> tuple[int, int, list[str]]:
+    units, threshold = units_in(claim, evidence), claim.threshold_yuan or 0
+    found = evidence.of("income_yuan", units, year)
+    above = [
+        one
+        for one in found.values()
+        if one > threshold or (claim.threshold_includes and one == threshold)
+    ]
+    return len(above), len(found), sorted({*units} - {*found})
 
 
 def _count_above(claim: Claim, evidence: Evidence) -> Measurement:
-    n_above, n_reported, missing = _above(claim, evidence)
+    n_above, n_reported, missing = _above(claim, evidence, claim.year or 0)
     if n_reported == 0:
-        return _no_year(claim)
+        return _no_year(claim.year)
     words = _above_words(claim, n_above, n_reported=n_reported, missing=missing)
-    return Measurement(n_above, n_above, n_above + len(missing), words)
+    return Measurement(n_above, n_above, n_above + len(missing), words, is_exact=True)
 
 
 def _share_above(claim: Claim, evidence: Evidence) -> Measurement:
-    n_above, n_reported, missing = _above(claim, evidence)
+    n_above, n_reported, missing = _above(claim, evidence, claim.year or 0)
     if n_reported == 0:
-        return _no_year(claim)
+        return _no_year(claim.year)
     words = _above_words(claim, n_above, n_reported=n_reported, missing=missing)
     n_units = n_reported + len(missing)
     low, high = 100 * n_above / n_units, 100 * (n_above + len(missing)) / n_units
-    return Measurement(100 * n_above / n_reported, low, high, words)
+    # None and all are exact; 47.5% is a rounded share.
+    return Measurement(
+        100 * n_above / n_reported, low, high, words, is_exact=claim.value in (0, 100)
+    )
 
 
-def _above_words(claim: Claim, n_above: int, *, n_reported: int, missing: list[str]) -> Text:
-    wan = (claim.threshold_yuan or 0) / YUAN_PER_WAN
+def _share_above_change(claim: Claim, evidence: Evidence) -> Measurement:
+    base_year, year = claim.base_year or 0, claim.year or 0
+    shares, low, high, sentences = [], [], [], []
+    for one in (base_year, year):
+        n_above, n_reported, missing = _above(claim, evidence, one)
+        if n_reported == 0:
+            return _no_year(one)
+        n_units = n_reported + len(missing)
+        shares.append(100 * n_above / n_reported)
+        low.append(100 * n_above / n_units)
+        high.append(100 * (n_above + len(missing)) / n_units)
+        sentences.append(
+            _above_words(claim, n_above, n_reported=n_reported, missing=missing, year=one)
+        )
+    change = shares[1] - shares[0]
+    words = Text(f"变动 {change:+.1f} 个百分点。", f"A change of {change:+.1f} percentage points.")
+    return Measurement(change, low[1] - high[0], high[1] - low[0], join(*sentences, words))
+
+
+def _above_words(
+    claim: Claim, n_above: int, *, n_reported: int, missing: list[str], year: int | None = None
+) -> Text:
+    year = claim.year if year is None else year
+    wan = f"{(claim.threshold_yuan or 0) / YUAN_PER_WAN:,g} 万元"
+    how = ("不低于", "at or above") if claim.threshold_includes else ("超过", "above")
     gap = Text("", "")
     if missing:
-        shown = missing[:_SHOWN_UNITS]
+        shown = missing[:SHOWN_UNITS]
+        has_more = len(missing) > SHOWN_UNITS
         gap = Text(
-            f"；{len(missing)} 个村缺数（{'、'.join(shown)}{'等' if len(missing) > 5 else ''}）",
-            f"; {len(missing)} did not report ({', '.join(shown)}"
-            f"{' …' if len(missing) > _SHOWN_UNITS else ''})",
+            f"；{len(missing)} 个村缺数（{'、'.join(shown)}{'等' if has_more else ''}）",
+            f"; {len(missing)} did not report ({', '.join(shown)}{' …' if has_more else ''})",
         )
     return Text(
-        f"{claim.year} 年有数据的 {n_reported} 个村中，{n_above} 个超过 {wan:g} 万元{gap.zh}。",
-        f"Of {n_reported} villages reported for {claim.year}, {n_above} are above {wan:g} 万元"
-        f"{gap.en}.",
+        f"{year} 年有数据的 {n_reported} 个村中，{n_above} 个{how[0]} {wan}{gap.zh}。",
+        f"Of {n_reported} villages reported for {year}, {n_above} are {how[1]} {wan}{gap.en}.",
     )
 
 
-def _filing(claim: Claim, evidence: Evidence) -> Measurement:
-    filings = [
-        one
-        for one in evidence.book.filings
-        if (one.entity, one.period, one.unit) == (claim.scope, claim.filing_period, claim.unit)
-    ]
-    same = next((one for one in filings if one.metric == claim.filing_metric), None)
-    if same is None:
+def _no_year(year: int | None) -> Measurement:
+    return nothing(f"缺少 {year} 年全年数据", f"no whole year {year} in the panel")
+
+
+def _local_jobs(claim: Claim, evidence: Evidence) -> Measurement:
+    units = units_in(claim, evidence)
+    if "jobs_persons" not in evidence.values:
+        return nothing("缺少：家门口就业人数", "missing: local jobs by village")
+    years = (claim.year,) if claim.year else tuple(reversed(evidence.years))
+    year = next((one for one in years if evidence.of("jobs_persons", units, one)), None)
+    if year is None:
         return nothing(
-            f"没有 {claim.scope} {claim.filing_period} 的财报数",
-            f"no filing of {claim.scope} for {claim.filing_period}",
+            "范围内的村没有家门口就业的全年数据",
+            "no village in the scope has local jobs reported for a year",
         )
+    found = evidence.of("jobs_persons", units, year)
+    total, n_missing = sum(found.values()), len(units) - len(found)
+    gap = Text(
+        f"；{n_missing} 个村未报，合计只会更高",
+        f"; {n_missing} did not report, so the total can only be higher",
+    )
+    more = gap if n_missing else Text("", "")
     words = Text(
-        f"财报：{claim.filing_period} {same.name.zh} {same.value:+}%，所称为 {claim.value:+}%。",
-        f"Filing for {claim.filing_period}: {same.name.en} {same.value:+}%, stated "
-        f"{claim.value:+}%.",
+        f"{year} 年末 {len(found)} 个村家门口就业合计 {total:,} 人（人数、总额口径，"
+        f"未扣除本来就有的就业）{more.zh}。",
+        f"At the end of {year}, {len(found)} villages report {total:,} local jobs (persons, gross: "
+        f"jobs that would exist anyway are not taken off){more.en}.",
     )
-    other = next((one for one in filings if one is not same and one.value == claim.value), None)
-    if other is not None and same.value != claim.value:
-        words = Text(
-            f"{words.zh}该数值是{other.name.zh}：指标张冠李戴。",
-            f"{words.en} The number is the {other.name.en}: it was put on the wrong metric.",
-        )
-    value = float(same.value)
-    return Measurement(value, value, value, words)
-
-
-def _not_measurable(claim: Claim, evidence: Evidence) -> Measurement:
-    return nothing("没有可用的度量", "there is no measure for it")
-
-
-def nothing(zh: str, en: str) -> Measurement:
-    """Give the measurement of something that could not be measured, and why."""
-    return Measurement(None, None, None, Text(f"{zh}。", f"{en[0].upper()}{en[1:]}."))
-
-
-def _no_year(claim: Claim) -> Measurement:
-    return nothing(f"缺少 {claim.year} 年全年数据", f"no whole year {claim.year} in the panel")
-
-
-def _wan(yuan: float | None) -> float:
-    if yuan is None:
-        raise ValueError("a mean was taken over villages that did not all report")
-    return yuan / YUAN_PER_WAN
-
-
-def _years(claim: Claim) -> tuple[int, int]:
-    # The file's reader has made sure of the years that a metric needs.
-    return claim.base_year or 0, claim.year or 0
-
-
-def _missing_years(
-    values: pl.DataFrame, units: list[str], *, years: tuple[int, ...]
-) -> Text | None:
-    """Say which villages lack which of ``years``; None if all are there."""
-    parts = []
-    for year in years:
-        reported = values.filter(pl.col("year") == year).drop_nulls("value")["unit"].to_list()
-        missing = sorted({*units} - {*reported})
-        if missing:
-            shown = ", ".join(missing[:_SHOWN_UNITS])
-            parts.append(
-                (year, len(missing), shown + (" …" if len(missing) > _SHOWN_UNITS else ""))
-            )
-    if not parts:
-        return None
-    return Text(
-        "缺少全年数据：" + "；".join(f"{year} 年 {n} 个村（{shown}）" for year, n, shown in parts),
-        "whole years are missing: "
-        + "; ".join(f"{year} for {n} villages ({shown})" for year, n, shown in parts),
-    )
+    own = total / claim.size
+    return Measurement(own, own, None if n_missing else own, words)
 
 
 MEASURES: dict[str, Callable[[Claim, Evidence], Measurement]] = {
-    "local_jobs_total": _local_jobs,
-    "mean_yearly_gain": _mean_yearly_gain,
+    "total": _level,
+    "mean": _level,
+    "median": _level,
+    "minimum": _level,
+    "nth_highest": _nth_highest,
+    "growth": _growth,
     "mean_rise": _mean_rise,
-    "pooled_effect": _pooled_effect,
+    "mean_yearly_gain": _mean_yearly_gain,
     "share_above": _share_above,
     "count_above": _count_above,
-    "filing": _filing,
-    "not_measurable": _not_measurable,
+    "share_above_change": _share_above_change,
+    "gini": _gap_measure,
+    "p90_p10": _gap_measure,
+    "palma": _gap_measure,
+    "local_jobs_total": _local_jobs,
+    "effect": effect,
+    "cost_per_job": cost_per_job,
 }
+"""Metrics measured on the data; ``filing`` and ``not_measurable`` are judged without them."""

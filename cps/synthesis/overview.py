@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cps.design.record import Initiative
@@ -10,7 +11,7 @@ from cps.errors import Text
 from cps.facts import Facts
 from cps.panel.record import Panel
 from cps.result import Effect
-from cps.synthesis.claims import check_claims, claims_table
+from cps.synthesis.claims import hold_claims
 from cps.synthesis.comparison import HasEffects, compare_initiatives
 
 
@@ -22,6 +23,7 @@ def synthesise(
     failures: Mapping[str, Text],
     pooled: Effect | None,
     facts: Facts,
+    claims: Path | str | None = None,
 ) -> dict[str, Any]:
     """Put all initiatives into one table and hold the published claims against the data.
 
@@ -33,25 +35,29 @@ def synthesise(
         Initiative id -> why its run failed.
     pooled : Effect or None
         The effect on all hosts together (``pool_initiatives``), which reading C of a claim needs.
+    claims : path or None
+        A file of claims of the user's own (``docs/claims.md``), held against the data as well.
 
     Returns
     -------
     dict
-        ``comparison`` (columns), ``claims`` (rows), ``failures`` (rows), ``target_area``; JSON-able.
+        ``comparison`` (columns), ``claims`` and the rest of ``hold_claims``, ``failures`` (rows),
+        ``target_area``; JSON-able.
     """
     area = target_area(panel, initiatives)
-    known = set(panel.frame["unit"])
-    hosts = sorted({host.unit for one in initiatives for host in one.treated} & known)
-    verdicts = check_claims(
+    compared = compare_initiatives(runs, initiatives, failures)
+    held = hold_claims(
         panel,
-        {"pooled": pooled} if pooled is not None else {},
-        facts,
+        initiatives,
+        compared["comparison"],
+        pooled=pooled,
         target_area=area,
-        hosts=hosts,
+        facts=facts,
+        own=claims,
     )
     return {
-        **compare_initiatives(runs, initiatives, failures),
-        "claims": claims_table(verdicts),
+        **compared,
+        **held,
         "failures": [
             {"initiative": name, "message_zh": text.zh, "message_en": text.en}
             for name, text in failures.items()

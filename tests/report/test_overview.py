@@ -73,12 +73,31 @@ def test_a_failed_initiative_is_named_with_its_reason(overview: Run) -> None:
     assert reason is not None
 
 
-def test_every_claim_is_stamped_as_a_demonstration_and_has_its_reading(overview: Run) -> None:
-    text = visible(render_report(overview, language="en"))
-    verdicts = re.findall(r"(supported|contradicted|not testable) \((\w+)\)", text)
-    assert len(verdicts) == len(overview.extra["claims"]) >= 8
-    assert {stamp for _, stamp in verdicts} == {"demonstration"}
-    assert {one["reading"] for one in overview.extra["claims"]} >= {"A", "B", "C"}
+def test_claims_are_grouped_by_verdict_and_each_on_made_up_data_says_so(overview: Run) -> None:
+    page = render_report(overview, language="en")
+    text = visible(page)
+    claims = overview.extra["claims"]
+    on_panel = [one for one in claims if one["is_demonstration"]]
+    assert len(on_panel) == sum(one["basis"] == "panel" for one in claims) == 8
+    assert text.count("(Demonstration data.)") == len(on_panel)
+    assert {one["reading"] for one in claims} >= {"A", "B", "C"}
+    heads = ["Claims that the data support", "Claims that the data contradict"]
+    heads += ["Claims that the data can't decide", "Other claims that can't be tested"]
+    places = [text.index(head) for head in (*heads, "Worked-out figures, worked out again")]
+    assert places == sorted(places)
+    for one in claims:
+        place = text.index(one["reason_en"], text.index("Claims checked"))
+        if one["verdict"] == "contradicted":
+            assert places[1] < place < places[2]
+    assert "The number is the growth of net profit" in text[places[1] : places[2]]
+
+
+def test_every_fact_with_a_figure_has_its_row_on_the_page(overview: Run) -> None:
+    text = visible(render_report(overview))
+    for one in overview.extra["claims"]:
+        assert one["text_zh"] in text
+    counts = overview.extra["claims_excluded"]
+    assert sum(one["n_facts"] for one in counts) == 62
 
 
 def test_no_real_village_stands_on_a_page_of_synthetic_numbers(overview: Run) -> None:

@@ -1,0 +1,108 @@
+"""Strict reading of one key of a claims file: what is wrong, where it stands, how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from cps.errors import LedgerError, Text, nearest
+
+
+def fault(what: Text, mend: Text, *, where: str) -> LedgerError:
+    """Make the error for a wrong entry."""
+    return LedgerError(what, where=where, mend=mend)
+
+
+def choice(value: str, choices: Iterable[str], *, where: str) -> str:
+    """Demand one of ``choices``; the error names the nearest and lists them."""
+    names = list(choices)
+    if value in names:
+        return value
+    near = nearest(value, names)
+    listed = names if len(names) <= 30 else names[:30]
+    raise fault(
+        Text(f"没有名为“{value}”的选项", f"{value!r} is not known here"),
+        Text(
+            (f"是否想写“{near}”？" if near else "") + f"可选：{'、'.join(listed)}",
+            (f"did you mean {near!r}? " if near else "") + f"choose one of: {', '.join(listed)}",
+        ),
+        where=where,
+    )
+
+
+def record_keys(
+    table: Mapping[str, Any], record: type, *, where: str, hidden: tuple[str, ...] = ()
+) -> None:
+    """Demand the fields of a record: none unknown, none missing that has no default."""
+    known = [one for one in fields(record) if one.name not in hidden]
+    known_keys(table, [one.name for one in known], where=where)
+    for one in known:
+        if one.default is MISSING and one.name not in table:
+            raise fault(
+                Text(f"缺少 {one.name}", f"{one.name} is missing"),
+                Text(f"补上 {one.name}", f"add {one.name}"),
+                where=f"{where} › {one.name}",
+            )
+
+
+def known_keys(table: Mapping[str, Any], names: Iterable[str], *, where: str) -> None:
+    """Demand that every key is one of ``names``."""
+    listed = list(names)
+    for key in table:
+        choice(key, listed, where=f"{where} › {key}")
+
+
+def number(value: Any, *, where: str) -> Decimal:
+    """Read a decimal; in quotes it keeps its trailing zeros."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise InvalidOperation
+        # A number in quotes keeps its trailing zeros: 211.70 was stated to two decimals.
+        figure = Decimal(str(value).replace(",", ""))
+        if not figure.is_finite():
+            raise InvalidOperation
+    except InvalidOperation as error:
+        raise fault(
+            Text(f"{value!r} 不是数字", f"{value!r} is not a number"),
+            Text('写成如 46 或 "211.70"', 'write it as 46 or "211.70"'),
+            where=where,
+        ) from error
+    return figure
+
+
+def whole(value: Any, low: int, high: int, *, where: str) -> int:
+    """Read a whole number from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise fault(
+            Text(
+                f"{value!r} 不是 {low} 至 {high} 的整数",
+                f"{value!r} is no whole number from {low} to {high}",
+            ),
+            Text("写成不带引号的整数，如 2023", "write a whole number without quotes, as 2023"),
+            where=where,
+        )
+    return value
+
+
+def word(value: Any, *, where: str) -> str:
+    """Read a text that isn't empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise fault(Text("不能为空", "must not be empty"), Text("补填", "fill it in"), where=where)
+    return value
+
+
+def text_of(value: Any, *, where: str) -> Text:
+    """Read one sentence, or one in zh and one in en."""
+    if isinstance(value, str) and value.strip():
+        return Text(value, value)
+    if not isinstance(value, Mapping) or set(value) != {"zh", "en"}:
+        raise fault(
+            Text("须为一句话，或 zh 和 en 两种文字", "needs one sentence, or zh and en"),
+            Text(
+                '写成 text = "…"，或 text.zh 和 text.en', 'write text = "…", or text.zh and text.en'
+            ),
+            where=where,
+        )
+    return Text(str(value["zh"]), str(value["en"]))
