@@ -50,7 +50,7 @@ def effects_under(
     Parameters
     ----------
     starts : ndarray, shape (n_assignments, n_units)
-        Infinity for never.
+        Infinity for never; NaN for a unit that takes no part in an assignment.
     outcomes : ndarray, shape (n_assignments, n_units, n_periods), or None
         Each assignment's own, in place of the panel's.
     """
@@ -72,7 +72,10 @@ def effects_under(
         sums = np.empty((len(values) + 1, len(some), columns.shape[2]))
         for place, value in enumerate(values):
             sums[place] = member_sums((some == value).astype(float), columns[here])
-        sums[-1] = everyone[here] - sums[:-1].sum(axis=0)
+        if np.isnan(some).any():
+            sums[-1] = member_sums(np.isposinf(some).astype(float), columns[here])
+        else:
+            sums[-1] = everyone[here] - sums[:-1].sum(axis=0)
         found[first : first + step] = _averages(cells, sums)
     return found
 

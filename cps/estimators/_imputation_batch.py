@@ -29,7 +29,8 @@ def imputation_points(
     y : ndarray, shape (1 or n_assignments, n_units, n_periods)
         Of all assignments, or of each its own.
     starts : ndarray, shape (n_assignments, n_units)
-        First treated period; infinity, or any after the last, for never.
+        First treated period; infinity, or any after the last, for never; NaN for a unit that takes
+        no part.
 
     Returns
     -------

@@ -105,7 +105,7 @@ def points(
     Parameters
     ----------
     starts : ndarray, shape (n_assignments, n_units)
-        First treated periods, infinity for never.
+        First treated periods, infinity for never; NaN for a unit that takes no part.
 
     Returns
     -------
@@ -118,7 +118,8 @@ def points(
     found = []
     for row in starts:
         cohort = [int(one) if np.isfinite(one) else None for one in row]
-        found.append(point(subset_design(design, cohort=cohort), options=options))
+        there = None if not np.isnan(row).any() else ~np.isnan(row)
+        found.append(point(subset_design(design, units=there, cohort=cohort), options=options))
     return np.array(found)
 
 

@@ -12,6 +12,7 @@ from cps.robustness.specifications.record import (
     SpecificationCell,
     SpecificationCurve,
 )
+from cps.robustness.specifications.trace import trace_specifications
 
 __all__ = [
     "Dimension",
@@ -22,4 +23,5 @@ __all__ = [
     "Refusal",
     "SpecificationCell",
     "SpecificationCurve",
+    "trace_specifications",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from cps.errors import Text
@@ -91,6 +91,8 @@ class JointTest:
 
     Parameters
     ----------
+    n_cells : int
+        Specifications in it: those estimated that at least half of the assignments bear too.
     n_assignments : int
         Other assignments of the same starts, dealt to all units compared.
     is_enumerated : bool
@@ -109,6 +111,7 @@ class JointTest:
         one to quote, since it allows for having looked three times.
     """
 
+    n_cells: int
     n_assignments: int
     is_enumerated: bool
     seed: int
@@ -149,6 +152,15 @@ class Move:
     number: int  # of the cell
     estimate: float
     change: float  # estimate less headline
+
+
+ASSUMES = Text(
+    "若无处理，承办单位与对照单位可互换，谁承办、何时启动如同抽签；各设定由同一批数据算出，彼此相关，"
+    "个数多并不等于证据多",
+    "without treatment, hosts and comparison units are exchangeable: who started when is as if by lot; "
+    "all specifications come from the same data and are related, so that many of them are not many "
+    "pieces of evidence",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +231,4 @@ class SpecificationCurve:
     moves: tuple[Move, ...]
     joint: JointTest | None
     no_joint: Text | None
-    assumes: Text = field(default_factory=lambda: ASSUMES)
-
-
-ASSUMES = Text(
-    "若无处理，承办单位与对照单位可互换，谁承办、何时启动如同抽签；各设定由同一批数据算出，彼此相关，"
-    "个数多并不等于证据多",
-    "without treatment, hosts and comparison units are exchangeable: who started when is as if by lot; "
-    "all specifications come from the same data and are related, so that many of them are not many "
-    "pieces of evidence",
-)
+    assumes: Text = ASSUMES
