@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cps.errors import InitiativeError, Text
+from cps.errors import CpsError, Text
 from cps.strict import Table
 
 
@@ -86,5 +86,5 @@ def _values(table: Table, key: str, one: _Range) -> tuple[float, ...]:
     return values * 3 if is_whole else values
 
 
-def _fault(table: Table, key: str, given: Any, mend: Text) -> InitiativeError:
+def _fault(table: Table, key: str, given: Any, mend: Text) -> CpsError:
     return table.fault(key, Text(f"“{given}”不能用", f"{given!r} can't be used"), mend)

@@ -13,9 +13,9 @@ from cps.indicators.benefit._flows import (
     make_flows,
     moments,
     quantile,
-    rates_of_draws,
     single,
 )
+from cps.indicators.benefit._rates import rates_of_draws
 from cps.indicators.benefit.appraise import appraise, constant_gain
 from cps.indicators.benefit.defaults import default_assumptions
 from cps.indicators.benefit.finance import internal_rates, payback_years, present_value

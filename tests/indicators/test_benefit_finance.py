@@ -216,6 +216,7 @@ def test_the_three_kinds_of_set_are_told_apart(
 ) -> None:
     found = ratio_set(1.0, b, numerator_se=a_se, denominator_se=b_se)
     assert found.kind == kind
+    assert found.g is not None
     assert (found.g < 1) == (kind == "interval")
     assert ("told from zero" in found.words.en) == (kind != "interval")
     assert ("与零无法区分" in found.words.zh) == (kind != "interval")

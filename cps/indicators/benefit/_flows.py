@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cps.indicators.benefit._gains import Gains, draw_gains, gains_at, mean_gain
-from cps.indicators.benefit.finance import internal_rates
 from cps.indicators.benefit.record import Assumptions, Capital, Gain, HostGain, Spread
 
 Floats = NDArray[np.float64]
@@ -22,7 +21,6 @@ DRAWN: tuple[str, ...] = (
     "running_yuan",
     "sharing",
 )
-_STEPS = 60  # of halving: to the last digit of a rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +43,15 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flows:
-    """Yearly 元, shape (n_draws, horizon + 1): net surplus, and outlays as positive amounts."""
+    """Yearly 元, shape (n_draws, horizon + 1): net surplus, and outlays as positive amounts.
+
+    ``outside`` is the part of ``private`` whose returns are the investors' own.
+    """
 
     surplus: Floats
     public: Floats
     private: Floats
+    outside: Floats
 
     @property
     def net(self) -> Floats:
@@ -123,61 +125,19 @@ def make_flows(inputs: Inputs, capital: Capital, assume: Assumptions) -> Flows:
         gross[:, seen + 1 :] += one[:, seen - 1, None] * kept[:, : years - seen]
     surplus = gross * (inputs.margin * (1 - inputs.displacement))[:, None]
     surplus[:, 1:] -= inputs.running_yuan[:, None]
-    public, private = (
-        inputs.overrun[:, None] * outlays(capital, is_public=kind, n_years=years + 1)
-        for kind in (True, False)
+    public, private, outside = (
+        inputs.overrun[:, None] * one for one in outlays(capital, n_years=years + 1)
     )
     surplus[:, -1] += inputs.residual * (public.sum(axis=1) + private.sum(axis=1))
-    return Flows(surplus, public, private)
+    return Flows(surplus, public, private, outside)
 
 
-def outlays(capital: Capital, *, is_public: bool, n_years: int) -> Floats:
-    """Give public or other outlays by year, shape (n_years,), 元, before any overrun."""
-    total = np.zeros(n_years)
+def outlays(capital: Capital, *, n_years: int) -> tuple[Floats, Floats, Floats]:
+    """Give public, private and outside outlays by year, shape (n_years,), before any overrun."""
+    public, private, outside = np.zeros(n_years), np.zeros(n_years), np.zeros(n_years)
     for source, amounts in capital.by_source_yuan.items():
-        if (source in capital.public_sources) == is_public:
-            total[: len(amounts)] += amounts
-    return total
-
-
-def rates_of_draws(net: Floats) -> tuple[Floats, int, int]:
-    """Give the internal rates of draws that have exactly one; count those with none and several."""
-    signs = np.sign(net)
-    changes = np.zeros(len(net), dtype=int)
-    last = signs[:, 0].copy()
-    for year in range(1, net.shape[1]):
-        now = signs[:, year]
-        changes += (now * last) < 0
-        last = np.where(now == 0, last, now)
-    one = changes == 1
-    found = [_bisect(net[one], last[one])] if one.any() else []
-    none, several = int((changes == 0).sum()), 0
-    for row in net[changes > 1]:
-        rates = internal_rates(row).rates
-        if len(rates) == 1:
-            found.append(np.array(rates))
-        elif rates:
-            several += 1
-        else:
-            none += 1
-    return (np.concatenate(found) if found else np.zeros(0)), none, several
-
-
-def _bisect(net: Floats, last: Floats) -> Floats:
-    """Solve flows with one change of sign for log(1 + rate); they have exactly one rate.
-
-    The value is positive for rates below the root where outlays come first, negative where they
-    come last; ``last`` is the sign of the last flow.
-    """
-    low, high = np.full(len(net), -10.0), np.full(len(net), 10.0)
-    columns = [np.ascontiguousarray(net[:, year]) for year in range(net.shape[1])]
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        factor = np.exp(-middle)
-        value = columns[-1].copy()
-        for column in reversed(columns[:-1]):
-            value *= factor
-            value += column
-        above = value * last > 0
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.asarray(np.expm1((low + high) / 2))
+        total = public if source in capital.public_sources else private
+        total[: len(amounts)] += amounts
+        if source in capital.outside_sources:
+            outside[: len(amounts)] += amounts
+    return public, private, outside

@@ -17,10 +17,10 @@ from cps.indicators.benefit._flows import (
     moments,
     outlays,
     product_moments,
-    rates_of_draws,
     single,
 )
 from cps.indicators.benefit._gains import years_of
+from cps.indicators.benefit._rates import rates_of_draws
 from cps.indicators.benefit._require import require_capital, require_gain, require_sense
 from cps.indicators.benefit.defaults import default_assumptions
 from cps.indicators.benefit.finance import (
@@ -51,6 +51,7 @@ BASIS = Text(
     "net surplus: gain in gross operating income times the margin; nominal, yuan; jobs are heads, "
     "full-time equivalents a range beside them",
 )
+IRR_DRAWS = 1_000  # of the draws: each may have several rates, and is solved for all of them
 PRICES_YUAN: tuple[float, ...] = (10_000, 20_000, 50_000, 100_000)
 
 
@@ -119,13 +120,14 @@ def appraise(
     inputs, middle = draw_inputs(gain, assume, n_draws, rng), single(gain, assume)
     flows = make_flows(inputs, capital, assume)
     central = make_flows(middle, capital, assume)
-    n_years = assume.horizon_years + 1
-    public = float(outlays(capital, is_public=True, n_years=n_years).sum())
-    total = public + float(outlays(capital, is_public=False, n_years=n_years).sum())
+    by_kind = outlays(capital, n_years=assume.horizon_years + 1)
+    public, private = (float(one.sum()) for one in by_kind[:2])
+    total = public + private
     extra = _extra(gain, inputs, middle, assume.displacement, level)
-    one_rate, n_none, n_many = rates_of_draws(flows.net)
+    one_rate, n_none, n_many = rates_of_draws(flows.net[:IRR_DRAWS])
+    n_rates = min(n_draws, IRR_DRAWS)
     simple = payback_years(flows.net)
-    first = assume.rates[0]
+    middle_rate = assume.rates[len(assume.rates) // 2]
     return Appraisal(
         total_yuan=total,
         public_yuan=public,
@@ -135,14 +137,14 @@ def appraise(
         public_cost_per_wan=_cost_per_wan(public, extra, level) if public else None,
         at_rates=tuple(_at_rate(flows, one, level) for one in assume.rates),
         irr=internal_rates(central.net[0]),
-        share_one_irr=len(one_rate) / n_draws,
-        share_no_irr=n_none / n_draws,
-        share_many_irr=n_many / n_draws,
+        share_one_irr=len(one_rate) / n_rates,
+        share_no_irr=n_none / n_rates,
+        share_many_irr=n_many / n_rates,
         irr_of_draws=_summary(one_rate, level),
         payback_years=_summary(simple, level),
         share_never=float(np.isnan(simple).mean()),
-        tornado=tornado(gain, capital, assume, rate=first, inputs=inputs, flows=flows),
-        tornado_rate=first,
+        tornado=tornado(gain, capital, assume, rate=middle_rate, inputs=inputs, flows=flows),
+        tornado_rate=middle_rate,
         worth=_worth(inputs, total, prices_yuan),
         jobs=None
         if jobs is None
@@ -205,9 +207,11 @@ def _cost_per_wan(outlay: float, extra: Summary, level: float) -> RatioSet | Non
 
 
 def _at_rate(flows: Flows, rate: float, level: float) -> AtRate:
-    surplus, public, private = (
-        present_value(one, rate) for one in (flows.surplus, flows.public, flows.private)
+    surplus, public, private, outside = (
+        present_value(one, rate)
+        for one in (flows.surplus, flows.public, flows.private, flows.outside)
     )
+    inside = public + private - outside
     npv = surplus - public - private
     paid = payback_years(flows.net, rate)
     return AtRate(
@@ -216,6 +220,7 @@ def _at_rate(flows: Flows, rate: float, level: float) -> AtRate:
         npv_mean_yuan=float(npv.mean()),
         share_positive=float((npv > 0).mean()),
         bcr=_summary(surplus / (public + private), level),
+        bcr_inside=_summary(surplus / inside, level) if (inside > 0).all() else None,
         bcr_public=_summary((surplus - private) / public, level) if (public > 0).all() else None,
         payback_years=_summary(paid, level),
         share_never=float(np.isnan(paid).mean()),

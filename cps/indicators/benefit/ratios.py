@@ -28,8 +28,8 @@ class RatioSet:
     lower, upper : float or None
         None for ``everything``.
     level : float
-    g : float
-        (critical value × error of the denominator / denominator)²; the set is bounded if below 1.
+    g : float or None
+        (critical value × error of the denominator / denominator)²; the set is bounded if below 1; None at zero.
     words : Text
     """
 
@@ -38,7 +38,7 @@ class RatioSet:
     lower: float | None
     upper: float | None
     level: float
-    g: float
+    g: float | None
     words: Text
 
     def holds(self, ratio: float) -> bool:
@@ -92,7 +92,7 @@ def ratio_set(
     q = NormalDist().inv_cdf((1 + level) / 2) if critical is None else critical
     square, cross, constant = b * b - q * q * w, a * b - q * q * covariance, a * a - q * q * v
     estimate = a / b if b * b else None  # 0 too where its square is too small for a float
-    g = q * q * w / (b * b) if b * b else float("inf")
+    g = q * q * w / (b * b) if b * b else None
     root = cross * cross - square * constant
     # (a − θb)² against its variance is zero at the estimate: no root can be lost but to rounding.
     spread = float(np.sqrt(max(root, 0.0)))
@@ -153,7 +153,7 @@ def cost_set(
         )
     estimate = outlay / units if units else None
     half = (upper - lower) / 2
-    g = (half / units) ** 2 if units else float("inf")
+    g = (half / units) ** 2 if units else None
     ends: tuple[float, ...] = ()
     kind: Kind = "everything"  # one end of the interval is zero: nothing but one sign is ruled out
     if lower < 0 < upper:

@@ -11,6 +11,7 @@ from cps.indicators.benefit.ratios import RatioSet
 
 # As initiatives name the sources of money; the village's own and society's are not public money.
 PUBLIC_SOURCES: frozenset[str] = frozenset({"province", "city", "county", "town"})
+OUTSIDE_SOURCES: frozenset[str] = frozenset({"social"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,13 @@ class Capital:
         Outlays, positive, year 0 first.
     public_sources : frozenset of str
         Sources that are public money; the others are private or the collective's own.
+    outside_sources : frozenset of str
+        Sources whose returns are the investors' own, and not in the collective's income.
     """
 
     by_source_yuan: Mapping[str, tuple[float, ...]]
     public_sources: frozenset[str] = PUBLIC_SOURCES
+    outside_sources: frozenset[str] = OUTSIDE_SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,9 @@ class AtRate:
         Share of draws whose NPV is above zero.
     bcr : Summary
         Present net surplus over present outlays of all money.
+    bcr_inside : Summary or None
+        Present net surplus over present outlays of public and the collective's own money: what is
+        not an outside investor's. None without such money.
     bcr_public : Summary or None
         Present net surplus less private outlays, over public outlays; None without public money.
     payback_years : Summary
@@ -270,6 +277,7 @@ class AtRate:
     npv_mean_yuan: float
     share_positive: float
     bcr: Summary
+    bcr_inside: Summary | None
     bcr_public: Summary | None
     payback_years: Summary
     share_never: float
@@ -347,9 +355,9 @@ class Appraisal:
     irr : InternalRates
         Of the flows with every input at its median.
     share_one_irr, share_no_irr, share_many_irr : float
-        Of the draws.
+        Of the first 1,000 draws.
     irr_of_draws : Summary
-        Of the draws that have exactly one; read it with the shares.
+        Of those that have exactly one; read it with the shares.
     payback_years, share_never
         Simple payback.
     worth : tuple of (price, share)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,8 @@ def tornado(
     def at(name: str, x: float) -> Inputs:
         if name == "gain":
             return single(gain, assume, {name: x})
-        return dataclasses.replace(middle, **{name: np.array([x])})
+        moved: dict[str, Any] = {name: np.array([x])}
+        return dataclasses.replace(middle, **moved)
 
     def value(name: str) -> Callable[[float], float]:
         def npv(x: float) -> float:
