@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from cps.result import Check, Effect
 from cps.robustness._parts import amount
 from cps.synthesis._grade_rules import Measured, Rules
 from cps.synthesis._grade_sizes import Sizes, agreement, sizes_of, typical_size
+
+if TYPE_CHECKING:
+    from cps.robustness.specifications import SpecificationCurve
 
 _PASSED, _CANT_SAY, _FAILED = 0.0, 1.0, 2.0
 _NO_CHECK = Text("没有做这项检验", "the check was not run")
@@ -32,14 +35,14 @@ class Evidence:
     design: Design
     effects: Sequence[Effect]
     checks: Mapping[str, Check]
-    specifications: Any
+    specifications: SpecificationCurve | None
     findings: Sequence[Finding]
     rules: Rules
 
     @property
     def sizes(self) -> Sizes:
         """Give the headline's size, margin and reach."""
-        return sizes_of(self.effects[0].overall)
+        return sizes_of(self.design, self.effects[0].overall)
 
     @property
     def material(self) -> float | None:
@@ -81,25 +84,30 @@ def placebo_rank(given: Evidence) -> Measured:
 
 
 def power(given: Evidence) -> Measured:
-    """Give the minimum detectable effect over the effect seen, or one that matters if larger."""
-    detectable, sizes, material = (
-        given.design.minimum_detectable_effect,
-        given.sizes,
-        given.material,
-    )
-    if detectable is None or sizes.effect is None or not material:
+    """Give the minimum detectable effect over one that matters; over the effect seen if larger.
+
+    An effect that is not told apart from zero says nothing of the design and is not counted.
+    """
+    detectable = given.design.minimum_detectable_effect
+    sizes, material = given.sizes, given.material
+    if detectable is None or not material:
         reason = Text("算不出最小可检出效应", "no minimum detectable effect can be computed")
         return Measured(None, reason=reason)
-    found = abs(detectable) / max(sizes.effect, material)
-    return Measured(
-        found,
-        {
-            "x": f"{found:.2f}",
-            "detectable": given.size(detectable),
-            "effect": given.size(sizes.effect),
-            "material": given.size(material),
-        },
+    what, size, said = (
+        Text("有意义的效应", "an effect that matters"),
+        material,
+        given.size(material),
     )
+    if (sizes.clearance or 0.0) > 1 and (sizes.effect or 0.0) > material:
+        what, size = Text("所见效应", "the effect seen"), sizes.effect or material
+        said = sizes.shown
+    found = abs(detectable) / size
+    numbers: dict[str, str | Text] = {
+        "x": f"{found:.2f}",
+        "detectable": given.size(detectable),
+        "reference": Text(f"{what.zh}（{said.zh}）", f"{what.en} ({said.en})"),
+    }
+    return Measured(found, numbers)
 
 
 def pre_fit(given: Evidence) -> Measured:
@@ -177,6 +185,26 @@ _NO_METHOD = Text("没有别的方法可比", "there is no other method to compa
 def leave_one_out(given: Evidence) -> Measured:
     """Give the largest move by one unit, in margins of error."""
     return _over_bound(given, "leave_one_out")
+
+
+def curve_share(given: Evidence) -> Measured:
+    """Give the share of declared specifications on the headline's side of zero."""
+    curve = given.specifications
+    if curve is None or curve.share_agreeing is None:
+        reason = Text("没有做设定曲线", "no specification curve was traced")
+        return Measured(None, reason=reason)
+    share = curve.share_agreeing
+    return Measured(share, {"n": str(curve.n_estimated), "share": f"{100 * share:.1f}%"})
+
+
+def curve_joint(given: Evidence) -> Measured:
+    """Give the joint p-value of all specifications."""
+    curve = given.specifications
+    if curve is None or curve.joint is None:
+        none = Text("没有做设定曲线", "no specification curve was traced")
+        return Measured(None, reason=none if curve is None else curve.no_joint)
+    found = curve.joint.p_joint
+    return Measured(found, {"n": str(curve.joint.n_cells), "p": _decimals(found)})
 
 
 def threats(given: Evidence) -> Measured:
@@ -261,6 +289,8 @@ QUANTITIES: dict[str, Callable[[Evidence], Measured]] = {
         methods_inside,
         methods_found,
         leave_one_out,
+        curve_share,
+        curve_joint,
         threats,
         hosts,
         comparisons,

@@ -120,7 +120,8 @@ class Rules:
     ----------
     names, meanings : dict of letter to Text
     readings : dict of str to Text
-        What is known of the effect, in words, with the placeholders ``farthest`` and ``material``.
+        What is known of the effect, in words, with the placeholders ``level``, ``interval``
+        and ``material``.
     material_share : float
         Share of the outcome that a change must reach to matter.
     replication_level : float

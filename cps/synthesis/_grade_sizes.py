@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cps.design.record import Design
+from cps.errors import Text
 from cps.result import Effect, Estimate
+from cps.robustness._parts import amount
+
+
+_NOTHING = Text("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,15 @@ class Sizes:
         From the estimate to the end of its interval on zero's side.
     farthest : float or None
         Size of the interval's end that is farthest from zero: effects beyond it are ruled out.
+    shown, shown_interval : Text
+        The estimate and its interval as they are, to be put into sentences and nowhere else.
     """
 
     effect: float | None
     margin: float | None
     farthest: float | None
+    shown: Text = _NOTHING
+    shown_interval: Text = _NOTHING
 
     @property
     def clearance(self) -> float | None:
@@ -51,15 +60,24 @@ class Agreement:
     n_found: int
 
 
-def sizes_of(overall: Estimate) -> Sizes:
+def sizes_of(design: Design, overall: Estimate) -> Sizes:
     """Give the size of an estimate, its margin and what its interval rules out."""
     att, low, high = overall.att, overall.ci_low, overall.ci_high
     if att is None or not math.isfinite(att):
         return Sizes(None, None, None)
     near = low if att >= 0 else high
     margin = None if near is None else abs(att - near)
-    farthest = None if low is None or high is None else max(abs(low), abs(high))
-    return Sizes(abs(att), _finite(margin), _finite(farthest))
+    shown = amount(design, att)
+    if low is None or high is None:
+        return Sizes(abs(att), _finite(margin), None, shown)
+    ends = amount(design, low), amount(design, high)
+    return Sizes(
+        abs(att),
+        _finite(margin),
+        _finite(max(abs(low), abs(high))),
+        shown,
+        Text(f"{ends[0].zh} 至 {ends[1].zh}", f"{ends[0].en} to {ends[1].en}"),
+    )
 
 
 def agreement(effects: Sequence[Effect], *, level: float) -> Agreement:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cps.design.record import Design
 from cps.errors import Finding, Text, UsageError, unknown_choice
 from cps.result import Check, Effect
 from cps.synthesis._grade_quantities import QUANTITIES, Evidence
 from cps.synthesis._grade_rules import LETTERS, PATH, Measured, Rule, Rules, load_rules, worst
+
+if TYPE_CHECKING:
+    from cps.robustness.specifications import SpecificationCurve
 
 __all__ = ["LETTERS", "Grade", "RuleResult", "fill_caches", "grade_evidence"]
 
@@ -104,7 +107,7 @@ def grade_evidence(
     effects: Sequence[Effect],
     checks: Sequence[Check],
     *,
-    specifications: Any = None,
+    specifications: SpecificationCurve | None = None,
     findings: Sequence[Finding] = (),
     rules: Path | None = None,
 ) -> Grade:
@@ -123,7 +126,7 @@ def grade_evidence(
     checks : sequence of Check
         As ``check_robustness`` gives them, on the headline.
     specifications : SpecificationCurve or None
-        As ``trace_specifications`` gives it.
+        As ``trace_specifications`` gives it; without it no more than a B.
     findings : sequence of Finding
         Of the panel: repairs and doubts are counted.
     rules : Path or None
@@ -134,7 +137,7 @@ def grade_evidence(
     UsageError
         If there is no effect, effects or checks are of something else, or the rules are no rules.
     """
-    _require_same(design, effects, checks)
+    _require_same(design, effects, checks, specifications)
     book = load_rules(rules or PATH)
     given = Evidence(
         design,
@@ -214,17 +217,20 @@ def _reading(given: Evidence, letter: str, book: Rules) -> tuple[str, Text]:
     else:
         name = "no_effect_that_matters" if sizes.farthest <= material else "open"
     text = book.readings[name]
-    said = {
-        "farthest": given.size(sizes.farthest or 0.0),
-        "material": given.size(material or 0.0),
-    }
+    share = f"{100 * given.effects[0].level:g}"
+    size = given.size(material or 0.0)
     return name, Text(
-        text.zh.format(**{key: one.zh for key, one in said.items()}),
-        text.en.format(**{key: one.en for key, one in said.items()}),
+        text.zh.format(level=share, interval=sizes.shown_interval.zh, material=size.zh),
+        text.en.format(level=share, interval=sizes.shown_interval.en, material=size.en),
     )
 
 
-def _require_same(design: Design, effects: Sequence[Effect], checks: Sequence[Check]) -> None:
+def _require_same(
+    design: Design,
+    effects: Sequence[Effect],
+    checks: Sequence[Check],
+    specifications: SpecificationCurve | None,
+) -> None:
     mend = Text(
         "依次给出 make_design、estimate_all、check_robustness 的结果",
         "give what make_design, estimate_all and check_robustness gave, in turn",
@@ -235,6 +241,9 @@ def _require_same(design: Design, effects: Sequence[Effect], checks: Sequence[Ch
         raise UsageError(what, where=where, mend=mend)
     if any(one.design_hash != design.design_hash for one in effects):
         what = Text("效应不是由这个设计估计的", "the effects were not estimated from this design")
+        raise UsageError(what, where=where, mend=mend)
+    if specifications is not None and specifications.design_hash != design.design_hash:
+        what = Text("设定曲线不是由这个设计得出的", "the specification curve is not of this design")
         raise UsageError(what, where=where, mend=mend)
     if any(one.method != effects[0].method for one in checks):
         what = Text("检验的不是主结果的方法", "the checks are not of the headline's method")
