@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from cps.runner.parameters import check_parameters
     from cps.runs import load_run, load_runs, make_run, save_run
     from cps.synthesis.grade import grade_evidence
+    from cps.synthesis.claims import check_claims
     from cps.synthesis.overview import synthesise
     from cps.tables import show
 
 # Public name -> its home; loaded when first asked for, so that ``import cps`` costs nothing.
 _HOMES: dict[str, str] = {
     "build_panel": "cps.panel.build",
+    "check_claims": "cps.synthesis.claims",
     "check_parameters": "cps.runner.parameters",
     "check_robustness": "cps.robustness.registry",
     "design_from_frame": "cps.design.frame",
@@ -52,6 +54,7 @@ _HOMES: dict[str, str] = {
 
 __all__ = [
     "build_panel",
+    "check_claims",
     "check_parameters",
     "check_robustness",
     "design_from_frame",
