@@ -287,7 +287,7 @@ def _clean_hosts(
             if host.unit == treated.unit
         ]
         if treated.unit not in areas:
-            explanation = Text("台账中没有该村数据", "the ledgers hold no data for it")
+            explanation = Text("台账中没有该单位的数据", "the ledgers hold no data for it")
             exclusions.append(Exclusion(treated.unit, None, "not_in_panel", explanation))
             findings.append(_left_out(treated.unit, explanation, "W-DESIGN-HOST-NOT-IN-PANEL"))
         elif also and not joint:
@@ -330,13 +330,13 @@ def _require_hosts(
     reasons = "; ".join(f"{one.unit}: {one.explanation.en}" for one in exclusions)
     raise DesignError(
         Text(
-            "没有可用于估计的承办村："
+            "没有可用于估计的承办单位："
             + "；".join(f"{one.unit}：{one.explanation.zh}" for one in exclusions),
             f"no host is left to estimate from ({reasons})",
         ),
         where=f"{initiative.id} › treated",
         mend=Text(
-            "补齐承办村台账；重叠的项目可用联合模型（joint=True），或合并为一个项目评估",
+            "补齐承办单位的台账；重叠的项目可用联合模型（joint=True），或合并为一个项目评估",
             "add the hosts' ledgers; of overlapping initiatives, take a joint model (joint=True), "
             "or evaluate them as one",
         ),
@@ -347,7 +347,7 @@ def _left_out(unit: str, explanation: Text, code: str) -> Finding:
     return Finding(
         code=code,
         severity="warn",
-        what=Text(f"承办村未纳入估计：{explanation.zh}", f"host left out: {explanation.en}"),
+        what=Text(f"承办单位未纳入估计：{explanation.zh}", f"host left out: {explanation.en}"),
         where=unit,
         mend=Text(
             "补齐数据，或采用联合模型（joint=True）后再纳入",
@@ -396,10 +396,10 @@ def _donors(
             donors.append(unit)
     if not donors:
         raise DesignError(
-            Text("没有剩下任何对照村", "no comparison unit is left"),
+            Text("没有剩下任何对照单位", "no comparison unit is left"),
             where=f"{initiative.id} › comparison ({len(left_out)} left out)",
             mend=Text(
-                "放宽对照范围，或补充外镇（街道）未开展项目的村的台账",
+                "放宽对照范围，或补充外镇（街道）未开展项目的单位的台账",
                 "widen the comparison, or add ledgers of units that host no initiative",
             ),
         )
@@ -423,7 +423,7 @@ def _regime_break(panel: Panel) -> list[Finding]:
             code="W-DESIGN-REGIME-BREAK",
             severity="warn",
             what=Text(
-                f"{first} 起执行新的村集体会计制度，口径变化若对承办村与对照村不同，将影响估计",
+                f"{first} 起执行新的村集体会计制度，口径变化若对承办单位与对照单位不同，将影响估计",
                 f"a new accounting system applies from {first}; if it moved hosts and comparison "
                 "units differently, the estimate is affected",
             ),

@@ -16,6 +16,7 @@ from cps.report.vocabulary import SECTIONS, section_modules, words_of
 from cps.runs import Run
 
 OFFERED = ("zh", "en")
+_INDEX = ("overview", "scheme")  # kinds of run whose page is the index of its edition
 __all__ = ["NO_LINKS", "OFFERED", "SECTIONS", "page_name", "render_report", "write_report"]
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
@@ -127,7 +128,7 @@ def page_name(run: Run) -> str:
     RunError
         If the run's name can't be one: pages are named by ids, never by names from the data.
     """
-    return "index.html" if run.kind == "overview" else file_name(run.name)
+    return "index.html" if run.kind in _INDEX else file_name(run.name)
 
 
 def file_name(name: str) -> str:
@@ -150,7 +151,7 @@ def _title(run: Run) -> Content:
 
 
 def _blocks(run: Run, modules: Mapping[str, ModuleType]) -> list[Block]:
-    page = "overview" if run.kind == "overview" else "initiative"
+    page = run.kind if run.kind in _INDEX else "initiative"
     return [
         block
         for module in sorted(modules.values(), key=lambda one: (one.ORDER, one.__name__))

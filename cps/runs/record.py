@@ -86,9 +86,9 @@ class Run:
 
     Parameters
     ----------
-    kind : {"initiative", "overview"}
+    kind : {"initiative", "overview", "scheme"}
     name : str
-        Initiative id, or ``overview``.
+        Initiative id, or ``overview``; a scheme's page is its overview.
     subject : dict
         The initiative in plain values: name {zh, en}, description, format, provenance,
         stands_for, treated [{unit, start, cost_yuan}], assumptions …; empty for an overview.
@@ -159,7 +159,7 @@ def make_run(
     paths = {name: str(one) for name, one in given.items() if name in PATH_PARAMETERS}
     body: dict[str, Any] = {
         "kind": kind,
-        "name": subject.id if subject and kind == "initiative" else kind_name(kind, design),
+        "name": subject.id if subject and kind != "overview" else kind_name(kind, design),
         "subject": _subject(subject) if subject else {},
         "design": _design_summary(design),
         "effects": tuple(effects),
@@ -213,6 +213,7 @@ def _subject(initiative: Initiative) -> dict[str, Any]:
         "provenance": initiative.provenance,
         "stands_for": list(initiative.stands_for),
         "outcomes": list(initiative.outcomes),
+        "outcome_names": encode(initiative.outcome_names),
         "anticipation": initiative.anticipation,
         "source_sha256": initiative.source_sha256,
         "treated": [encode(host) for host in initiative.treated],

@@ -97,9 +97,9 @@ def test_real_data_carry_no_synthetic_mark(run_of: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("effect", "zh", "en"),
     [
-        (0.5, "有明确的正效应", "a clear gain"),
+        (0.5, "有明确的正效应", "a clear increase"),
         (0.0, "没有发现明确的效应", "No clear effect was found"),
-        (-0.5, "有明确的负效应", "a clear loss"),
+        (-0.5, "有明确的负效应", "a clear decrease"),
     ],
 )
 def test_the_headline_says_in_words_what_the_interval_shows(
@@ -118,7 +118,7 @@ def test_an_interval_without_zero_whose_p_value_is_large_is_no_clear_effect(
     mixed = dataclasses.replace(run.effects[0], overall=overall)
     text = visible(render_report(dataclasses.replace(run, effects=(mixed,)), language="en"))
     assert "the two disagree" in text
-    assert "clear gain" not in text
+    assert "clear increase" not in text
 
 
 def test_an_analytic_interval_from_a_handful_of_units_draws_no_conclusion(run_of: MakeRun) -> None:
@@ -129,7 +129,7 @@ def test_an_analytic_interval_from_a_handful_of_units_draws_no_conclusion(run_of
     assert few.overall.p_value < 0.05
     text = visible(render_report(dataclasses.replace(run, effects=(few,)), language="en"))
     assert "fewer than five units on a side" in text
-    assert "clear gain" not in text
+    assert "clear increase" not in text
 
 
 def test_an_estimate_without_interval_draws_no_conclusion(run_of: MakeRun) -> None:

@@ -9,18 +9,29 @@ from cps.locale import Content, Counted, Interval, Kind, Quantity, Term, measure
 from cps.result import Effect, Estimate
 from cps.runs import Run
 
-_COUNTED = ("village",)
+# Kinds of unit that the vocabulary has a noun for.
+_COUNTED = frozenset(
+    {
+        *("village", "firm", "lot", "grid_cell", "centre", "office", "application", "household"),
+        *("item", "person", "seller", "line", "station", "alliance", "subdistrict"),
+    }
+)
+# What adds up over a period, and what stands at its end; anything else is a mean of it.
+_FLOWS = frozenset({"yuan", "plain_yuan", "kwh", "count"})
+_STOCKS = frozenset({"persons"})
 FEW = 5
 
 
 def counted(n: int, unit_kind: str) -> Counted:
-    """Count units: villages as villages, anything else as units."""
+    """Count units by the noun of their kind; one without a noun is a unit."""
     return Counted(n, f"nouns.{unit_kind if unit_kind in _COUNTED else 'unit'}")
 
 
 def outcome_name(run: Run) -> Content:
-    """Give the outcome's name; one of the user's own stands as it is."""
-    return Term("outcome", str(run.design["outcome"]))
+    """Give the outcome's name: of its initiative's file, or of the vocabulary, or as it is."""
+    outcome = str(run.design["outcome"])
+    own = run.subject.get("outcome_names", {}).get(outcome)
+    return text_of(own) if own else Term("outcome", outcome)
 
 
 def text_of(entry: dict[str, Any]) -> Text:
@@ -71,9 +82,10 @@ def direction(
 
 
 def per_period(run: Run) -> Term:
-    """Say by what period a flow is counted; people are a stock, at its end."""
-    is_stock = run.design["measure"] == "persons"
-    return Term("per", f"{run.design['frequency']}{'_end' if is_stock else ''}")
+    """Say by what period a flow is counted; people are a stock, at its end, a duration a mean."""
+    measure = run.design["measure"]
+    ending = "_end" if measure in _STOCKS else "" if measure in _FLOWS else "_mean"
+    return Term("per", f"{run.design['frequency']}{ending}")
 
 
 def headline_direction(effect: Effect) -> str:
@@ -92,9 +104,10 @@ def inference_name(effect: Effect) -> Content:
     return effect.inference_name or Term("inference", effect.inference)
 
 
-def host_word(effect: Effect) -> Term:
+def host_word(effect: Effect, unit_kind: str = "village") -> Term:
     """Name whom the number is about: a logarithm's is the typical host, a level's the average."""
-    return Term("host", "average" if effect.natural is None else "typical")
+    kind = "average" if effect.natural is None else "typical"
+    return Term("host", kind if unit_kind == "village" else f"{kind}_unit")
 
 
 def period_label(run: Run, period: int) -> str:

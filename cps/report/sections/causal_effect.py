@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cps.locale import Content, Message, Quantity, Term, Words, measure_kind
+from cps.locale import Content, Message, Quantity, Term, Words, level_kind, measure_kind
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import (
     amount,
@@ -230,7 +230,7 @@ def _path_figure(run: Run, effect: Effect, words: Words, mark: str) -> Spec:
     from cps.figures.charts import paths
 
     is_log = run.design["form"] == "log"
-    kind, unit = measure_kind(str(run.design["measure"]))
+    kind, unit = level_kind(str(run.design["measure"]))
 
     def scaled(value: float | None) -> float | None:
         if value is None:

@@ -42,9 +42,9 @@ TEXT = {
     },
     "en": {
         "heading": "Result",
-        "up": "Since the start, for {host}: about {amount} more in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear gain.",
-        "down": "Since the start, for {host}: {amount} in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear loss.",
-        "unclear": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
+        "up": "Since the start, for {host}: about {amount} more in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear increase.",
+        "down": "Since the start, for {host}: {amount} in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear decrease.",
+        "unclear": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a rise from a fall.",
         "mixed": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
         "too_few": "For {host}, the change in {outcome} {per} is estimated at {amount} ({level}% interval {interval}), but with fewer than five units on a side the interval is too narrow: no conclusion should rest on it.",
         "no_interval": "For {host}, the change in {outcome} {per} is estimated at {amount}; these data give no interval, and no conclusion should rest on it.",
@@ -68,7 +68,7 @@ def build(run: Run) -> list[Block]:
     estimate, kind, unit = own_unit(effect)
     found = headline_direction(effect)
     said: dict[str, Content] = {
-        "host": host_word(effect),
+        "host": host_word(effect, str(run.design["unit_kind"])),
         "outcome": outcome_name(run),
         "per": per_period(run),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
