@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cps.robustness.registry import check_robustness
     from cps.runner.parameters import check_parameters
     from cps.runs import load_run, load_runs, make_run, save_run
-    from cps.synthesis.grade import grade_evidence
     from cps.synthesis.claims import check_claims
+    from cps.synthesis.grade import grade_evidence
     from cps.synthesis.overview import synthesise
     from cps.tables import show
 
