@@ -35,7 +35,7 @@ def moderator_columns(
                 where,
                 Text("每个项目一个值，缺失写 None", "give one each, None where it is missing"),
             )
-        kept &= np.array([not _is_missing(one) for one in values])
+        kept &= np.array([not is_missing(one) for one in values])
     place = np.flatnonzero(kept).tolist()
     within = kept[known.is_there]
     used = Family(known.estimates[within], known.covariance[np.ix_(within, within)], kept)
@@ -78,7 +78,8 @@ def _columns(
     return [(numbers - numbers.mean(), (name, None, None))]
 
 
-def _is_missing(value: float | str | None) -> bool:
+def is_missing(value: float | str | None) -> bool:
+    """Tell whether a trait is not known."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 

@@ -46,14 +46,15 @@ class JointSource:
         Of their estimates, on the scale of the effects.
     draws : ndarray, shape (n_draws, n), or None
         Joint estimates where no initiative has an effect; ``romano_wolf_resampled`` takes them.
-        None where influence was given.
-    kind : {"resampled", "influence"}
+        None where influence or weights were.
+    kind : {"resampled", "influence", "fixed_weights"}
     design_hashes, methods : dict of str to str
         By name; empty where they aren't known.
     n_pool : int or None
         Comparison units that outcomes were drawn from.
     freedom : int or None
-        Degrees of freedom of the covariance: ``n_pool`` − 1; None where influence was given.
+        Degrees of freedom of the covariance: comparison units less one; None where influence was
+        given.
     n_shared : int
         Units that enter more than one estimate.
     """

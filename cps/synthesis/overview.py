@@ -13,6 +13,7 @@ from cps.panel.record import Panel
 from cps.result import Effect
 from cps.synthesis.claims import hold_claims
 from cps.synthesis.comparison import HasEffects, compare_initiatives
+from cps.synthesis.together import judge_together
 
 
 def synthesise(
@@ -41,7 +42,8 @@ def synthesise(
     Returns
     -------
     dict
-        ``comparison`` (columns), ``claims`` and the rest of ``hold_claims``, ``failures`` (rows),
+        ``comparison`` (columns), what :func:`cps.synthesis.together.judge_together` gives as
+        ``together``, ``claims`` and the rest of ``hold_claims``, ``failures`` (rows),
         ``target_area``; JSON-able.
     """
     area = target_area(panel, initiatives)
@@ -58,6 +60,7 @@ def synthesise(
     return {
         **compared,
         **held,
+        "together": judge_together(panel, initiatives, runs, failures=failures),
         "failures": [
             {"initiative": name, "message_zh": text.zh, "message_en": text.en}
             for name, text in failures.items()

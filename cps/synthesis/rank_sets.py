@@ -201,8 +201,7 @@ def tau_best(
         draws=draws,
         seed=seed,
     )
-    _check_tau(tau, len(found.low), "tau_best")
-    return tuple(one <= tau for one in found.low)
+    return among_best(found, tau)
 
 
 def tau_worst(
@@ -229,9 +228,20 @@ def tau_worst(
         draws=draws,
         seed=seed,
     )
-    n = len(found.high)
+    return among_worst(found, tau)
+
+
+def among_best(sets: RankSets, tau: int) -> tuple[bool, ...]:
+    """Read off ``lower`` rank sets who may be among the ``tau`` best."""
+    _check_tau(tau, len(sets.low), "tau_best")
+    return tuple(one <= tau for one in sets.low)
+
+
+def among_worst(sets: RankSets, tau: int) -> tuple[bool, ...]:
+    """Read off ``upper`` rank sets who may be among the ``tau`` last."""
+    n = len(sets.high)
     _check_tau(tau, n, "tau_worst")
-    return tuple(one >= n - tau + 1 for one in found.high)
+    return tuple(one >= n - tau + 1 for one in sets.high)
 
 
 def _check_tau(tau: int, n: int, where: str) -> None:

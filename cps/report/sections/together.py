@@ -1,0 +1,405 @@
+"""All initiatives as one family: pooled, tested at once, and ranked with the ranks left open."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cps.errors import Text
+from cps.locale import (
+    Content,
+    Counted,
+    Interval,
+    Kind,
+    Link,
+    Listing,
+    Message,
+    Quantity,
+    Words,
+    measure_kind,
+)
+from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
+from cps.report.sections._common import amount, outcome_name
+from cps.runs import Run
+
+if TYPE_CHECKING:
+    from cps.figures.svg import Spec
+
+ORDER = 21
+PAGE = "overview"
+TEXT = {
+    "zh": {
+        "heading": "放在一起看：能不能分出高低",
+        "tells_nothing": "{n}放在一起比，数据分不出先后：按 {level}% 的把握，任何一个都可能排在第 1 位，也可能排在最后。请不要按估计值给项目排名次。",
+        "tells_some": "{n}两两相比共 {pairs} 对，数据只能分出 {told} 对的高低，其余分不出先后。要谈名次，只能连同下图的名次区间一起谈。",
+        "tests": "逐个检验，有 {alone} 个的效应达到 {level}% 水平；但同时检验 {n}，单凭偶然也会有达到的。把“哪怕误报一个”的概率控制在 {error}% 以内（Romano–Wolf），有 {rw} 个；把误报在所报结果中的比重控制在 {error}% 以内（Benjamini–Hochberg），有 {bh} 个。",
+        "rejected": "同时检验后仍有明确效应的：{names}。",
+        "mean": "全部项目的平均效应估计为 {mean}（{level}% 区间 {interval}）。",
+        "spread": "各项目真实效应之间的差别（标准差）约为 {tau}（{level}% 区间 {interval}）；估计值之间的差别有 {i2} 来自真实差别，其余是误差（{level}% 区间 {i2_interval}）。",
+        "further": "再上一个同类项目，其效应有 {level}% 的可能落在 {interval}，为正的概率 {positive}。",
+        "best": "可能进入前 {k} 位的有 {n}：{names}。真正的前 {k} 位以 {level}% 的把握都在其中。",
+        "best_all": "谁能进入前 {k} 位，数据排除不了任何一个。",
+        "left_out": "{name}未能并入，可能排在任何位次：{why}。",
+        "refused_joint": "项目之间的联合误差算不出来，以下各项均不给出：{what}。{mend}。",
+        "refused_pooled": "不作部分合并：{what}。{mend}。",
+        "refused_spread": "不给项目间差别的检验：{what}。{mend}。",
+        "refused_tests": "不作多重检验：{what}。{mend}。",
+        "refused_ranks": "不给名次区间：{what}。{mend}。",
+        "figure": "各项目的效应：单独估计与合并后的估计",
+        "figure_note": "按申报顺序排列。单独估计只用本项目的数据；合并后的估计参考了全部项目，数据越少的项目越向平均值靠拢。横线为 {level}% 区间。",
+        "alone": "单独估计",
+        "pooled": "合并后的估计",
+        "ranks": "各项目可能的名次",
+        "ranks_note": "色条为名次区间：全部项目的真实名次以 {level}% 的把握同时落在各自的区间内。{scale}{order}",
+        "ranks_logs": "名次按增幅（百分比）比较，不按金额。",
+        "ranks_levels": "名次按{outcome}的增加量比较。",
+        "ranks_order": "圆点为估计值的位次，只能连同色条一起看；按该位次排列。",
+        "ranks_no_order": "各条相同，即分不出先后，所以按申报顺序排列，也不标估计值的位次。",
+        "rank_words": "排名可能在第 {low} 至第 {high} 位",
+        "rank_word": "排名为第 {low} 位",
+        "rank_axis": "名次（第 1 位为效应最大）",
+        "table": "合并后的估计与同时检验",
+        "table_note": "p 值由各自的标准误按 t 分布算得，再按同时检验的个数校正；效应的单位与“各项目并列”一节相同。",
+        "name": "项目",
+        "own": "单独估计",
+        "shrunk": "合并后",
+        "interval": "合并后区间",
+        "positive": "为正的概率",
+        "rw": "p（Romano–Wolf）",
+        "bh": "p（BH）",
+        "rank_alone": "名次区间（单看该项目）",
+        "rank_all": "名次区间（全部同时）",
+        "method": "{n}的误差并不独立：有 {shared}同时进入几个项目的估计（多为共同的对照），联合误差按各单位各年的权重算出，项目之间的相关系数在 {least} 至 {most} 之间。{errors}",
+        "errors_effects": "各项目仍用自己的标准误。",
+        "errors_source": "各项目自己的标准误不能用（{why}），改用由对照村波动算出的。",
+    },
+    "en": {
+        "heading": "Taken together: can they be told apart?",
+        "tells_nothing": "Set against one another, {n} can't be put in order by these data: with {level}% confidence any of them may be first, and any may be last. Please don't rank them by their estimates.",
+        "tells_some": "Of the {pairs} pairs among {n}, the data tell {told} apart; the rest could stand either way. Ranks mean something only together with the sets in the figure below.",
+        "tests": "Tested one by one, {alone} reach the {level}% level; but of {n} tested at once some would by chance. With the chance of even one false report held to {error}% (Romano–Wolf), {rw} remain; with the expected share of false reports among those made held to {error}% (Benjamini–Hochberg), {bh}.",
+        "rejected": "With a clear effect when all are tested at once: {names}.",
+        "mean": "The mean effect of all initiatives is estimated at {mean} ({level}% interval {interval}).",
+        "spread": "True effects differ between initiatives by about {tau} (standard deviation; {level}% interval {interval}). Of the differences between estimates, {i2} is real and the rest error ({level}% interval {i2_interval}).",
+        "further": "A further initiative of the kind would with {level}% probability have an effect of {interval}; that it is above zero has probability {positive}.",
+        "best": "Among the top {k} may be {n}: {names}. With {level}% confidence the true top {k} are all among them.",
+        "best_all": "None can be ruled out of the top {k}.",
+        "left_out": "{name} could not be joined and may stand anywhere: {why}.",
+        "refused_joint": "The joint errors of the initiatives can't be had, so nothing of what follows is given: {what}. To mend this: {mend}.",
+        "refused_pooled": "No partial pooling: {what}. To mend this: {mend}.",
+        "refused_spread": "No test of differences between initiatives: {what}. To mend this: {mend}.",
+        "refused_tests": "No tests of all at once: {what}. To mend this: {mend}.",
+        "refused_ranks": "No sets for ranks: {what}. To mend this: {mend}.",
+        "figure": "Effect of each initiative: alone, and in the light of all",
+        "figure_note": "In the order declared. Alone, an estimate uses its own data only; pooled, it draws on all, and the less data an initiative has, the nearer it moves to the mean. Bars are {level}% intervals.",
+        "alone": "Alone",
+        "pooled": "Pooled",
+        "ranks": "The ranks that each initiative may have",
+        "ranks_note": "Bars are sets: with {level}% confidence every initiative's true rank lies in its own, all at once. {scale} {order}",
+        "ranks_logs": "Ranks compare gains in percent, not in money.",
+        "ranks_levels": "Ranks compare gains in {outcome}.",
+        "ranks_order": "Dots are the ranks of the estimates, which mean nothing without their bars; the rows follow them.",
+        "ranks_no_order": "All bars are alike, so there is no order: rows follow the declaration, and ranks of the estimates are not shown.",
+        "rank_words": "may rank {low} to {high}",
+        "rank_word": "ranks {low}",
+        "rank_axis": "Rank (1 is the largest effect)",
+        "table": "Pooled estimates, and tests of all at once",
+        "table_note": "p-values come from each estimate's standard error and Student's t, then are adjusted for being several; effects are in the unit of the section “All initiatives side by side”.",
+        "name": "Initiative",
+        "own": "Alone",
+        "shrunk": "Pooled",
+        "interval": "Pooled interval",
+        "positive": "Probability above zero",
+        "rw": "p (Romano–Wolf)",
+        "bh": "p (BH)",
+        "rank_alone": "Ranks possible (this one alone)",
+        "rank_all": "Ranks possible (all at once)",
+        "method": "The errors of {n} depend on one another: {shared} enter several estimates, mostly as shared comparison. Joint errors come from the weight of each unit and year; correlations lie between {least} and {most}. {errors}",
+        "errors_effects": "Each keeps its own standard error.",
+        "errors_source": "Their own standard errors can't be used ({why}), so these come from the comparison units' spread.",
+    },
+}
+Rows = list[dict[str, Any]]
+_AT_LEVEL = 1e-12
+
+
+def build(run: Run) -> list[Block]:
+    """Say what can be told apart, then show pooled effects, tests and rank sets."""
+    found = run.extra.get("together")
+    if not found or not found["initiatives"]["initiative"]:
+        return []
+    table, family = found["initiatives"], found["family"]
+    rows = [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+    blocks: list[Block] = [Heading(Message("together.heading"))]
+    if "n_pairs" in family:
+        blocks.append(_order(family))
+    blocks += _refusals(found["refusals"])
+    if "att" not in table:
+        return [*blocks, *_left_out(rows)]
+    blocks += [*_best(rows, family), *_tests(rows, family), *_whole(family), *_left_out(rows)]
+    if any(row["rank_low_all"] is not None for row in rows):
+        blocks.append(_rank_figure(run, rows, family))
+    if any(row["pooled"] is not None for row in rows):
+        blocks.append(_forest_figure(run, rows, family))
+    blocks.append(_table(rows, family))
+    return [*blocks, _method(run, family)]
+
+
+def _level(family: dict[str, Any]) -> Quantity:
+    return Quantity(round(100 * family["level"], 6), "number", "")
+
+
+def _scale(rows: Rows, family: dict[str, Any]) -> tuple[str, Kind, str]:
+    """Give the ending of the columns to show: money where there is any."""
+    if any(row["att_natural"] is not None for row in rows):
+        return "_natural", *measure_kind(family["natural_measure"])
+    return "", *measure_kind(family["measure"])
+
+
+def _name(row: dict[str, Any]) -> Content:
+    return Text(row["name_zh"], row["name_en"])
+
+
+def _named(rows: Rows) -> Listing:
+    return Listing(tuple(_name(row) for row in rows))
+
+
+def _order(family: dict[str, Any]) -> Block:
+    said: dict[str, Content] = {"n": Counted(family["n_declared"], "nouns.initiative")}
+    if family["tells_nothing"]:
+        said["level"] = _level(family)
+        return Paragraph(Message("together.tells_nothing", said), "lead")
+    said |= {
+        "pairs": Quantity(family["n_pairs"], "count"),
+        "told": Quantity(family["n_pairs_told"], "count"),
+    }
+    return Paragraph(Message("together.tells_some", said), "lead")
+
+
+def _refusals(refusals: list[dict[str, str]]) -> list[Block]:
+    return [
+        Paragraph(
+            Message(
+                f"together.refused_{one['part']}",
+                {
+                    "what": Text(one["what_zh"], one["what_en"]),
+                    "mend": Text(one["mend_zh"], one["mend_en"]),
+                },
+            ),
+            "warn",
+        )
+        for one in refusals
+    ]
+
+
+def _left_out(rows: Rows) -> list[Block]:
+    return [
+        Paragraph(
+            Message(
+                "together.left_out",
+                {"name": _name(row), "why": Text(row["reason_zh"], row["reason_en"])},
+            ),
+            "warn",
+        )
+        for row in rows
+        if row["reason_zh"]
+    ]
+
+
+def _best(rows: Rows, family: dict[str, Any]) -> list[Block]:
+    if "may_lead" not in rows[0]:
+        return []
+    k = Quantity(min(family["foremost"], len(rows)), "count")
+    may = [row for row in rows if row["may_lead"]]
+    if len(may) == len(rows):
+        # Where nothing is told apart, the lead has said so.
+        said = Message("together.best_all", {"k": k})
+        return [] if family["tells_nothing"] else [Paragraph(said)]
+    n = Counted(len(may), "nouns.initiative")
+    said = Message("together.best", {"k": k, "n": n, "names": _named(may), "level": _level(family)})
+    return [Paragraph(said)]
+
+
+def _tests(rows: Rows, family: dict[str, Any]) -> list[Block]:
+    if "n_rejected_rw" not in family:
+        return []
+    said: dict[str, Content] = {
+        "n": Counted(family["n_joined"], "nouns.initiative"),
+        "level": _level(family),
+        "error": Quantity(round(100 * (1 - family["level"]), 6), "number", ""),
+        "alone": Quantity(family["n_rejected_alone"], "count"),
+        "rw": Quantity(family["n_rejected_rw"], "count"),
+        "bh": Quantity(family["n_rejected_bh"], "count"),
+    }
+    blocks: list[Block] = [Paragraph(Message("together.tests", said))]
+    bound = 1 - family["level"] + _AT_LEVEL
+    clear = [row for row in rows if row["adjusted_rw"] is not None and row["adjusted_rw"] <= bound]
+    if clear:
+        blocks.append(Paragraph(Message("together.rejected", {"names": _named(clear)})))
+    return blocks
+
+
+def _whole(family: dict[str, Any]) -> list[Block]:
+    """Say the mean, the spread and what a further initiative may bring, in one paragraph each."""
+    if "mean" not in family:
+        return []
+    kind, unit = measure_kind(family["measure"])
+    level = _level(family)
+
+    def ends(name: str, *, is_signed: bool = True) -> Interval:
+        return Interval(family[f"{name}_low"], family[f"{name}_high"], kind, unit, is_signed)
+
+    blocks: list[Block] = [
+        Paragraph(
+            Message(
+                "together.mean",
+                {
+                    "mean": amount(family["mean"], kind, unit),
+                    "interval": ends("mean"),
+                    "level": level,
+                },
+            )
+        )
+    ]
+    if "i2" in family:
+        said: dict[str, Content] = {
+            "tau": Quantity(family["tau"], kind, unit),
+            "interval": ends("tau", is_signed=False),
+            "level": level,
+            "i2": Quantity(family["i2"], "share"),
+            "i2_interval": Interval(family["i2_low"], family["i2_high"], "share"),
+        }
+        blocks.append(Paragraph(Message("together.spread", said)))
+    said = {
+        "interval": ends("new"),
+        "level": level,
+        "positive": Quantity(family["new_probability_positive"], "share"),
+    }
+    return [*blocks, Paragraph(Message("together.further", said))]
+
+
+def _table(rows: Rows, family: dict[str, Any]) -> Table:
+    """List estimates, pooled estimates, tests and the two rank sets, in the order declared."""
+    ending, kind, unit = _scale(rows, family)
+    return Table(
+        Message("together.table"),
+        (
+            Column(Message("together.name")),
+            Column(Message("together.own"), kind, unit),
+            Column(Message("together.shrunk"), kind, unit),
+            Column(Message("together.interval"), kind, unit),
+            Column(Message("together.positive"), "share"),
+            Column(Message("together.rw"), "p_value"),
+            Column(Message("together.bh"), "p_value"),
+            Column(Message("together.rank_alone"), "count"),
+            Column(Message("together.rank_all"), "count"),
+        ),
+        tuple(
+            (
+                Link(f"{row['initiative']}.html", _name(row)),
+                amount(row[f"att{ending}"], kind, unit),
+                amount(row[f"pooled{ending}"], kind, unit),
+                Interval(row[f"pooled_low{ending}"], row[f"pooled_high{ending}"], kind, unit, True),
+                Quantity(row["probability_positive"], "share"),
+                Quantity(row["adjusted_rw"], "p_value"),
+                Quantity(row["adjusted_bh"], "p_value"),
+                Interval(row["rank_low"], row["rank_high"], "count"),
+                Interval(row["rank_low_all"], row["rank_high_all"], "count"),
+            )
+            for row in rows
+        ),
+        Message("together.table_note"),
+    )
+
+
+def _method(run: Run, family: dict[str, Any]) -> Block:
+    errors: Content = Message(f"together.errors_{family['errors']}")
+    if family["errors"] == "source":
+        why = Text(family["errors_why_zh"], family["errors_why_en"])
+        errors = Message("together.errors_source", {"why": why})
+    said: dict[str, Content] = {
+        "n": Counted(family["n_joined"], "nouns.initiative"),
+        "shared": Counted(family["n_shared"], f"nouns.{_noun(run)}"),
+        "least": Quantity(round(family["correlation_least"], 2), "number"),
+        "most": Quantity(round(family["correlation_most"], 2), "number"),
+        "errors": errors,
+    }
+    return Paragraph(Message("together.method", said), "note")
+
+
+def _noun(run: Run) -> str:
+    return "village" if run.design["unit_kind"] == "village" else "unit"
+
+
+def _rank_figure(run: Run, rows: Rows, family: dict[str, Any]) -> Figure:
+    """Draw the rank sets; an order of the estimates comes with its sets or not at all."""
+    is_ordered = not family["tells_nothing"]
+    if is_ordered:
+        rows = sorted(rows, key=lambda row: (row["rank"] is None, row["rank"] or 0))
+    scale: Content = Message("together.ranks_logs")
+    if family["measure"] != "log_points":
+        scale = Message("together.ranks_levels", {"outcome": outcome_name(run)})
+    said: dict[str, Content] = {
+        "level": _level(family),
+        "scale": scale,
+        "order": Message("together.ranks_order" if is_ordered else "together.ranks_no_order"),
+    }
+    return Figure(
+        Message("together.ranks"),
+        partial(_rank_bars, rows, is_ordered),
+        Message("together.ranks_note", said),
+    )
+
+
+def _rank_bars(rows: Rows, is_ordered: bool, words: Words, mark: str) -> Spec:
+    from cps.figures.ranks import rank_bars
+
+    drawn = []
+    for row in rows:
+        low, high = row["rank_low_all"], row["rank_high_all"]
+        ends: dict[str, Content] = {"low": Quantity(low, "count")}
+        if high > low:
+            ends["high"] = Quantity(high, "count")
+        said = Message(f"together.rank_word{'s' if high > low else ''}", ends)
+        drawn.append(
+            {
+                "name": words.text(_name(row)),
+                "low": low,
+                "high": high,
+                "rank": row["rank"] if is_ordered else None,
+                "words": words.text(said),
+            }
+        )
+    return rank_bars(drawn, x=words.say("together.rank_axis"), mark=mark)
+
+
+def _forest_figure(run: Run, rows: Rows, family: dict[str, Any]) -> Figure:
+    note = Message("together.figure_note", {"level": _level(family)})
+    return Figure(Message("together.figure"), partial(_forest, run, rows, family), note)
+
+
+def _forest(run: Run, rows: Rows, family: dict[str, Any], words: Words, mark: str) -> Spec:
+    from cps.figures.ranks import pooled_forest
+
+    ending, kind, unit = _scale(rows, family)
+    names = words.say("together.alone"), words.say("together.pooled")
+    drawn = [
+        {
+            "name": words.text(_name(row)),
+            "which": which,
+            **{
+                short: None
+                if row[f"{key}{ending}"] is None
+                else words.axis_value(row[f"{key}{ending}"], kind)
+                for short, key in zip(("att", "low", "high"), keys, strict=True)
+            },
+        }
+        for row in rows
+        for which, keys in zip(
+            names, (("att", "low", "high"), ("pooled", "pooled_low", "pooled_high")), strict=True
+        )
+    ]
+    said = {"outcome": outcome_name(run), "unit": words.unit(kind, unit)}
+    return pooled_forest(
+        drawn, names=names, x=words.text(Message("chart.effect_on", said)), mark=mark
+    )
