@@ -16,7 +16,6 @@ from cps.errors import Text
 from cps.result import Effect, Estimate
 from cps.robustness._parts import amount
 
-
 _NOTHING = Text("", "")
 
 

@@ -22,7 +22,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from cps.design.initiatives import load_initiatives
 from cps.design.record import Design
 from cps.estimators.battery import estimate_all
 from cps.robustness.registry import check_robustness
+from cps.robustness.specifications import trace_specifications
 from cps.synthesis._grade_rules import LETTERS, Measured, load_rules, worst
 from cps.synthesis.grade import grade_evidence
 
@@ -44,17 +45,20 @@ GOOD = ("A", "B")
 MODES = ("spurious", "true")
 
 
-def draw(mode: str, seed: int, times: int = 1) -> list[dict[str, Any]]:
-    """Evaluate all initiatives of one world: what each rule read, the truth, before-after."""
+def draw(mode: str, seed: int, times: int = 1, *, only: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Evaluate the initiatives of one world: what each rule read, the truth, before-after."""
     initiatives = load_initiatives()
     world = _strengthened(draw_world(initiatives, is_spurious=mode == "spurious", seed=seed), times)
     panel = panel_of(world)
     rows = []
     for one in initiatives:
+        if only and one.id not in only:
+            continue
         design = make_design(panel, one, others=initiatives)
         effects = estimate_all(design)
         checks = check_robustness(design, effects[0])
-        grade = grade_evidence(design, effects, checks, **_specifications(design, effects))
+        curve = trace_specifications(design, effects[0], panel=panel)
+        grade = grade_evidence(design, effects, checks, specifications=curve)
         overall, truth = effects[0].overall, log_truth(design, world)
         rows.append(
             {
@@ -166,10 +170,6 @@ def _strengthened(world: World, times: int) -> World:
         world.jobs_effect,
         world.idiosyncratic,
     )
-
-
-def _specifications(design: Design, effects: Any) -> dict[str, Any]:
-    return {}
 
 
 def _done(path: Path) -> list[dict[str, Any]]:
