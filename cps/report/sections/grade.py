@@ -11,7 +11,7 @@ from cps.report.sections._common import text_of
 from cps.runs import Run
 
 ORDER = 12
-PAGE = "both"
+PAGE = "initiative"
 _HASH = 12  # characters of a hash that tell it from any other here
 TEXT = {
     "zh": {
@@ -59,8 +59,12 @@ def build(run: Run) -> list[Block]:
     grade = run.extra.get("grade")
     if not grade:
         return []
-    rules = grade["rules"]
-    binding = [one for one in rules if one["is_binding"]]
+    return [Heading(Message("grade.heading")), *graded(grade)]
+
+
+def graded(grade: Mapping[str, Any]) -> list[Block]:
+    """State one grade, what decides it, and every rule."""
+    binding = [one for one in grade["rules"] if one["is_binding"]]
     letter: dict[str, Content] = {
         "letter": grade["letter"],
         "name": text_of(grade["name"]),
@@ -74,7 +78,6 @@ def build(run: Run) -> list[Block]:
         }
         decides = Message("grade.binding", said)
     return [
-        Heading(Message("grade.heading")),
         Paragraph(Message("grade.letter", letter), "lead"),
         Paragraph(text_of(grade["reading_said"])),
         Paragraph(decides),
@@ -86,7 +89,7 @@ def build(run: Run) -> list[Block]:
                 Column(Message("grade.found")),
                 *(Column(Message("grade.needs", {"letter": one})) for one in "ABC"),
             ),
-            tuple(_row(one) for one in rules),
+            tuple(_row(one) for one in grade["rules"]),
             Message(
                 "grade.note",
                 {"version": grade["rules_version"], "hash": grade["rules_hash"][:_HASH]},
