@@ -62,16 +62,18 @@ def _shown(
     values: Sequence[Any], unit: str | None, dates: str, rng: np.random.Generator
 ) -> list[str]:
     odd = rng.integers(0, _ODD, len(values)).tolist()
-    return [_cell(value, unit, dates, chance) for value, chance in zip(values, odd, strict=True)]
+    empty = "…" if any(isinstance(one, int | float) for one in values) else "—"
+    return [
+        (empty if chance == 0 else "") if value is None else _cell(value, unit, dates, chance)
+        for value, chance in zip(values, odd, strict=True)
+    ]
 
 
 def _cell(value: Any, unit: str | None, dates: str, chance: int) -> str:
-    if value is None:
-        return "…" if chance == 0 and unit is None else ""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime.datetime):
-        return f"{_DAY[dates](value)} {value:%H:%M}"
+        return f"{_DAY[dates](value.date())} {value:%H:%M}"
     if isinstance(value, datetime.date):
         return _DAY[dates](value)
     return _number(value, unit, chance)

@@ -67,7 +67,14 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     down, resettled = _fates(rng, village, hazard)
     kept = _exactly(village, resettled)
     village, down, resettled = village[kept], down[kept], resettled[kept]
-    observed = _hazards(villages, village, down, resettled)
+    waiting, exits = _counts(n, village, down, resettled)
+    observed = pl.DataFrame(
+        {
+            "unit": np.repeat(villages, len(QUARTERS)),
+            "period": np.tile(QUARTERS, n),
+            "value": (100 * exits / waiting).ravel(),
+        }
+    )
     gain = np.zeros_like(effect) if is_spurious else effect
     known = known_starts(villages, starts)
     outcome = Outcome(
@@ -108,6 +115,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         (outcome,),
         (
             register,
+            _report(villages, waiting, exits),
             _ledger(TARGET, inside, villages, households),
             _ledger(NEXT_DOOR, ~inside, villages, households),
         ),
@@ -142,19 +150,33 @@ def _exactly(village: Whole, resettled: Whole) -> Flags:
     return np.asarray(~inside | (np.arange(len(count)) <= last))
 
 
-def _hazards(villages: list[str], village: Whole, down: Whole, resettled: Whole) -> pl.DataFrame:
-    at_risk = np.zeros((len(villages), len(QUARTERS)))
+def _counts(
+    n_villages: int, village: Whole, down: Whole, resettled: Whole
+) -> tuple[Floats, Floats]:
+    """Count households waiting at the start of each quarter, and those resettled in it."""
+    at_risk = np.zeros((n_villages, len(QUARTERS)))
     exits = np.zeros_like(at_risk)
     for step, quarter in enumerate(QUARTERS):
         waits = (down < quarter) & ((resettled < 0) | (resettled >= quarter))
-        at_risk[:, step] = np.bincount(village[waits], minlength=len(villages))
-        exits[:, step] = np.bincount(village[resettled == quarter], minlength=len(villages))
-    return pl.DataFrame(
+        at_risk[:, step] = np.bincount(village[waits], minlength=n_villages)
+        exits[:, step] = np.bincount(village[resettled == quarter], minlength=n_villages)
+    return at_risk, exits
+
+
+def _report(villages: list[str], waiting: Floats, exits: Floats) -> Ledger:
+    """Give the villages' quarterly report, dated on the last day of the quarter."""
+    ends = ((QUARTERS + 1) // 4 - 1970) * 12 + (QUARTERS + 1) % 4 * 3
+    last = ends.astype("datetime64[M]").astype("datetime64[D]") - 1
+    return Ledger(
+        "安置进度季报.csv",
+        "拆迁安置进度季报",
         {
-            "unit": np.repeat(villages, len(QUARTERS)),
-            "period": np.tile(QUARTERS, len(villages)),
-            "value": (100 * exits / at_risk).ravel(),
-        }
+            "填报村": np.repeat(villages, len(QUARTERS)).tolist(),
+            "截止日期": dates(np.tile(last, len(villages))),
+            "期初待安置户数": waiting.ravel().astype(int).tolist(),
+            "本季安置户数": exits.ravel().astype(int).tolist(),
+        },
+        dates="words",
     )
 
 

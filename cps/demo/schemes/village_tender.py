@@ -84,14 +84,14 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
             keep=kind == 0,
         ),
         outcome_of(
-            "premium_pct",
-            "percent",
+            "price_over_reserve",
+            "ratio",
             form="level",
             frequency="year",
             unit=unit,
             period=when,
-            observed=100 * (price / reserve - 1),
-            untreated=100 * (price0 / reserve0 - 1),
+            observed=price / reserve,
+            untreated=price0 / reserve0,
         ),
     )
     # Income of the lots let in a year, per village: the last two years against the two before entry.
