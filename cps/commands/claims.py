@@ -20,7 +20,11 @@ _VERDICTS = {
     "supported": Text("数据支持", "supported"),
     "not_testable": Text("无法检验", "not testable"),
 }
-_DEMONSTRATION = Text("（演示数据）", " (demonstration data)")
+
+_MARK = Text(
+    "合成数据：标有“演示数据”的判定只演示方法，不说明任何真实地方。",
+    "Synthetic data: verdicts marked as demonstration show the method and say nothing of a real place.",
+)
 
 
 def add_claims(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +54,8 @@ def _claims(given: argparse.Namespace, lang: str) -> int:
         }
         print(json.dumps(body, ensure_ascii=False, indent=1))
         return 0
+    if any(one.is_demonstration for one in verdicts):
+        say(_MARK, lang)
     _print(verdicts, lang)
     return 0
 
@@ -86,9 +92,6 @@ def _print(verdicts: Sequence[ClaimVerdict], lang: str) -> None:
 
 def _print_one(one: ClaimVerdict, lang: str) -> None:
     reading = Text(f"［{one.reading}］", f"[{one.reading}] ") if one.reading else Text("", "")
-    mark = _DEMONSTRATION if one.is_demonstration else Text("", "")
-    say(
-        Text(f"  {reading.zh}{one.text.zh}{mark.zh}", f"  {reading.en}{one.text.en}{mark.en}"), lang
-    )
+    say(Text(f"  {reading.zh}{one.text.zh}", f"  {reading.en}{one.text.en}"), lang)
     reason = Text(one.reason.zh + one.missing.zh, f"{one.reason.en} {one.missing.en}".strip())
     say(Text(f"      {reason.zh}", f"      {reason.en}"), lang)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from cps.__main__ import main
 from cps.demo import write_demo
 from cps.design.build import make_design, pool_initiatives
 from cps.design.initiatives import load_initiatives
@@ -17,7 +20,8 @@ from cps.indicators.summary import summarise_panel
 from cps.ledger.read import read_ledgers
 from cps.panel.build import build_panel
 from cps.report.render import render_report, write_report
-from cps.runs import Run, make_run
+from cps.runs import Run, load_run, make_run, save_run
+from cps.synthesis.claims import check_claims, claims_table
 from cps.synthesis.overview import synthesise
 
 from .test_pages import visible
@@ -113,11 +117,66 @@ def test_the_overview_is_the_index(overview: Run, tmp_path: Path) -> None:
 
 
 def test_an_overview_of_jobs_shows_persons_where_there_is_no_money(overview: Run) -> None:
-    import dataclasses
-
     table = dict(overview.extra["comparison"])
     for key in ("att_yuan", "ci_low_yuan", "ci_high_yuan", "att_log", "ci_low_log", "ci_high_log"):
         table[key] = [None] * 15
     table["measure"] = ["persons"] * 15
     run = dataclasses.replace(overview, extra={**overview.extra, "comparison": table})
     assert "persons" in visible(render_report(run, language="en"))
+
+
+def test_claims_are_judged_alike_from_the_panel_and_from_the_saved_run(
+    overview: Run, tmp_path: Path
+) -> None:
+    save_run(overview, tmp_path)
+    again = check_claims(load_run(tmp_path), load_facts())
+    assert claims_table(again) == overview.extra["claims"]
+    own = tmp_path / "own.toml"
+    own.write_text(_OWN, encoding="utf-8")
+    (saved,) = check_claims(load_run(tmp_path), load_facts(), claims=own)
+    (fresh,) = check_claims(overview, load_facts(), claims=str(own))
+    assert saved == fresh
+    assert saved.verdict == "supported"
+    assert saved.is_demonstration
+
+
+_OWN = """
+[[claim]]
+id = "giant"
+text = "某村 2022 年收入超过 500 万元"
+metric = "total"
+comparator = "超过"
+value = 500
+unit = "万元"
+scope = "village:示例村30"
+year = 2022
+"""
+
+
+def test_the_command_prints_verdicts_and_ends_as_the_house_ends(
+    overview: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_run(overview, tmp_path / "overview")
+    own = tmp_path / "own.toml"
+    own.write_text(_OWN, encoding="utf-8")
+    assert main(["claims", str(tmp_path), "--lang", "zh"]) == 0
+    told = capsys.readouterr().out
+    assert "指标张冠李戴" in told
+    assert "19 项无误" in told
+    assert told.startswith("合成数据")
+    assert main(["claims", str(tmp_path), "--claims", str(own), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["claims"]
+    assert (row["verdict"], row["is_demonstration"]) == ("supported", True)
+    own.write_text(_OWN.replace("示例村30", "示例村3O"), encoding="utf-8")
+    assert main(["claims", str(tmp_path), "--claims", str(own), "--lang", "en"]) == 5
+    assert "own.toml › claim giant › scope" in capsys.readouterr().err
+    assert main(["claims", str(tmp_path), "--claims", str(tmp_path / "no.toml")]) == 2
+    assert main(["claims", str(tmp_path / "nowhere")]) == 3
+
+
+def test_claims_of_the_users_own_stand_on_the_page(overview: Run) -> None:
+    row = {**overview.extra["claims"][0], "text_en": "A claim of one's own", "text_zh": "自拟"}
+    run = dataclasses.replace(overview, extra={**overview.extra, "own_claims": [row]})
+    text = visible(render_report(run, language="en"))
+    assert "Claims of your own, checked" in text
+    assert "supported (demonstration)" in text

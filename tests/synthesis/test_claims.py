@@ -1,6 +1,5 @@
 """Each kind of claim in both directions on small panels, and where it can't be tested."""
 
-import datetime
 import json
 import re
 import shutil
@@ -8,17 +7,16 @@ from decimal import Decimal
 
 import pytest
 
-from cps.design.record import Initiative, TreatedUnit
-from cps.errors import LedgerError, Text
+from cps.errors import LedgerError
 from cps.facts import FOLDER, Comparator, load_facts
 from cps.result import Estimate
-from cps.synthesis._claim_evidence import evidence_of, gather_evidence
 from cps.synthesis._claim_metrics import METRICS
 from cps.synthesis.claim_file import load_claims
 from cps.synthesis.claim_measures import MEASURES
 from cps.synthesis.claims import claims_table, decide, judge
 
-WAN = 10_000
+from .claimed import WAN, evidence_from, project
+
 CLAIMED = [one.id for one in load_claims(load_facts()).claims]
 
 
@@ -32,35 +30,12 @@ def flat(start, per_year):
     return {2020 + step: round((start + per_year * step) * WAN) for step in range(4)}
 
 
-def project(hosts):
-    start = datetime.date(2021, 1, 1)
-    return Initiative(
-        id="project",
-        name=Text("项目", "Project"),
-        description=Text("", ""),
-        format="bonsai",
-        provenance="illustrative",
-        stands_for=(),
-        is_synthetic=False,
-        unit_kind="village",
-        frequency="year",
-        outcomes=("income_yuan",),
-        comparison_areas=(),
-        exclusions=(),
-        anticipation=0,
-        assumptions=(),
-        source_sha256="",
-        treated=tuple(TreatedUnit(host, start, {"county": 100 * WAN}) for host in hosts),
-    )
-
-
 @pytest.fixture
 def check(make_panel, facts):
     def run(units, *, effects=None, hosts=(), area="本街", **options):
         panel = make_panel(units, **options)
-        gathered = gather_evidence(panel, [project(hosts)], target_area=area)
         pooled = (effects or {}).get("pooled")
-        evidence = evidence_of(gathered, {}, pooled=pooled, outcome="income_yuan")
+        evidence = evidence_from(panel, [project(hosts)], area=area, pooled=pooled)
         return {one.claim_id: one for one in judge(evidence, facts) if one.claim_id in CLAIMED}
 
     return run
