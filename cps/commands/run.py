@@ -28,7 +28,10 @@ _RESULTS: dict[str, Any] = {
     "seed": 0,
     "langs": ",".join(LANGUAGES),
     "as_of": None,
+    "scheme": None,
 }
+# What a run of another scheme has no use for: its ledgers and register say it all.
+_NOT_OF_SCHEMES = ("initiatives", "only", "units", "as_of")
 _LEAST_MEMORY = 3 * 2**30
 
 
@@ -40,11 +43,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", help="ids of initiatives, with commas [all]")
     parser.add_argument("--units", help="crosswalk of unit names [data/units.toml]")
     parser.add_argument("--notebooks", help="folder with initiative.ipynb and overview.ipynb")
+    parser.add_argument(
+        "--scheme", help="id (see cps schemes) or file of another scheme to evaluate"
+    )
     parser.add_argument("--outcome", help=f"[{_RESULTS['outcome']}]")
     parser.add_argument("--seed", type=int, help=f"[{_RESULTS['seed']}]")
     parser.add_argument("--langs", help=f"languages of pages [{_RESULTS['langs']}]")
     parser.add_argument("--as-of", help="leave out periods that end later, YYYY-MM-DD")
-    parser.add_argument("--out", default="reports", help="[%(default)s]")
+    parser.add_argument("--out", help="[reports; reports/schemes/ID of a scheme]")
     parser.add_argument("--workers", type=int, help="notebooks at a time [all cores]")
     parser.add_argument(
         "--timeout", type=float, default=600, help="seconds for a notebook [%(default)s]"
@@ -70,6 +76,9 @@ def run(given: argparse.Namespace, lang: str) -> int:
     """Run, and tell how it ended; the status is that of the run."""
     from cps.runner.signals import Stopped, stoppable
 
+    if given.out is None:
+        own = f"/schemes/{Path(given.scheme).stem}" if given.scheme else ""
+        given.out = f"reports{own}"
     try:
         with stoppable():
             return _run(given, lang)
@@ -100,6 +109,7 @@ def _run(given: argparse.Namespace, lang: str) -> int:
             seed=chosen["seed"],
             languages=languages(chosen["langs"]),
             as_of=day(chosen["as_of"], "--as-of"),
+            scheme=path(chosen["scheme"]),
             workers=workers,
             timeout_seconds=positive(given.timeout, "--timeout"),
             memory_bytes=size(given.memory, "--memory") or _memory(workers),
@@ -133,7 +143,40 @@ def _chosen(given: argparse.Namespace) -> dict[str, Any]:
                     "leave these out, or leave --resume out (what is unchanged is kept all the same)",
                 ),
             )
-    return {name: _RESULTS[name] if one is None else one for name, one in options.items()}
+    defaults = _RESULTS if given.scheme is None else _of_scheme(given, options)
+    return {name: defaults[name] if one is None else one for name, one in options.items()}
+
+
+def _of_scheme(given: argparse.Namespace, options: dict[str, Any]) -> dict[str, Any]:
+    """Give the defaults of a scheme's run: its own ledgers, and the first of its outcomes.
+
+    Raises
+    ------
+    UsageError
+        If there is no such scheme, or an option is given that a scheme's run can't honour.
+    SchemeError
+        If no effect of it can be estimated.
+    """
+    from cps.runner.prepare import scheme_outcomes
+    from cps.schemes.load import scheme_file
+
+    named = [f"--{one.replace('_', '-')}" for one in _NOT_OF_SCHEMES if options[one] is not None]
+    if named:
+        raise UsageError(
+            Text(
+                f"评估其他举措时不能用 {'、'.join(named)}",
+                f"{', '.join(named)} can't be used with --scheme",
+            ),
+            where=f"--scheme {given.scheme}",
+            mend=Text(
+                "去掉这些选项：单位与开始日期以该举措的登记台账为准",
+                "leave them out: the scheme's register names units and starts",
+            ),
+        )
+    file = scheme_file(given.scheme)
+    options["scheme"] = str(file)
+    data = f"data/raw/schemes/{file.stem}"
+    return {**_RESULTS, "data": data, "outcome": scheme_outcomes(file)[0]}
 
 
 def _demand_interrupted(out: Path) -> None:

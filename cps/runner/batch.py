@@ -17,6 +17,7 @@ from cps.runner.local import demand_kernel
 from cps.runner.lock import Held, hold
 from cps.runner.means import Means
 from cps.runner.order import Order, absolute
+from cps.runner.prepare import scheme_outcomes
 from cps.runner.record import Progress, Record, Say
 from cps.runner.session import Session
 from cps.runner.snapshot import NAMES
@@ -98,6 +99,7 @@ def run_batch(
     seed: int = 0,
     languages: Sequence[str] = ("zh", "en"),
     as_of: datetime.date | None = None,
+    scheme: Path | None = None,
     workers: int = 2,
     timeout_seconds: float = 600,
     memory_bytes: int | None = None,
@@ -129,6 +131,8 @@ def run_batch(
         Folder with ``initiative.ipynb`` and ``overview.ipynb`` in place of the shipped ones.
     as_of : date or None
         Periods that end later are left out.
+    scheme : Path or None
+        File of another scheme, which is evaluated from its own ledgers in place of the initiatives.
     workers : int
         Notebooks at a time, each in processes of its own.
     timeout_seconds : float
@@ -164,10 +168,9 @@ def run_batch(
     RunError
         If no initiative could be evaluated, or the overview failed; ``out/latest`` stays as it was.
     """
-    if outcome not in OUTCOME_MEASURES:
-        raise unknown_choice(
-            Text("结果变量", "outcome"), outcome, OUTCOME_MEASURES, where="--outcome"
-        )
+    known = OUTCOME_MEASURES if scheme is None else scheme_outcomes(scheme)
+    if outcome not in known:
+        raise unknown_choice(Text("结果变量", "outcome"), outcome, known, where="--outcome")
     for name in NAMES if notebooks else ():
         if not (Path(notebooks or "") / name).is_file():
             raise UsageError(
@@ -185,6 +188,7 @@ def run_batch(
         seed=seed,
         languages=tuple(languages),
         as_of=as_of.isoformat() if as_of else None,
+        scheme=absolute(scheme),
     )
     demand_versions()
     folder = Path(out).resolve()

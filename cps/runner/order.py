@@ -24,6 +24,9 @@ class Order:
         Initiative ids; all if empty.
     as_of : str or None
         ISO date; periods that end later are left out. None: nothing is left out.
+    scheme : str or None
+        File of another scheme, absolute: its ledgers and not those of villages are read then, and
+        it is what is evaluated.
     today : str
         ISO date of the start; a ledger with later periods is refused. Not part of any key: what
         is accepted today is accepted later too.
@@ -38,6 +41,7 @@ class Order:
     seed: int = 0
     languages: tuple[str, ...] = ("zh", "en")
     as_of: str | None = None
+    scheme: str | None = None
     today: str = dataclasses.field(default_factory=lambda: datetime.date.today().isoformat())
 
     @property

@@ -58,8 +58,8 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
         If the input can't be read without guessing.
     """
     with _own_places(order, snapshot):
-        declared = load_initiatives(snapshot.initiatives)
-        chosen = _chosen(declared, order.only, order.initiatives)
+        if snapshot.scheme is None:
+            _chosen(load_initiatives(snapshot.initiatives), order.only, order.initiatives)
         key = panel_key(order, snapshot)
         if store.get(key) is None:
             made = folder.with_name(f"{folder.name}.new")
@@ -68,8 +68,11 @@ def prepare(order: Order, snapshot: Snapshot, folder: Path, store: Store) -> Inp
             store.put(key, made, {"kind": "panel"})
     shutil.rmtree(folder, ignore_errors=True)
     store.copy(key, folder)
-    copy_tree(snapshot.initiatives, folder / "initiatives")
-    return Inputs(folder, declared, chosen, key)
+    if snapshot.scheme is None:
+        copy_tree(snapshot.initiatives, folder / "initiatives")
+    # Of another scheme they came with the panel: its register says who was reached when.
+    declared = load_initiatives(folder / "initiatives")
+    return Inputs(folder, declared, _chosen(declared, order.only, order.initiatives), key)
 
 
 @contextlib.contextmanager
@@ -79,6 +82,8 @@ def _own_places(order: Order, snapshot: Snapshot) -> Iterator[None]:
         str(snapshot.data): order.data,
         str(snapshot.initiatives): order.initiatives or str(INITIATIVES),
     }
+    if snapshot.scheme is not None and order.scheme is not None:
+        copies[str(snapshot.scheme)] = order.scheme
     if snapshot.units is not None:
         copies[str(snapshot.units)] = order.units or str(UNITS)
     try:
@@ -92,6 +97,23 @@ def _own_places(order: Order, snapshot: Snapshot) -> Iterator[None]:
 def panel_key(order: Order, snapshot: Snapshot) -> str:
     """Give the key of the panel that the snapshot's ledgers make."""
     return key_of(panel_components(snapshot.inputs, order.as_of))
+
+
+def scheme_outcomes(file: Path) -> tuple[str, ...]:
+    """Give the outcomes of a scheme that the engine can evaluate, the main one first.
+
+    Raises
+    ------
+    SchemeError
+        If no effect can be estimated of it, in its own words.
+    """
+    from cps.schemes.load import read_scheme_file
+    from cps.schemes.panel import cannot_run
+
+    scheme = read_scheme_file(file)
+    if not scheme.can_run:
+        raise cannot_run(scheme)
+    return tuple(one.id for one in scheme.outcomes)
 
 
 def describe(panel: Path) -> Text:
@@ -185,6 +207,9 @@ def _reading_died(status: int | None, said: str, making: _Making) -> Exception:
 
 
 def _read_to_panel(making: _Making) -> None:
+    if making.snapshot.scheme is not None:
+        _read_scheme(making.snapshot.scheme, making.snapshot.data, making.folder)
+        return
     from cps.ledger.read import inspect_ledgers
     from cps.panel.build import build_panel
     from cps.panel.store import save_panel
@@ -202,6 +227,25 @@ def _read_to_panel(making: _Making) -> None:
                 mend=Text("给出更晚的日期", "give a later date"),
             )
     save_panel(build_panel(found, units=snapshot.units), making.folder)
+
+
+def _read_scheme(file: Path, data: Path, folder: Path) -> None:
+    """Make the panel of another scheme, with its initiative and its card beside it."""
+    from cps.facts import load_facts
+    from cps.panel.store import save_panel
+    from cps.runs import encode
+    from cps.schemes.cards import make_card, save_card
+    from cps.schemes.load import read_scheme_file
+    from cps.schemes.panel import scheme_initiative, scheme_panel, write_initiative
+    from cps.schemes.reader import read_scheme
+
+    facts = load_facts()
+    scheme = read_scheme_file(file, facts=facts)
+    ledgers = read_scheme(scheme, data)
+    initiative = scheme_initiative(scheme, ledgers)
+    save_panel(scheme_panel(scheme, ledgers), folder)
+    write_initiative(initiative, folder / "initiatives")
+    save_card(encode(make_card(scheme, facts, ledgers)), folder / "initiatives")
 
 
 def _chosen(

@@ -19,6 +19,7 @@ from cps.runner.sealed import DamagedError, read_folder, seal_folder
 CORRECTIONS = Path(__file__).parents[2] / "data" / "corrections"
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = ("initiative.ipynb", "overview.ipynb")
+SCHEME_OVERVIEW = "scheme.ipynb"  # stands for the overview where a scheme is evaluated
 UNITS = Path(__file__).parents[2] / "data" / "units.toml"
 SEAL = "snapshot.json"
 _TRIES = 3
@@ -34,7 +35,8 @@ class Snapshot:
     Parameters
     ----------
     folder : Path
-        ``data/``, ``initiatives/``, ``notebooks/``, ``units.toml`` and ``corrections/``.
+        ``data/`` and ``notebooks/``; ``initiatives/``, ``units.toml`` and ``corrections/``, or of
+        another scheme ``scheme/<id>.toml``.
     inputs : dict of str to str
         Label (path below ``folder``) -> sha256.
     """
@@ -45,6 +47,7 @@ class Snapshot:
     initiatives: Path
     units: Path | None
     corrections: Path | None
+    scheme: Path | None = None
 
 
 def take_snapshot(order: Order, folder: Path) -> Snapshot:
@@ -91,6 +94,7 @@ def open_snapshot(order: Order, folder: Path) -> Snapshot:
         initiatives=folder / "initiatives",
         units=units if units.exists() else None,
         corrections=corrections if corrections.exists() else None,
+        scheme=folder / "scheme" / Path(order.scheme).name if order.scheme else None,
     )
 
 
@@ -127,10 +131,15 @@ def sources(order: Order) -> Iterator[tuple[str, Path]]:
         yield from _below(data, "data")
     else:
         yield f"data/{data.name}", data
+    notebooks = Path(order.notebooks) if order.notebooks else NOTEBOOKS
+    if order.scheme:
+        yield f"notebooks/{NAMES[0]}", notebooks / NAMES[0]
+        yield f"notebooks/{NAMES[1]}", notebooks / SCHEME_OVERVIEW
+        yield f"scheme/{Path(order.scheme).name}", Path(order.scheme)
+        return
     initiatives = Path(order.initiatives) if order.initiatives else INITIATIVES
     for path in sorted(initiatives.glob("*.toml")):
         yield f"initiatives/{path.name}", path
-    notebooks = Path(order.notebooks) if order.notebooks else NOTEBOOKS
     for name in NAMES:
         yield f"notebooks/{name}", notebooks / name
     units = Path(order.units) if order.units else UNITS

@@ -78,10 +78,23 @@ def load_scheme(id: str, folder: Path | None = None, *, facts: Facts | None = No
     SchemeError
         If its file is faulty, see ``load_schemes``.
     """
+    return _read(scheme_file(id, folder), facts or load_facts())
+
+
+def scheme_file(id: str, folder: Path | None = None) -> Path:
+    """Give the file of a scheme by its id, or the file itself where a path to one is given.
+
+    Raises
+    ------
+    UsageError
+        If there is no such scheme; lists the ids and the nearest one.
+    """
+    if id.endswith(".toml") and Path(id).is_file():
+        return Path(id)
     paths = {path.stem: path for path in _paths(folder)}
     if id not in paths:
         raise unknown_choice(KIND, id, paths, where=str(folder or FOLDER))
-    return _read(paths[id], facts or load_facts())
+    return paths[id]
 
 
 def read_scheme_file(path: Path, *, facts: Facts | None = None) -> Scheme:
