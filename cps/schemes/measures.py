@@ -48,7 +48,10 @@ def measure(
         keys.append(period_of(taken.period, frequency).alias("period"))
     names = [one.meta.output_name() for one in keys]
     columns = [one for one in (taken.of, taken.by, taken.classes) if one is not None]
-    cases = rows.select(*keys, *(pl.col(one).alias(f"_{one}") for one in dict.fromkeys(columns)))
+    # A frame without a column has no rows to count.
+    row = pl.int_range(pl.len()).alias("_row")
+    used = (pl.col(one).alias(f"_{one}") for one in dict.fromkeys(columns))
+    cases = rows.select(row, *keys, *used)
     cases = cases.drop_nulls(names).drop_nulls(
         [f"_{one}" for one in columns if one != taken.classes]
     )
