@@ -16,6 +16,7 @@ Kind = Literal[
     "change",
     "share",
     "p_value",
+    "ratio",
     "count",
     "number",
     "cases",
