@@ -24,21 +24,27 @@ def pooled_forest(rows: Sequence[Row], *, names: tuple[str, str], x: str, mark: 
     """
     place = _place(rows)
     layers = [_unit([{"zero": 0}], {"type": "rule", "color": INK}, x=_number("zero", title=x))]
-    shape = {
-        "field": "which",
-        "type": "nominal",
-        "scale": {"domain": list(names), "range": ["circle", "diamond"]},
-        "legend": {"title": None, "orient": "top", "symbolStrokeColor": INK},
+    shared = {"field": "which", "type": "nominal", "sort": list(names)}
+    legend = {"title": None, "orient": "top"}
+    told = {
+        "color": {
+            **shared,
+            "scale": {"domain": list(names), "range": [GREY, BLUE]},
+            "legend": legend,
+        },
+        "shape": {
+            **shared,
+            "scale": {"domain": list(names), "range": ["circle", "diamond"]},
+            "legend": legend,
+        },
     }
     for which, up, color, width in ((names[0], -_APART, GREY, 1.6), (names[1], _APART, BLUE, 3)):
         own = [row for row in rows if row["which"] == which]
         bar = {"type": "rule", "color": color, "strokeWidth": width, "yOffset": up}
-        dot = {"type": "point", "filled": True, "size": 60, "color": color, "opacity": 1}
+        dot = {"type": "point", "filled": True, "size": 60, "opacity": 1, "yOffset": up}
         layers += [
             _unit(own, bar, y=place, x=_number("low", title=x), x2={"field": "high"}),
-            _unit(
-                own, {**dot, "yOffset": up}, y=place, x=_number("att", title=x), shape=dict(shape)
-            ),
+            _unit(own, dot, y=place, x=_number("att", title=x), **told),
         ]
     n = len({row["name"] for row in rows})
     return _finished({"layer": layers}, mark=mark, height=30 * n + 10, width=_WIDTH)

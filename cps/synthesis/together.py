@@ -84,6 +84,7 @@ def judge_together(
         "level": level,
         "n_declared": len(initiatives),
         "n_joined": len(designs),
+        "n_clear_alone": sum(_is_clear(one) for one in effects.values()),
         "foremost": FOREMOST,
         **_measures(effects),
     }
@@ -157,6 +158,14 @@ def _designs(
         else:
             designs[one.id] = design
     return designs
+
+
+def _is_clear(effect: Effect) -> bool:
+    """Tell whether an effect's own interval and p-value speak against none."""
+    one = effect.overall
+    if one.ci_low is None or one.ci_high is None or one.ci_low <= 0 <= one.ci_high:
+        return False
+    return one.p_value is None or one.p_value <= 1 - effect.level + 1e-12
 
 
 def _measures(effects: Mapping[str, Effect]) -> dict[str, str | None]:
@@ -300,9 +309,6 @@ def _whole(judged: Judgement) -> dict[str, Any]:
             "n_rejected_rw": sum(bool(one) for one in tests.is_rejected),
             "n_rejected_bh": sum(
                 one is not None and one <= 1 - tests.level + 1e-12 for one in judged.discoveries
-            ),
-            "n_rejected_alone": sum(
-                one is not None and one <= 1 - tests.level + 1e-12 for one in tests.p_value
             ),
             "draws": tests.draws,
         }

@@ -105,7 +105,7 @@ def _finding(
         one for one, is_there in zip(values, there, strict=True) if is_there and not is_missing(one)
     ]
     words = [one for one in used if isinstance(one, str)]
-    numbers = [float(one) for one in used if not isinstance(one, str)]
+    numbers = [float(one) for one in used if isinstance(one, int | float)]
     kinds = dict(sorted(Counter(words).items()))
     reason = _too_few(kinds, numbers)
     coefficients: tuple[Coefficient, ...] = ()

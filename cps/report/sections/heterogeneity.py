@@ -42,7 +42,7 @@ TEXT = {
     },
     "en": {
         "heading": "Which kinds of initiative do better",
-        "none": "Of {n} traits asked about, none is seen to go with the size of effects. That is not to say that none does: with {used}, differences smaller than those under “Smallest seen” below could not have been seen.",
+        "none": "Of {n} traits asked about, none is seen to go with the size of effects. That is not to say that none does: with {used}, differences smaller than those in the column Smallest seen could not have been seen.",
         "some": "Of {n} traits asked about, effects go with: {names}. Initiatives were not assigned their traits at random: this describes, and does not say that changing a trait would change the effect.",
         "spread": "Nor are the effects themselves seen to differ: with p = {q_p} they may all be equal, so there is little to ask differences about.",
         "refused": "The joint errors of the initiatives can't be had, so they are not compared.",
@@ -54,7 +54,7 @@ TEXT = {
         "detectable": "Smallest seen",
         "adjusted": "p (Holm)",
         "verdict": "Verdict",
-        "note": "One trait at a time, initiatives weighted by their errors; standard errors after Knapp and Hartung, p-values adjusted by Holm for {n} traits. “Smallest seen”: were the difference that large, a test of it alone would find it with probability {power}%. In villages that were richer before, the same money is a smaller percentage.",
+        "note": "One trait at a time, initiatives weighted by their errors; standard errors after Knapp and Hartung, p-values adjusted by Holm for {n} traits. Smallest seen: were the difference that large, a test of it alone would find it with probability {power}%. In villages that were richer before, the same money is a smaller percentage.",
         "trait_format": "Family of format",
         "trait_start_year": "Start",
         "trait_log_baseline": "Level before the start",

@@ -32,9 +32,9 @@ TEXT = {
         "heading": "放在一起看：能不能分出高低",
         "tells_nothing": "{n}放在一起比，数据分不出先后：按 {level}% 的把握，任何一个都可能排在第 1 位，也可能排在最后。请不要按估计值给项目排名次。",
         "tells_some": "{n}两两相比共 {pairs} 对，数据只能分出 {told} 对的高低，其余分不出先后。要谈名次，只能连同下图的名次区间一起谈。",
-        "tests": "逐个检验，有 {alone} 个的效应达到 {level}% 水平；但同时检验 {n}，单凭偶然也会有达到的。把“哪怕误报一个”的概率控制在 {error}% 以内（Romano–Wolf），有 {rw} 个；把误报在所报结果中的比重控制在 {error}% 以内（Benjamini–Hochberg），有 {bh} 个。",
+        "tests": "逐个看，效应明确的有 {alone} 个；但同时看 {n}，单凭偶然也会有看似明确的。把“哪怕误报一个”的概率控制在 {error}% 以内（Romano–Wolf），有 {rw} 个；把误报在所报结果中的比重控制在 {error}% 以内（Benjamini–Hochberg），有 {bh} 个。",
         "rejected": "同时检验后仍有明确效应的：{names}。",
-        "mean": "全部项目的平均效应估计为 {mean}（{level}% 区间 {interval}）。",
+        "mean": "各项目真实效应的平均值估计为 {mean}（{level}% 区间 {interval}；以项目为单位，不按村数加权）。",
         "spread": "各项目真实效应之间的差别（标准差）约为 {tau}（{level}% 区间 {interval}）；估计值之间的差别有 {i2} 来自真实差别，其余是误差（{level}% 区间 {i2_interval}）。",
         "further": "再上一个同类项目，其效应有 {level}% 的可能落在 {interval}，为正的概率 {positive}。",
         "best": "可能进入前 {k} 位的有 {n}：{names}。真正的前 {k} 位以 {level}% 的把握都在其中。",
@@ -58,16 +58,18 @@ TEXT = {
         "rank_words": "排名可能在第 {low} 至第 {high} 位",
         "rank_word": "排名为第 {low} 位",
         "rank_axis": "名次（第 1 位为效应最大）",
-        "table": "合并后的估计与同时检验",
-        "table_note": "p 值由各自的标准误按 t 分布算得，再按同时检验的个数校正；效应的单位与“各项目并列”一节相同。",
+        "table": "合并后的估计",
+        "table_note": "合并按增幅进行，再换算为金额（典型承办单位每年）。",
+        "table_note_levels": "单位与“各项目并列”一节相同。",
+        "ranked": "同时检验的 p 值与名次区间",
+        "ranked_note": "p 值由各项目的标准误按 t 分布算得，再按同时检验的个数校正。名次区间一列单看该项目时有 {level}% 的把握，另一列全部同时有 {level}% 的把握。",
         "name": "项目",
-        "own": "单独估计",
         "shrunk": "合并后",
         "interval": "合并后区间",
         "positive": "为正的概率",
-        "rw": "p（Romano–Wolf）",
+        "rw": "p（RW）",
         "bh": "p（BH）",
-        "rank_alone": "名次区间（单看该项目）",
+        "rank_alone": "名次区间（单看一个）",
         "rank_all": "名次区间（全部同时）",
         "method": "{n}的误差并不独立：有 {shared}同时进入几个项目的估计（多为共同的对照），联合误差按各单位各年的权重算出，项目之间的相关系数在 {least} 至 {most} 之间。{errors}",
         "errors_effects": "各项目仍用自己的标准误。",
@@ -77,9 +79,9 @@ TEXT = {
         "heading": "Taken together: can they be told apart?",
         "tells_nothing": "Set against one another, {n} can't be put in order by these data: with {level}% confidence any of them may be first, and any may be last. Please don't rank them by their estimates.",
         "tells_some": "Of the {pairs} pairs among {n}, the data tell {told} apart; the rest could stand either way. Ranks mean something only together with the sets in the figure below.",
-        "tests": "Tested one by one, {alone} reach the {level}% level; but of {n} tested at once some would by chance. With the chance of even one false report held to {error}% (Romano–Wolf), {rw} remain; with the expected share of false reports among those made held to {error}% (Benjamini–Hochberg), {bh}.",
+        "tests": "Looked at one by one, clear effects number {alone}; but of {n} looked at together some would seem clear by chance. With the chance of even one false report held to {error}% (Romano–Wolf) the number is {rw}; with the expected share of false ones among those reported held to {error}% (Benjamini–Hochberg), it is {bh}.",
         "rejected": "With a clear effect when all are tested at once: {names}.",
-        "mean": "The mean effect of all initiatives is estimated at {mean} ({level}% interval {interval}).",
+        "mean": "The mean of the initiatives' true effects is estimated at {mean} ({level}% interval {interval}; initiatives count, not hosts).",
         "spread": "True effects differ between initiatives by about {tau} (standard deviation; {level}% interval {interval}). Of the differences between estimates, {i2} is real and the rest error ({level}% interval {i2_interval}).",
         "further": "A further initiative of the kind would with {level}% probability have an effect of {interval}; that it is above zero has probability {positive}.",
         "best": "Among the top {k} may be {n}: {names}. With {level}% confidence the true top {k} are all among them.",
@@ -103,16 +105,18 @@ TEXT = {
         "rank_words": "may rank {low} to {high}",
         "rank_word": "ranks {low}",
         "rank_axis": "Rank (1 is the largest effect)",
-        "table": "Pooled estimates, and tests of all at once",
-        "table_note": "p-values come from each estimate's standard error and Student's t, then are adjusted for being several; effects are in the unit of the section “All initiatives side by side”.",
+        "table": "Pooled estimates",
+        "table_note": "Pooled as gains in percent, then translated into money (a typical host, a year).",
+        "table_note_levels": "In the unit of the section that sets all initiatives side by side.",
+        "ranked": "Tests of all at once, and the ranks possible",
+        "ranked_note": "p-values come from each estimate's standard error and Student's t, then are adjusted for being several. Ranks possible hold with {level}% confidence for one initiative looked at alone, or for all at once.",
         "name": "Initiative",
-        "own": "Alone",
         "shrunk": "Pooled",
         "interval": "Pooled interval",
         "positive": "Probability above zero",
-        "rw": "p (Romano–Wolf)",
+        "rw": "p (RW)",
         "bh": "p (BH)",
-        "rank_alone": "Ranks possible (this one alone)",
+        "rank_alone": "Ranks possible (alone)",
         "rank_all": "Ranks possible (all at once)",
         "method": "The errors of {n} depend on one another: {shared} enter several estimates, mostly as shared comparison. Joint errors come from the weight of each unit and year; correlations lie between {least} and {most}. {errors}",
         "errors_effects": "Each keeps its own standard error.",
@@ -139,21 +143,15 @@ def build(run: Run) -> list[Block]:
     blocks += [*_best(rows, family), *_tests(rows, family), *_whole(family), *_left_out(rows)]
     if any(row["rank_low_all"] is not None for row in rows):
         blocks.append(_rank_figure(run, rows, family))
+    if any(row["adjusted_rw"] is not None for row in rows):
+        blocks.append(_ranked_table(rows, family))
     if any(row["pooled"] is not None for row in rows):
-        blocks.append(_forest_figure(run, rows, family))
-    blocks.append(_table(rows, family))
+        blocks += [_forest_figure(run, rows, family), _pooled_table(rows, family)]
     return [*blocks, _method(run, family)]
 
 
 def _level(family: dict[str, Any]) -> Quantity:
     return Quantity(round(100 * family["level"], 6), "number", "")
-
-
-def _scale(rows: Rows, family: dict[str, Any]) -> tuple[str, Kind, str]:
-    """Give the ending of the columns to show: money where there is any."""
-    if any(row["att_natural"] is not None for row in rows):
-        return "_natural", *measure_kind(family["natural_measure"])
-    return "", *measure_kind(family["measure"])
 
 
 def _name(row: dict[str, Any]) -> Content:
@@ -227,7 +225,7 @@ def _tests(rows: Rows, family: dict[str, Any]) -> list[Block]:
         "n": Counted(family["n_joined"], "nouns.initiative"),
         "level": _level(family),
         "error": Quantity(round(100 * (1 - family["level"]), 6), "number", ""),
-        "alone": Quantity(family["n_rejected_alone"], "count"),
+        "alone": Quantity(family["n_clear_alone"], "count"),
         "rw": Quantity(family["n_rejected_rw"], "count"),
         "bh": Quantity(family["n_rejected_bh"], "count"),
     }
@@ -278,17 +276,51 @@ def _whole(family: dict[str, Any]) -> list[Block]:
     return [*blocks, Paragraph(Message("together.further", said))]
 
 
-def _table(rows: Rows, family: dict[str, Any]) -> Table:
-    """List estimates, pooled estimates, tests and the two rank sets, in the order declared."""
-    ending, kind, unit = _scale(rows, family)
+def _pooled_table(rows: Rows, family: dict[str, Any]) -> Table:
+    """List pooled estimates on the scale of pooling and, where translated, in money."""
+    scales = [("", *measure_kind(family["measure"]))]
+    if any(row["pooled_natural"] is not None for row in rows):
+        scales.append(("_natural", *measure_kind(family["natural_measure"])))
+    heads = [
+        Column(Message(f"together.{name}"), kind, unit)
+        for _, kind, unit in scales
+        for name in ("shrunk", "interval")
+    ]
     return Table(
         Message("together.table"),
         (
             Column(Message("together.name")),
-            Column(Message("together.own"), kind, unit),
-            Column(Message("together.shrunk"), kind, unit),
-            Column(Message("together.interval"), kind, unit),
+            *heads,
             Column(Message("together.positive"), "share"),
+        ),
+        tuple(
+            (
+                Link(f"{row['initiative']}.html", _name(row)),
+                *(cell for scale in scales for cell in _pooled_cells(row, *scale)),
+                Quantity(row["probability_positive"], "share"),
+            )
+            for row in rows
+        ),
+        Message("together.table_note" if len(scales) > 1 else "together.table_note_levels"),
+    )
+
+
+def _pooled_cells(
+    row: dict[str, Any], ending: str, kind: Kind, unit: str
+) -> tuple[Content, Content]:
+    ends = (row[f"pooled_{end}{ending}"] for end in ("low", "high"))
+    return (
+        amount(row[f"pooled{ending}"], kind, unit),
+        Interval(*ends, kind, unit, is_signed=True),
+    )
+
+
+def _ranked_table(rows: Rows, family: dict[str, Any]) -> Table:
+    """List adjusted p-values and rank sets, in the order declared."""
+    return Table(
+        Message("together.ranked"),
+        (
+            Column(Message("together.name")),
             Column(Message("together.rw"), "p_value"),
             Column(Message("together.bh"), "p_value"),
             Column(Message("together.rank_alone"), "count"),
@@ -297,10 +329,6 @@ def _table(rows: Rows, family: dict[str, Any]) -> Table:
         tuple(
             (
                 Link(f"{row['initiative']}.html", _name(row)),
-                amount(row[f"att{ending}"], kind, unit),
-                amount(row[f"pooled{ending}"], kind, unit),
-                Interval(row[f"pooled_low{ending}"], row[f"pooled_high{ending}"], kind, unit, True),
-                Quantity(row["probability_positive"], "share"),
                 Quantity(row["adjusted_rw"], "p_value"),
                 Quantity(row["adjusted_bh"], "p_value"),
                 Interval(row["rank_low"], row["rank_high"], "count"),
@@ -308,7 +336,7 @@ def _table(rows: Rows, family: dict[str, Any]) -> Table:
             )
             for row in rows
         ),
-        Message("together.table_note"),
+        Message("together.ranked_note", {"level": _level(family)}),
     )
 
 
@@ -381,16 +409,14 @@ def _forest_figure(run: Run, rows: Rows, family: dict[str, Any]) -> Figure:
 def _forest(run: Run, rows: Rows, family: dict[str, Any], words: Words, mark: str) -> Spec:
     from cps.figures.ranks import pooled_forest
 
-    ending, kind, unit = _scale(rows, family)
+    kind, unit = measure_kind(family["measure"])
     names = words.say("together.alone"), words.say("together.pooled")
     drawn = [
         {
             "name": words.text(_name(row)),
             "which": which,
             **{
-                short: None
-                if row[f"{key}{ending}"] is None
-                else words.axis_value(row[f"{key}{ending}"], kind)
+                short: None if row[key] is None else words.axis_value(row[key], kind)
                 for short, key in zip(("att", "low", "high"), keys, strict=True)
             },
         }
