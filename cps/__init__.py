@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cps.planning.power import plan
     from cps.report.render import write_report
     from cps.robustness.registry import check_robustness
+    from cps.robustness.specifications import trace_specifications
     from cps.runner.parameters import check_parameters
     from cps.runs import load_run, load_runs, make_run, save_run
     from cps.synthesis.claims import check_claims
@@ -49,6 +50,7 @@ _HOMES: dict[str, str] = {
     "save_run": "cps.runs",
     "show": "cps.tables",
     "synthesise": "cps.synthesis.overview",
+    "trace_specifications": "cps.robustness.specifications",
     "write_report": "cps.report.render",
 }
 
@@ -75,6 +77,7 @@ __all__ = [
     "save_run",
     "show",
     "synthesise",
+    "trace_specifications",
     "write_report",
 ]
 
