@@ -22,8 +22,9 @@ TEXT = {
         "caption": "评级规则：所见与门槛",
         "rule": "规则",
         "found": "所见",
-        "needs": "{letter} 级要求",
-        "allows": "至多评",
+        "needs": "门槛",
+        "need": "{letter}\u00a0{threshold}",
+        "allows": "可评",
         "note": "每条规则按门槛给出至多可评的等级，总等级取其中最低者，强项不抵弱项。规则只读大小、份额和位次，不看效应的正负：把结果颠倒过来，等级不变。等级说的是“确有变化”有多牢靠，不是变化有多大、是好是坏。规则第 {version} 版，校验码 {hash}。",
         "at_most": "≤\u00a0{x}",
         "at_least": "≥\u00a0{x}",
@@ -40,7 +41,8 @@ TEXT = {
         "caption": "The rules: what was found, and the thresholds",
         "rule": "Rule",
         "found": "What was found",
-        "needs": "{letter} needs",
+        "needs": "Thresholds",
+        "need": "{letter}\u00a0{threshold}",
         "allows": "Allows",
         "note": "Each rule allows a letter by its thresholds, and the grade is the worst of them: no strength makes up for a weakness. Rules read sizes, shares and ranks, never the sign of the effect: turned upside down, the outcome gets the same grade. It says how firmly a change is established, not how large or how welcome it is. Rules, version {version}, checksum {hash}.",
         "at_most": "≤\u00a0{x}",
@@ -85,9 +87,9 @@ def graded(grade: Mapping[str, Any]) -> list[Block]:
             Message("grade.caption"),
             (
                 Column(Message("grade.rule")),
-                Column(Message("grade.allows")),
+                Column(Message("grade.allows"), "count"),  # as narrow as a number
                 Column(Message("grade.found")),
-                *(Column(Message("grade.needs", {"letter": one})) for one in "ABC"),
+                Column(Message("grade.needs")),
             ),
             tuple(_row(one) for one in grade["rules"]),
             Message(
@@ -103,8 +105,11 @@ def _row(rule: Mapping[str, Any]) -> tuple[Content, ...]:
     if rule["shown"] == "verdict" and rule["value"] is not None:
         verdict = Term("verdict", _VERDICTS[int(rule["value"])])
         found = Message("grade.judged", {"said": found, "verdict": verdict})
-    needs = (_needs(rule, rule[name]) for name in ("at_a", "at_b", "at_c"))
-    return text_of(rule["name"]), rule["letter"], found, *needs
+    needs = tuple(
+        Message("grade.need", {"letter": letter, "threshold": _needs(rule, rule[name])})
+        for letter, name in (("A", "at_a"), ("B", "at_b"), ("C", "at_c"))
+    )
+    return text_of(rule["name"]), rule["letter"], found, Listing(needs)
 
 
 def _needs(rule: Mapping[str, Any], threshold: float | None) -> Content:
