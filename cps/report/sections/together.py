@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cps.errors import Text
-from cps.locale import (
-    Content,
-    Counted,
-    Interval,
-    Kind,
-    Link,
-    Listing,
-    Message,
-    Quantity,
-    Words,
-    measure_kind,
+from cps.locale import Content, Counted, Interval, Listing, Message, Quantity, measure_kind
+from cps.report.blocks import Block, Heading, Paragraph
+from cps.report.sections._common import amount
+from cps.report.sections._together import (
+    Rows,
+    level_of,
+    name_of,
+    pooled_figure,
+    pooled_table,
+    rank_figure,
+    ranked_table,
 )
-from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
-from cps.report.sections._common import amount, outcome_name
 from cps.runs import Run
-
-if TYPE_CHECKING:
-    from cps.figures.svg import Spec
 
 ORDER = 21
 PAGE = "overview"
@@ -123,7 +117,6 @@ TEXT = {
         "errors_source": "Their own standard errors can't be used ({why}), so these come from the comparison units' spread.",
     },
 }
-Rows = list[dict[str, Any]]
 _AT_LEVEL = 1e-12
 
 
@@ -142,30 +135,22 @@ def build(run: Run) -> list[Block]:
         return [*blocks, *_left_out(rows)]
     blocks += [*_best(rows, family), *_tests(rows, family), *_whole(family), *_left_out(rows)]
     if any(row["rank_low_all"] is not None for row in rows):
-        blocks.append(_rank_figure(run, rows, family))
+        blocks.append(rank_figure(run, rows, family))
     if any(row["adjusted_rw"] is not None for row in rows):
-        blocks.append(_ranked_table(rows, family))
+        blocks.append(ranked_table(rows, family))
     if any(row["pooled"] is not None for row in rows):
-        blocks += [_forest_figure(run, rows, family), _pooled_table(rows, family)]
+        blocks += [pooled_figure(run, rows, family), pooled_table(rows, family)]
     return [*blocks, _method(run, family)]
 
 
-def _level(family: dict[str, Any]) -> Quantity:
-    return Quantity(round(100 * family["level"], 6), "number", "")
-
-
-def _name(row: dict[str, Any]) -> Content:
-    return Text(row["name_zh"], row["name_en"])
-
-
 def _named(rows: Rows) -> Listing:
-    return Listing(tuple(_name(row) for row in rows))
+    return Listing(tuple(name_of(row) for row in rows))
 
 
 def _order(family: dict[str, Any]) -> Block:
     said: dict[str, Content] = {"n": Counted(family["n_declared"], "nouns.initiative")}
     if family["tells_nothing"]:
-        said["level"] = _level(family)
+        said["level"] = level_of(family)
         return Paragraph(Message("together.tells_nothing", said), "lead")
     said |= {
         "pairs": Quantity(family["n_pairs"], "count"),
@@ -195,7 +180,7 @@ def _left_out(rows: Rows) -> list[Block]:
         Paragraph(
             Message(
                 "together.left_out",
-                {"name": _name(row), "why": Text(row["reason_zh"], row["reason_en"])},
+                {"name": name_of(row), "why": Text(row["reason_zh"], row["reason_en"])},
             ),
             "warn",
         )
@@ -214,7 +199,9 @@ def _best(rows: Rows, family: dict[str, Any]) -> list[Block]:
         said = Message("together.best_all", {"k": k})
         return [] if family["tells_nothing"] else [Paragraph(said)]
     n = Counted(len(may), "nouns.initiative")
-    said = Message("together.best", {"k": k, "n": n, "names": _named(may), "level": _level(family)})
+    said = Message(
+        "together.best", {"k": k, "n": n, "names": _named(may), "level": level_of(family)}
+    )
     return [Paragraph(said)]
 
 
@@ -223,7 +210,7 @@ def _tests(rows: Rows, family: dict[str, Any]) -> list[Block]:
         return []
     said: dict[str, Content] = {
         "n": Counted(family["n_joined"], "nouns.initiative"),
-        "level": _level(family),
+        "level": level_of(family),
         "error": Quantity(round(100 * (1 - family["level"]), 6), "number", ""),
         "alone": Quantity(family["n_clear_alone"], "count"),
         "rw": Quantity(family["n_rejected_rw"], "count"),
@@ -242,7 +229,7 @@ def _whole(family: dict[str, Any]) -> list[Block]:
     if "mean" not in family:
         return []
     kind, unit = measure_kind(family["measure"])
-    level = _level(family)
+    level = level_of(family)
 
     def ends(name: str, *, is_signed: bool = True) -> Interval:
         return Interval(family[f"{name}_low"], family[f"{name}_high"], kind, unit, is_signed)
@@ -276,70 +263,6 @@ def _whole(family: dict[str, Any]) -> list[Block]:
     return [*blocks, Paragraph(Message("together.further", said))]
 
 
-def _pooled_table(rows: Rows, family: dict[str, Any]) -> Table:
-    """List pooled estimates on the scale of pooling and, where translated, in money."""
-    scales = [("", *measure_kind(family["measure"]))]
-    if any(row["pooled_natural"] is not None for row in rows):
-        scales.append(("_natural", *measure_kind(family["natural_measure"])))
-    heads = [
-        Column(Message(f"together.{name}"), kind, unit)
-        for _, kind, unit in scales
-        for name in ("shrunk", "interval")
-    ]
-    return Table(
-        Message("together.table"),
-        (
-            Column(Message("together.name")),
-            *heads,
-            Column(Message("together.positive"), "share"),
-        ),
-        tuple(
-            (
-                Link(f"{row['initiative']}.html", _name(row)),
-                *(cell for scale in scales for cell in _pooled_cells(row, *scale)),
-                Quantity(row["probability_positive"], "share"),
-            )
-            for row in rows
-        ),
-        Message("together.table_note" if len(scales) > 1 else "together.table_note_levels"),
-    )
-
-
-def _pooled_cells(
-    row: dict[str, Any], ending: str, kind: Kind, unit: str
-) -> tuple[Content, Content]:
-    ends = (row[f"pooled_{end}{ending}"] for end in ("low", "high"))
-    return (
-        amount(row[f"pooled{ending}"], kind, unit),
-        Interval(*ends, kind, unit, is_signed=True),
-    )
-
-
-def _ranked_table(rows: Rows, family: dict[str, Any]) -> Table:
-    """List adjusted p-values and rank sets, in the order declared."""
-    return Table(
-        Message("together.ranked"),
-        (
-            Column(Message("together.name")),
-            Column(Message("together.rw"), "p_value"),
-            Column(Message("together.bh"), "p_value"),
-            Column(Message("together.rank_alone"), "count"),
-            Column(Message("together.rank_all"), "count"),
-        ),
-        tuple(
-            (
-                Link(f"{row['initiative']}.html", _name(row)),
-                Quantity(row["adjusted_rw"], "p_value"),
-                Quantity(row["adjusted_bh"], "p_value"),
-                Interval(row["rank_low"], row["rank_high"], "count"),
-                Interval(row["rank_low_all"], row["rank_high_all"], "count"),
-            )
-            for row in rows
-        ),
-        Message("together.ranked_note", {"level": _level(family)}),
-    )
-
-
 def _method(run: Run, family: dict[str, Any]) -> Block:
     errors: Content = Message(f"together.errors_{family['errors']}")
     if family["errors"] == "source":
@@ -357,75 +280,3 @@ def _method(run: Run, family: dict[str, Any]) -> Block:
 
 def _noun(run: Run) -> str:
     return "village" if run.design["unit_kind"] == "village" else "unit"
-
-
-def _rank_figure(run: Run, rows: Rows, family: dict[str, Any]) -> Figure:
-    """Draw the rank sets; an order of the estimates comes with its sets or not at all."""
-    is_ordered = not family["tells_nothing"]
-    if is_ordered:
-        rows = sorted(rows, key=lambda row: (row["rank"] is None, row["rank"] or 0))
-    scale: Content = Message("together.ranks_logs")
-    if family["measure"] != "log_points":
-        scale = Message("together.ranks_levels", {"outcome": outcome_name(run)})
-    said: dict[str, Content] = {
-        "level": _level(family),
-        "scale": scale,
-        "order": Message("together.ranks_order" if is_ordered else "together.ranks_no_order"),
-    }
-    return Figure(
-        Message("together.ranks"),
-        partial(_rank_bars, rows, is_ordered),
-        Message("together.ranks_note", said),
-    )
-
-
-def _rank_bars(rows: Rows, is_ordered: bool, words: Words, mark: str) -> Spec:
-    from cps.figures.ranks import rank_bars
-
-    drawn = []
-    for row in rows:
-        low, high = row["rank_low_all"], row["rank_high_all"]
-        ends: dict[str, Content] = {"low": Quantity(low, "count")}
-        if high > low:
-            ends["high"] = Quantity(high, "count")
-        said = Message(f"together.rank_word{'s' if high > low else ''}", ends)
-        drawn.append(
-            {
-                "name": words.text(_name(row)),
-                "low": low,
-                "high": high,
-                "rank": row["rank"] if is_ordered else None,
-                "words": words.text(said),
-            }
-        )
-    return rank_bars(drawn, x=words.say("together.rank_axis"), mark=mark)
-
-
-def _forest_figure(run: Run, rows: Rows, family: dict[str, Any]) -> Figure:
-    note = Message("together.figure_note", {"level": _level(family)})
-    return Figure(Message("together.figure"), partial(_forest, run, rows, family), note)
-
-
-def _forest(run: Run, rows: Rows, family: dict[str, Any], words: Words, mark: str) -> Spec:
-    from cps.figures.ranks import pooled_forest
-
-    kind, unit = measure_kind(family["measure"])
-    names = words.say("together.alone"), words.say("together.pooled")
-    drawn = [
-        {
-            "name": words.text(_name(row)),
-            "which": which,
-            **{
-                short: None if row[key] is None else words.axis_value(row[key], kind)
-                for short, key in zip(("att", "low", "high"), keys, strict=True)
-            },
-        }
-        for row in rows
-        for which, keys in zip(
-            names, (("att", "low", "high"), ("pooled", "pooled_low", "pooled_high")), strict=True
-        )
-    ]
-    said = {"outcome": outcome_name(run), "unit": words.unit(kind, unit)}
-    return pooled_forest(
-        drawn, names=names, x=words.text(Message("chart.effect_on", said)), mark=mark
-    )
