@@ -59,10 +59,10 @@ def pooled_table(rows: Rows, family: dict[str, Any]) -> Table:
 def _pooled_cells(
     row: dict[str, Any], ending: str, kind: Kind, unit: str
 ) -> tuple[Content, Content]:
-    ends = (row[f"pooled_{end}{ending}"] for end in ("low", "high"))
+    low, high = row[f"pooled_low{ending}"], row[f"pooled_high{ending}"]
     return (
         amount(row[f"pooled{ending}"], kind, unit),
-        Interval(*ends, kind, unit, is_signed=True),
+        Interval(low, high, kind, unit, is_signed=True),
     )
 
 
