@@ -12,6 +12,7 @@ from cps.design.record import Design
 from cps.errors import Text, UsageError
 from cps.planning.record import Plan
 from cps.result import Check, Effect, Estimate
+from cps.robustness.specifications import SpecificationCurve
 from cps.synthesis.grade import Grade
 
 SYNTHETIC = "合成数据 · Synthetic data"
@@ -48,6 +49,7 @@ def show(
     | Check
     | Grade
     | Plan
+    | SpecificationCurve
     | Sequence[Effect]
     | Sequence[Check]
     | Mapping[str, Any],
@@ -60,7 +62,8 @@ def show(
 
     Parameters
     ----------
-    thing : Design, Effect, Check, Grade, Plan, a sequence of effects or checks, or what ``synthesise`` gives
+    thing : Design, Effect, Check, Grade, Plan, SpecificationCurve, effects, checks
+        Or what ``synthesise`` gives.
     design : Design or None
         The design that it comes from: if that is synthetic, the table is marked.
 
@@ -75,7 +78,7 @@ def show(
     UsageError
         If it is something else.
     """
-    source = thing if isinstance(thing, Design | Grade) else design
+    source = thing if isinstance(thing, Design | Grade | SpecificationCurve) else design
     mark = SYNTHETIC if source is not None and source.is_synthetic else ""
     return Shown(_frame(thing), mark)
 
@@ -101,6 +104,8 @@ def _frame(thing: Any) -> pl.DataFrame:
         return pl.DataFrame(thing.table(), strict=False)
     if isinstance(thing, Grade):
         return _grade(thing)
+    if isinstance(thing, SpecificationCurve):
+        return _specifications(thing)
     if isinstance(thing, Mapping) and "comparison" in thing:
         return pl.DataFrame(thing["comparison"], strict=False)
     many = [thing] if isinstance(thing, Check) else thing
@@ -244,4 +249,55 @@ def _grade(grade: Grade) -> pl.DataFrame:
     ]
     names = ("规则 rule", "所见 value", "A", "B", "C", "等级 letter", "说明 found")
     schema = {name: pl.Float64 if name == "所见 value" else pl.String for name in names}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _specifications(curve: SpecificationCurve) -> pl.DataFrame:
+    """Give the headline, the whole curve and its joint test, then each option; cells in ``table()``."""
+    joint = curve.joint
+    none = (None, None, None)
+    rows: list[tuple[Any, ...]] = [
+        ("主结果 headline", 1, curve.headline_estimate, *none),
+        ("全部设定（中位数） all, median", curve.n_estimated, curve.median, *none),
+        ("实为同一设定 the same as another", curve.n_same, None, *none),
+        ("不能估计 refused", curve.n_refused, None, *none),
+        ("联合检验 joint test", joint.n_cells, None, None, None, joint.p_joint)
+        if joint
+        else (
+            f"没有联合检验 no joint test: {curve.no_joint.en if curve.no_joint else ''}",
+            0,
+            None,
+            *none,
+        ),
+    ]
+    shares = {one.dimension: one for one in curve.influences}
+    becomes = {(one.dimension, one.option): one.estimate for one in curve.moves}
+    for place, dimension in enumerate(curve.dimensions):
+        influence = shares[dimension.name]
+        for option in dimension.options:
+            taken = [
+                one
+                for one in curve.cells
+                if one.status == "estimated" and one.choices[place] == option.name
+            ]
+            rows.append(
+                (
+                    f"{dimension.title.zh}：{option.title.zh} "
+                    f"{dimension.title.en}: {option.title.en}",
+                    len(taken),
+                    influence.option_means.get(option.name),
+                    influence.share,
+                    becomes.get((dimension.name, option.name)),
+                    None,
+                )
+            )
+    names = (
+        "项目 what",
+        "设定数 n",
+        "估计（平均） mean",
+        "解释 explains",
+        "主结果变为 becomes",
+        "p",
+    )
+    schema = {name: pl.Float64 for name in names} | {names[0]: pl.String, names[1]: pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")

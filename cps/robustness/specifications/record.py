@@ -232,3 +232,33 @@ class SpecificationCurve:
     joint: JointTest | None
     no_joint: Text | None
     assumes: Text = ASSUMES
+
+    def table(self) -> dict[str, list[object]]:
+        """Give every declared cell as columns: number, each dimension, and what the cell gave."""
+        columns: dict[str, list[object]] = {"number": [one.number for one in self.cells]}
+        for place, dimension in enumerate(self.dimensions):
+            columns[dimension.name] = [one.choices[place] for one in self.cells]
+        for name in (
+            "status",
+            "is_headline",
+            "estimate",
+            "ci_low",
+            "ci_high",
+            "p_value",
+            "as_estimated",
+            "as_measured",
+            "n_comparison",
+            "n_periods",
+            "same_as",
+        ):
+            columns[name] = [getattr(one, name) for one in self.cells]
+        columns["reason_zh"], columns["reason_en"] = (
+            [
+                None
+                if one.refusal is None
+                else self.refusals[one.refusal].reason.in_language(language)
+                for one in self.cells
+            ]
+            for language in ("zh", "en")
+        )
+        return columns
