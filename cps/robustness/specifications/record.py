@@ -252,13 +252,11 @@ class SpecificationCurve:
             "same_as",
         ):
             columns[name] = [getattr(one, name) for one in self.cells]
-        columns["reason_zh"], columns["reason_en"] = (
-            [
+        for language in ("zh", "en"):
+            columns[f"reason_{language}"] = [
                 None
                 if one.refusal is None
                 else self.refusals[one.refusal].reason.in_language(language)
                 for one in self.cells
             ]
-            for language in ("zh", "en")
-        )
         return columns
