@@ -93,7 +93,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         Target(f"{_ID}__report_deadline", "<=", 3_600, 60 * LIMITS[0], "second"),
         Target(f"{_ID}__approval_deadline", "<=", 1_800, 60 * LIMITS[1], "second"),
         Target(f"{_ID}__accept_deadline", "<=", 3_600, 60 * LIMITS[2], "second"),
-        Target(f"{_ID}__holiday_blackout", "=", 1, free / len(_HOLIDAYS), "week"),
+        Target(f"{_ID}__holiday_blackout", "=", 7, 7 * free / len(_HOLIDAYS), "day"),
     )
     notes = {
         "limits_kept_on_the_platform_share": dict(
