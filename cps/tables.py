@@ -233,9 +233,12 @@ def _checks(checks: Sequence[Check]) -> pl.DataFrame:
 
 def _grade(grade: Grade) -> pl.DataFrame:
     """Give the grade in the first row and every rule in those below it."""
-    head = ("证据等级 grade of evidence", None, None, None, None)
-    meaning = f"{grade.name.zh} {grade.name.en}"
-    rows = [(*head, grade.letter, f"{meaning}\n{grade.reading_said.zh}\n{grade.reading_said.en}")]
+    said = "\n".join(
+        (f"{grade.name.zh} {grade.name.en}", grade.reading_said.zh, grade.reading_said.en)
+    )
+    rows: list[tuple[str | float | None, ...]] = [
+        ("证据等级 grade of evidence", None, None, None, None, grade.letter, said)
+    ]
     rows += [
         (
             f"{one.name.zh} {one.name.en}",
