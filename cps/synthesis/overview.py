@@ -11,6 +11,7 @@ from cps.errors import Text
 from cps.facts import Facts
 from cps.panel.record import Panel
 from cps.result import Effect
+from cps.synthesis._money_table import money_table
 from cps.synthesis.claims import hold_claims
 from cps.synthesis.comparison import HasEffects, compare_initiatives
 from cps.synthesis.together import judge_together
@@ -43,8 +44,8 @@ def synthesise(
     -------
     dict
         ``comparison`` (columns), what :func:`cps.synthesis.together.judge_together` gives as
-        ``together``, ``claims`` and the rest of ``hold_claims``, ``failures`` (rows),
-        ``target_area``; JSON-able.
+        ``together``, ``money`` (jobs and money of all), ``claims`` and the rest of ``hold_claims``,
+        ``failures`` (rows), ``target_area``; JSON-able.
     """
     area = target_area(panel, initiatives)
     compared = compare_initiatives(runs, initiatives, failures)
@@ -61,6 +62,7 @@ def synthesise(
         **compared,
         **held,
         "together": judge_together(panel, initiatives, runs, failures=failures),
+        "money": money_table(initiatives, runs, failures),
         "failures": [
             {"initiative": name, "message_zh": text.zh, "message_en": text.en}
             for name, text in failures.items()

@@ -145,6 +145,7 @@ def appraise(
         share_never=float(np.isnan(simple).mean()),
         tornado=tornado(gain, capital, assume, rate=middle_rate, inputs=inputs, flows=flows),
         tornado_rate=middle_rate,
+        tornado_middle_yuan=float(present_value(central.net, middle_rate)[0]),
         worth=_worth(inputs, total, prices_yuan),
         jobs=None
         if jobs is None

@@ -91,6 +91,8 @@ def find_jobs(
         cost_per_fte_low=cost(total_yuan, jobs.fte_high),
         cost_per_fte_high=cost(total_yuan, jobs.fte_low),
         public_cost_per_job=cost(public_yuan, 1.0),
+        total_yuan=total_yuan,
+        public_yuan=public_yuan,
         n_estimated=jobs.n_estimated,
         n_hosts=jobs.n_hosts,
     )

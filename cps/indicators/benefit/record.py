@@ -322,6 +322,8 @@ class JobsFound:
     cost_per_job, cost_per_fte_low, cost_per_fte_high : RatioSet
         元 of all money per net job; an FTE costs most where hours are fewest. None for no jobs.
     public_cost_per_job : RatioSet or None
+    total_yuan, public_yuan : float or None
+        The outlays counted, as listed.
     """
 
     persons: float
@@ -333,6 +335,8 @@ class JobsFound:
     cost_per_fte_low: RatioSet | None
     cost_per_fte_high: RatioSet | None
     public_cost_per_job: RatioSet | None
+    total_yuan: float | None
+    public_yuan: float | None
     n_estimated: int
     n_hosts: int
 
@@ -360,6 +364,8 @@ class Appraisal:
         Of those that have exactly one; read it with the shares.
     payback_years, share_never
         Simple payback.
+    tornado_rate, tornado_middle_yuan : float
+        Discount rate of the tornado, and its NPV with every input at its median.
     worth : tuple of (price, share)
         Share of draws in which the gain is worth its cost, where an extra 万元 a year is taken to be
         worth ``price`` 元.
@@ -383,6 +389,7 @@ class Appraisal:
     share_never: float
     tornado: tuple[Bar, ...]
     tornado_rate: float
+    tornado_middle_yuan: float
     worth: tuple[tuple[float, float], ...]
     jobs: JobsFound | None
     n_estimated: int

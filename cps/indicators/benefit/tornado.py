@@ -18,13 +18,13 @@ from cps.indicators.benefit.record import Assumptions, Bar, Capital, Gain, HostG
 Floats = NDArray[np.float64]
 _SHARES = (0.1, 0.9)
 _NAMES = {
-    "gain": Text("年增收效应（元）", "yearly gain (yuan)"),
-    "margin": Text("净收益占增收的比例", "net surplus per yuan of extra income"),
-    "persistence": Text("增收逐年保留比例", "share of the gain kept each year"),
-    "overrun": Text("实际投资与所列之比", "outlays as a multiple of those listed"),
+    "gain": Text("合计年增收", "yearly gain of all hosts"),
+    "margin": Text("净收益占增收的比例", "surplus share of extra income"),
+    "persistence": Text("增收逐年保留比例", "share kept each year"),
+    "overrun": Text("实际投资与所列之比", "outlays over those listed"),
     "displacement": Text("从他处转移的比例", "share taken from elsewhere"),
-    "residual": Text("期末残值占投资比例", "residual value as a share of outlays"),
-    "running_yuan": Text("另需的年运行费（元）", "running cost a year (yuan)"),
+    "residual": Text("期末残值占投资比例", "residual share of outlays"),
+    "running_yuan": Text("另需的年运行费", "running cost a year"),
     "sharing": Text("增收在村间的分布", "spread of the gain over hosts"),
 }
 # Where an input can lie at all; a switching value outside is no answer. The gain's are in standard

@@ -1,0 +1,482 @@
+"""Cost and benefit: what the gain cost, whether the surplus pays it back, and what that hangs on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cps.locale import Content, Interval, Kind, Message, Quantity, Term, Words
+from cps.report.blocks import Block, Column, Facts, Figure, Heading, Paragraph, Table
+from cps.report.sections._common import text_of
+from cps.report.sections._unit_cost import (
+    Plain,
+    bounds,
+    hosts_of,
+    level_of,
+    price,
+    refused,
+    worth_of,
+)
+from cps.runs import Run
+
+if TYPE_CHECKING:
+    from cps.figures.svg import Spec
+
+ORDER = 52
+PAGE = "initiative"
+TEXT = {
+    "zh": {
+        "heading": "成本与效益",
+        "all_hosts": "{n}",
+        "some_hosts": "{of} 个承办村中可估计的{n}",
+        "clear": "启动以来，{hosts}合计每年增收约 {extra}，{level}% 区间为 {interval}，不含零。投入合计 {total}，其中财政资金 {public}。",
+        "lost": "启动以来，{hosts}合计每年收入变化约 {extra}，{level}% 区间为 {interval}，不含零：收入减少。投入合计 {total}，其中财政资金 {public}。",
+        "unclear": "按点估计，{hosts}启动以来合计每年收入变化约 {extra}，但 {level}% 区间为 {interval}，包含零：分不清是增是减。投入合计 {total}，其中财政资金 {public}。",
+        "mixed": "按点估计，{hosts}启动以来合计每年收入变化约 {extra}，{level}% 区间 {interval} 不含零，但主结果没有达到同一水平：两种依据不一致，不能据此下结论。投入合计 {total}，其中财政资金 {public}。",
+        "below": "在下列假设下，三种折现率的净现值区间都在零以下：{years} 年内，村集体的净收益抵不回全部投入。",
+        "above": "在下列假设下，三种折现率的净现值区间都在零以上：{years} 年内，村集体的净收益超过全部投入。",
+        "open": "在下列假设下，净现值的区间包含零：现有数据说不清 {years} 年内村集体的净收益能否抵回全部投入。",
+        "no_praise": "增收效应本身与零分不清，以下各数都由点估计和区间推算而来，不宜作为成绩或失败引用。",
+        "outside": "社会资本的回报归投资者，不在村集体收入之内，因此计入社会资本的比率偏低；另列只计财政和村集体资金的比率。",
+        "total": "投入合计",
+        "public": "其中财政资金",
+        "per_wan": "年增收每 1 万元的投入",
+        "public_per_wan": "年增收每 1 万元的财政投入",
+        "price": "{price}（{level}% 区间：{bounds}）",
+        "at_least": "不低于 {low}，没有上限",
+        "no_gain": "增量为负，不计算",
+        "unknown_cost": "不能确定",
+        "payback": "静态回收期",
+        "years": "{median} 年（{level}% 区间 {low} 至 {high}；{share} 的模拟在 {horizon} 年内收不回）",
+        "years_of": "{n} 年",
+        "beyond": "{n} 年以上",
+        "never": "{horizon} 年内收不回（{share} 的模拟如此）",
+        "irr": "内部收益率",
+        "one_irr": "{median}（{level}% 区间 {interval}）",
+        "mostly_one_irr": "{median}（{level}% 区间 {interval}）；另有 {none} 的模拟不存在内部收益率，{many} 有多个",
+        "no_irr": "多数模拟没有唯一的内部收益率（{none} 不存在，{many} 有多个），以净现值为准",
+        "caption": "三种折现率下的净现值和效益成本比（括号内为 {level}% 区间）",
+        "rate": "折现率",
+        "npv": "净现值",
+        "interval": "{level}% 区间",
+        "positive": "大于零的可能",
+        "bcr": "效益成本比",
+        "bcr_inside": "不含社会资本",
+        "paid": "动态回收期",
+        "paid_never": "收不回",
+        "pair": "{median}（{interval}）",
+        "note": "净收益口径：增收 × 净收益比例 − 另需的运行费，期末加残值；第 0 年为启动，不折现。中位数和区间由 {n} 次模拟得出，效应的误差和各项假设同时抽取。效益成本比大于 1 即净收益超过投入。“不含社会资本”只计财政和村集体的投入。“收不回”指 {years} 年内。",
+        "by_year": "启动后各年的合计增收",
+        "year": "启动后第几年",
+        "hosts": "承办村数",
+        "gain": "合计增收",
+        "year_note": "把各期效应按各村当年的实际收入折成金额后相加；第 1 年为启动当年，多半不满一年。各年的承办村数不同，不宜直接相比。",
+        "tornado": "左右净现值的因素（折现率 {rate}）",
+        "tornado_note": "横杠：该项由低（第 10 百分位）变到高（第 90 百分位）时的净现值，其余各项取中位数；杠端为该项的取值。灰线为各项都取中位数时的净现值，虚线为零。不足最大项百分之一的没有画。",
+        "axis": "净现值（{unit}）",
+        "low": "该项取低值",
+        "high": "该项取高值",
+        "times": "{x} 倍",
+        "with_unit": "{name}（{unit}）",
+        "assumed": "成本效益所依据的假设",
+        "what": "假设",
+        "values": "低 / 最可能 / 高",
+        "three": "{low} / {mode} / {high}",
+        "two": "{low} 至 {high}",
+        "source": "依据",
+        "quality": "充分程度",
+        "own": "项目文件",
+        "assumed_note": "低、最可能、高三值构成三角分布；只有两值的，取其范围。各项互相独立地抽取。除折现率外，都可在项目文件的 [appraisal] 中改为本项目的数。",
+        "in_share": "{x}%",
+        "in_years": "{x} 年",
+        "in_months": "{x} 个月",
+        "in_number": "{x}",
+        "limits": "没有计入：村民的工资和分红、经营户的利润、对邻村的影响、生态和文化价值。经营性收入是毛收入，净收益比例是假设而不是决算。金额按当年价，未扣物价。",
+        "refused_income": "成本与效益没有计算：{what}（{where}）。{mend}。",
+        "refused_money": "成本与效益没有计算：{what}（{where}）。{mend}。",
+        "refused_cost": "{what}（{where}）。{mend}。",
+        "refused_jobs": "就业没有估计：{what}（{where}）。{mend}。",
+    },
+    "en": {
+        "heading": "Cost and benefit",
+        "all_hosts": "{n}",
+        "some_hosts": "{n} (of {of} hosts, those that can be estimated)",
+        "clear": "Since the start, {hosts} together: about {extra} more income a year. The {level}% interval, {interval}, leaves out zero. Outlays come to {total}, of which {public} is public money.",
+        "lost": "Since the start, {hosts} together: {extra} of income a year. The {level}% interval, {interval}, leaves out zero: income was lost. Outlays come to {total}, of which {public} is public money.",
+        "unclear": "The point estimate for {hosts} together is {extra} of income a year since the start, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss. Outlays come to {total}, of which {public} is public money.",
+        "mixed": "The point estimate for {hosts} together is {extra} of income a year since the start. The {level}% interval, {interval}, leaves out zero, but the headline does not reach that level: the two disagree, and nothing should be concluded. Outlays come to {total}, of which {public} is public money.",
+        "below": "On the assumptions below, the present value lies under zero at all three rates, interval and all: within {years} years the collectives' net surplus does not pay the outlays back.",
+        "above": "On the assumptions below, the present value lies above zero at all three rates, interval and all: within {years} years the collectives' net surplus exceeds the outlays.",
+        "open": "On the assumptions below, the interval of the present value holds zero: the data can't say whether within {years} years the collectives' net surplus pays the outlays back.",
+        "no_praise": "The gain itself can't be told from zero. All that follows is worked out from its estimate and interval, and should be cited neither as a success nor as a failure.",
+        "outside": "What private capital earns goes to its investors and is no part of the collectives' income, so ratios that count that capital are too low; a ratio to public and collective money alone stands beside them.",
+        "total": "Outlays",
+        "public": "of which public",
+        "per_wan": "Outlays per extra 10,000 yuan of income a year",
+        "public_per_wan": "Public outlays per extra 10,000 yuan a year",
+        "price": "{price} ({level}% interval: {bounds})",
+        "at_least": "at least {low}, without upper bound",
+        "no_gain": "the gain is negative: not computed",
+        "unknown_cost": "can't be determined",
+        "payback": "Simple payback",
+        "years": "{median} years ({level}% interval {low} to {high}; not within {horizon} years in {share} of draws)",
+        "years_of": "{n} years",
+        "beyond": "over {n} years",
+        "never": "not within {horizon} years (in {share} of draws)",
+        "irr": "Internal rate of return",
+        "one_irr": "{median} ({level}% interval {interval})",
+        "mostly_one_irr": "{median} ({level}% interval {interval}); {none} of draws have no such rate, {many} have several",
+        "no_irr": "most draws have no single internal rate ({none} have none, {many} several): look at the present value",
+        "caption": "Net present value and benefit-cost ratio at three discount rates, with {level}% intervals",
+        "rate": "Rate",
+        "npv": "Present value",
+        "interval": "{level}% interval",
+        "positive": "Chance above 0",
+        "bcr": "Ratio",
+        "bcr_inside": "Without private",
+        "paid": "Paid back",
+        "paid_never": "never",
+        "pair": "{median} ({interval})",
+        "note": "On net surplus: extra income times the surplus share, less any further running cost, plus a residual value at the end. Year 0 is the start and is not discounted. Medians and intervals are of {n} draws of the effect's error and of every assumption at once. Above 1, a benefit-cost ratio says that the surplus exceeds the outlays. Without private: to public and collective outlays only. Paid back: after how many years, discounted; never means not within {years}.",
+        "by_year": "Gain of all hosts together by year since the start",
+        "year": "Year since the start",
+        "hosts": "Hosts",
+        "gain": "Gain",
+        "year_note": "Effects by period, turned into money by each host's observed income and added up. Year 1 is that of the start, mostly not a whole one. Hosts differ between years, so years should not be compared.",
+        "tornado": "What moves the present value (at {rate})",
+        "tornado_note": "Bars: the present value as an input goes from low (10th percentile) to high (90th), all others at their medians; at its ends stand the input's values. The grey line is the value with all inputs at their medians, the dashed line is zero. What moves it by less than a hundredth of the widest is left out.",
+        "axis": "net present value ({unit})",
+        "low": "input low",
+        "high": "input high",
+        "times": "{x}×",
+        "with_unit": "{name} ({unit})",
+        "assumed": "What cost and benefit take for granted",
+        "what": "Assumption",
+        "values": "Low / most likely / high",
+        "three": "{low} / {mode} / {high}",
+        "two": "{low} to {high}",
+        "source": "Where it comes from",
+        "quality": "How well founded",
+        "own": "the initiative's file",
+        "assumed_note": "Low, most likely and high make a triangular distribution; where there are two, they are a range. All are drawn independently. Any but the discount rates may be replaced by the initiative's own, under [appraisal] in its file.",
+        "in_share": "{x}%",
+        "in_years": "{x} years",
+        "in_months": "{x} months",
+        "in_number": "{x}",
+        "limits": "Not counted: villagers' wages and dividends, traders' profits, effects on neighbours, landscape and culture. Operating income is gross, and the surplus share an assumption, not an account. Money is in current prices.",
+        "refused_income": "Cost and benefit were not worked out: {what} ({where}). To mend it: {mend}.",
+        "refused_money": "Cost and benefit were not worked out: {what} ({where}). To mend it: {mend}.",
+        "refused_cost": "{what} ({where}). To mend it: {mend}.",
+        "refused_jobs": "Jobs were not estimated: {what} ({where}). To mend it: {mend}.",
+    },
+}
+_LEAST_SHOWN = 0.01  # of the widest bar
+
+
+def build(run: Run) -> list[Block]:
+    """State cost, gain and whether it pays; nothing where the run holds none of it."""
+    worth = worth_of(run)
+    if worth is None:
+        return []
+    blocks: list[Block] = [Heading(Message("cost_benefit.heading"))]
+    found = worth["appraisal"]
+    if found is None or worth["income"] is None:
+        return [*blocks, *refused(worth, ("income", "cost", "money"))]
+    blocks += [
+        Paragraph(_lead(worth, found), "lead"),
+        Paragraph(_verdict(worth, found)),
+        *_cautions(worth),
+        Facts(_facts(worth, found)),
+        _at_rates(worth, found),
+        _tornado(found),
+        _by_year(worth, found),
+        _assumed(worth),
+        Paragraph(Message("cost_benefit.limits"), "note"),
+    ]
+    return blocks
+
+
+def _shown(worth: Plain, found: Plain) -> str:
+    """Say what the gain shows: clear or lost only where headline and interval agree."""
+    extra, shows = found["extra_yuan"], worth["income"]["shows"]
+    if extra["lower"] <= 0 <= extra["upper"]:
+        return "unclear"
+    if shows not in ("up", "down"):
+        return "mixed"
+    return "clear" if extra["lower"] > 0 else "lost"
+
+
+def _lead(worth: Plain, found: Plain) -> Message:
+    key, extra = _shown(worth, found), found["extra_yuan"]
+    said: dict[str, Content] = {
+        "hosts": hosts_of(worth["income"]),
+        "extra": Quantity(extra["median"], "money", is_signed=key != "clear"),
+        "level": level_of(worth),
+        "interval": Interval(extra["lower"], extra["upper"], "money", is_signed=True),
+        "total": Quantity(found["total_yuan"], "money"),
+        "public": Quantity(found["public_yuan"], "money"),
+    }
+    return Message(f"cost_benefit.{key}", said)
+
+
+def _horizon(worth: Plain) -> Quantity:
+    years = next(one["values"][1] for one in worth["assumed"] if one["key"] == "life_years")
+    return Quantity(years, "count")
+
+
+def _verdict(worth: Plain, found: Plain) -> Message:
+    ends = [one["npv_yuan"] for one in found["at_rates"]]
+    if all(one["upper"] < 0 for one in ends):
+        key = "below"
+    elif all(one["lower"] > 0 for one in ends):
+        key = "above"
+    else:
+        key = "open"
+    return Message(f"cost_benefit.{key}", {"years": _horizon(worth)})
+
+
+def _cautions(worth: Plain) -> list[Block]:
+    blocks: list[Block] = []
+    if _shown(worth, worth["appraisal"]) in ("unclear", "mixed"):
+        blocks.append(Paragraph(Message("cost_benefit.no_praise"), "warn"))
+    if worth["cost_yuan"].get("social"):
+        blocks.append(Paragraph(Message("cost_benefit.outside"), "note"))
+    return blocks
+
+
+def _facts(worth: Plain, found: Plain) -> tuple[tuple[Content, Content], ...]:
+    rows: list[tuple[Content, Content]] = [
+        (Message("cost_benefit.total"), Quantity(found["total_yuan"], "money")),
+        (Message("cost_benefit.public"), Quantity(found["public_yuan"], "money")),
+        (Message("cost_benefit.per_wan"), _price(worth, found["cost_per_wan"])),
+    ]
+    if found["public_cost_per_wan"] is not None:
+        public = _price(worth, found["public_cost_per_wan"])
+        rows.append((Message("cost_benefit.public_per_wan"), public))
+    rows.append((Message("cost_benefit.payback"), _payback(worth, found)))
+    rows.append((Message("cost_benefit.irr"), _irr(worth, found)))
+    return tuple(rows)
+
+
+def _price(worth: Plain, found: Plain | None) -> Content:
+    if found is None or found["estimate"] is None or found["estimate"] <= 0:
+        return bounds(found)
+    said: dict[str, Content] = {
+        "price": price(found),
+        "level": level_of(worth),
+        "bounds": bounds(found),
+    }
+    return Message("cost_benefit.price", said)
+
+
+def _years(value: float | None, worth: Plain) -> Content:
+    if value is None:
+        return Message("cost_benefit.beyond", {"n": _horizon(worth)})
+    return Message("cost_benefit.years_of", {"n": Quantity(round(value, 1), "number")})
+
+
+def _payback(worth: Plain, found: Plain) -> Content:
+    paid = found["payback_years"]
+    said: dict[str, Content] = {
+        "horizon": _horizon(worth),
+        "share": Quantity(found["share_never"], "share"),
+    }
+    if paid["median"] is None:
+        return Message("cost_benefit.never", said)
+    said |= {
+        "median": Quantity(round(paid["median"], 1), "number"),
+        "level": level_of(worth),
+        "low": _years(paid["lower"], worth),
+        "high": _years(paid["upper"], worth),
+    }
+    return Message("cost_benefit.years", said)
+
+
+def _irr(worth: Plain, found: Plain) -> Content:
+    apart: dict[str, Content] = {
+        "none": Quantity(found["share_no_irr"], "share"),
+        "many": Quantity(found["share_many_irr"], "share"),
+    }
+    one = found["irr_of_draws"]
+    if found["share_one_irr"] <= 0.5 or one["median"] is None:
+        return Message("cost_benefit.no_irr", apart)
+    said: dict[str, Content] = {
+        "median": Quantity(one["median"], "share"),
+        "level": level_of(worth),
+        "interval": Interval(one["lower"], one["upper"], "share"),
+    }
+    if found["share_one_irr"] == 1:
+        return Message("cost_benefit.one_irr", said)
+    return Message("cost_benefit.mostly_one_irr", {**said, **apart})
+
+
+def _at_rates(worth: Plain, found: Plain) -> Table:
+    names = [
+        "npv",
+        "positive",
+        "bcr",
+        *(["bcr_inside"] if worth["cost_yuan"].get("social") else []),
+    ]
+    kinds: dict[str, Kind] = {"npv": "money", "positive": "share"}
+    rows = []
+    for one in found["at_rates"]:
+        cells: dict[str, Content] = {
+            "npv": paired(one["npv_yuan"], "money"),
+            "positive": Quantity(one["share_positive"], "share"),
+            "bcr": paired(one["bcr"], "ratio"),
+            "bcr_inside": paired(one["bcr_inside"], "ratio"),
+        }
+        paid = one["payback_years"]["median"]
+        rows.append(
+            (
+                Quantity(one["rate"], "share"),
+                *(cells[name] for name in names),
+                Message("cost_benefit.paid_never") if paid is None else _years(paid, worth),
+            )
+        )
+    return Table(
+        Message("cost_benefit.caption", {"level": level_of(worth)}),
+        (
+            Column(Message("cost_benefit.rate"), "share"),
+            *(Column(Message(f"cost_benefit.{name}"), kinds.get(name, "ratio")) for name in names),
+            Column(Message("cost_benefit.paid")),
+        ),
+        tuple(rows),
+        Message(
+            "cost_benefit.note",
+            {"n": Quantity(worth["n_draws"], "count"), "years": _horizon(worth)},
+        ),
+    )
+
+
+def paired(found: Plain | None, kind: Kind) -> Content:
+    """Give a median with its interval in one cell."""
+    if found is None or found["median"] is None:
+        return Quantity(None)
+    said: dict[str, Content] = {
+        "median": Quantity(found["median"], kind),
+        "interval": Interval(found["lower"], found["upper"], kind),
+    }
+    return Message("cost_benefit.pair", said)
+
+
+def _by_year(worth: Plain, found: Plain) -> Table:
+    return Table(
+        Message("cost_benefit.by_year"),
+        (
+            Column(Message("cost_benefit.year"), "count"),
+            Column(Message("cost_benefit.hosts"), "count"),
+            Column(Message("cost_benefit.gain"), "money"),
+            Column(Message("cost_benefit.interval", {"level": level_of(worth)}), "money"),
+        ),
+        tuple(
+            (
+                Quantity(one["year"], "count"),
+                Quantity(one["n_hosts"], "count"),
+                Quantity(one["gain_yuan"]["median"], "money", is_signed=True),
+                Interval(
+                    one["gain_yuan"]["lower"], one["gain_yuan"]["upper"], "money", is_signed=True
+                ),
+            )
+            for one in found["by_year"]
+        ),
+        Message("cost_benefit.year_note"),
+    )
+
+
+def _assumed(worth: Plain) -> Table:
+    names = ("what", "values", "source", "quality")
+    return Table(
+        Message("cost_benefit.assumed"),
+        tuple(Column(Message(f"cost_benefit.{name}")) for name in names),
+        tuple(
+            (
+                text_of(one["name"]),
+                _values(one),
+                text_of(one["source"]),
+                Message("cost_benefit.own") if one["is_own"] else Term("grade", one["quality"]),
+            )
+            for one in worth["assumed"]
+        ),
+        Message("cost_benefit.assumed_note"),
+    )
+
+
+def _values(one: Plain) -> Content:
+    values = [_in_unit(value, one["unit"]) for value in one["values"]]
+    if one["values"][0] == one["values"][-1]:
+        return values[0]
+    if len(values) == 2:
+        return Message("cost_benefit.two", {"low": values[0], "high": values[1]})
+    said: dict[str, Content] = dict(zip(("low", "mode", "high"), values, strict=True))
+    return Message("cost_benefit.three", said)
+
+
+def _in_unit(value: float, unit: str) -> Content:
+    """Write a value with its unit, as no column's head names one."""
+    if unit == "money":
+        return Quantity(value, "money")
+    shown = round(100 * value, 4) if unit == "share" else value
+    return Message(f"cost_benefit.in_{unit}", {"x": Quantity(shown, "number")})
+
+
+_INPUTS: dict[str, Kind] = {
+    "gain": "money",
+    "margin": "share",
+    "persistence": "share",
+    "overrun": "ratio",
+    "displacement": "share",
+    "residual": "share",
+    "running_yuan": "money",
+    "sharing": "ratio",
+}
+
+
+def _tornado(found: Plain) -> Figure:
+    rate = Quantity(found["tornado_rate"], "share")
+    return Figure(
+        Message("cost_benefit.tornado", {"rate": rate}),
+        partial(_tornado_figure, found),
+        Message("cost_benefit.tornado_note"),
+    )
+
+
+def _tornado_figure(found: Plain, words: Words, mark: str) -> Spec:
+    from cps.figures.tornado import tornado
+
+    def value(name: str, x: float) -> str:
+        kind = _INPUTS[name]
+        if name == "overrun":
+            return words.text(Message("cost_benefit.times", {"x": Quantity(x, kind)}))
+        return words.cell(Quantity(x, kind)) if kind == "money" else words.text(Quantity(x, kind))
+
+    def label(one: Plain) -> str:
+        name = text_of(one["name"])
+        if _INPUTS[one["input"]] != "money":
+            return words.text(name)
+        unit = words.unit("money")
+        return words.text(Message("cost_benefit.with_unit", {"name": name, "unit": unit}))
+
+    sizes = [abs(one["npv_at_high_yuan"] - one["npv_at_low_yuan"]) for one in found["tornado"]]
+    moving = [
+        one
+        for one, size in zip(found["tornado"], sizes, strict=True)
+        if size > _LEAST_SHOWN * sizes[0]
+    ]
+    rows: list[dict[str, Any]] = [
+        {
+            "name": label(one),
+            "at_low": words.axis_value(one["npv_at_low_yuan"], "money"),
+            "at_high": words.axis_value(one["npv_at_high_yuan"], "money"),
+            "low": value(one["input"], one["low"]),
+            "high": value(one["input"], one["high"]),
+        }
+        for one in moving
+    ]
+    return tornado(
+        rows,
+        words.axis_value(found["tornado_middle_yuan"], "money"),
+        x=words.text(Message("cost_benefit.axis", {"unit": words.unit("money")})),
+        names=(words.say("cost_benefit.low"), words.say("cost_benefit.high")),
+        mark=mark,
+    )

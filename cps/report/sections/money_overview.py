@@ -1,0 +1,125 @@
+"""Cost, extra income, jobs and benefit-cost ratio of all initiatives, in the order declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cps.errors import Text
+from cps.locale import Content, Counted, Interval, Kind, Link, Message, Quantity
+from cps.report.blocks import Block, Column, Heading, Paragraph, Table
+from cps.report.sections._unit_cost import Plain, bounds
+from cps.runs import Run
+
+ORDER = 23
+PAGE = "overview"
+TEXT = {
+    "zh": {
+        "heading": "各项目的成本与效益",
+        "declared": "{n}申报投入合计 {total}，其中财政资金 {public}。",
+        "unclear": "{n}中有 {unclear} 个增收区间含零，不能说投入换来了增收；这些项目的单位投入没有上限。",
+        "caption": "投入、年增收、就业和效益成本比（括号内为 {level}% 区间）",
+        "name": "项目",
+        "hosts": "计入村数",
+        "of": "{n}/{of}",
+        "total": "投入",
+        "public": "其中财政",
+        "extra": "合计年增收",
+        "per_wan": "年增收每 1 万元的投入",
+        "jobs": "净增就业",
+        "bcr": "效益成本比（{rate}）",
+        "pair": "{value}（{interval}）",
+        "note": "按申报顺序排列，不作排名。投入、增收、就业只计能单独估计的承办村（计入村数）。投入为申报数；增收为经营性毛收入，效益成本比按净收益口径，依据的假设见各项目页。社会资本的回报不在村集体收入内，比率因此偏低。",
+    },
+    "en": {
+        "heading": "Cost and benefit of each initiative",
+        "declared": "Declared outlays of {n} come to {total}, of which {public} is public money.",
+        "unclear": "Of {n}, {unclear} have an interval of extra income that holds zero: it can't be said that the money bought income, and what a unit of income cost has no upper bound.",
+        "caption": "Outlays, extra income a year, jobs and benefit-cost ratio, with {level}% intervals",
+        "name": "Initiative",
+        "hosts": "Hosts counted",
+        "of": "{n}/{of}",
+        "total": "Outlays",
+        "public": "of which public",
+        "extra": "Extra income a year",
+        "per_wan": "Outlays per extra 10,000 yuan a year",
+        "jobs": "Net jobs",
+        "bcr": "Benefit-cost ratio ({rate})",
+        "pair": "{value} ({interval})",
+        "note": "In the order declared, not ranked. Outlays, income and jobs are of those hosts only whose effect can be estimated apart (hosts counted). Outlays are as declared; income is gross, the ratio on net surplus; the assumptions are on each initiative's page. What private capital earns is no part of the collectives' income, so ratios are low.",
+    },
+}
+
+
+def build(run: Run) -> list[Block]:
+    """List jobs and money of all initiatives; nothing where no run was appraised."""
+    money = run.extra.get("money") or {}
+    if not money:
+        return []
+    table = money["rows"]
+    rows = [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+    blocks: list[Block] = [Heading(Message("money_overview.heading"))]
+    if money["declared_yuan"] is not None:
+        declared: dict[str, Content] = {
+            "n": Counted(len(rows), "nouns.initiative"),
+            "total": Quantity(money["declared_yuan"], "money"),
+            "public": Quantity(money["declared_public_yuan"], "money"),
+        }
+        blocks.append(Paragraph(Message("money_overview.declared", declared)))
+    known = [row for row in rows if row["extra_low_yuan"] is not None]
+    unclear = [row for row in known if row["extra_low_yuan"] <= 0 <= row["extra_high_yuan"]]
+    if unclear:
+        said: dict[str, Content] = {
+            "n": Counted(len(known), "nouns.initiative"),
+            "unclear": Quantity(len(unclear), "count"),
+        }
+        blocks.append(Paragraph(Message("money_overview.unclear", said)))
+    return [*blocks, _table(money, rows)]
+
+
+def _table(money: Plain, rows: list[dict[str, Any]]) -> Table:
+    rate = {"rate": Quantity(money["rate"], "share")}
+    level = {"level": Quantity(round(100 * money["level"], 6), "number")}
+    return Table(
+        Message("money_overview.caption", level),
+        (
+            Column(Message("money_overview.name")),
+            Column(Message("money_overview.hosts")),
+            Column(Message("money_overview.total"), "money"),
+            Column(Message("money_overview.public"), "money"),
+            Column(Message("money_overview.extra"), "money"),
+            Column(Message("money_overview.per_wan"), "money"),
+            Column(Message("money_overview.jobs"), "persons"),
+            Column(Message("money_overview.bcr", rate), "ratio"),
+        ),
+        tuple(_row(row) for row in rows),
+        Message("money_overview.note"),
+    )
+
+
+def _row(row: Plain) -> tuple[Content, ...]:
+    counted: dict[str, Content] = {
+        "n": Quantity(row["n_counted"], "count"),
+        "of": Quantity(row["n_hosts"], "count"),
+    }
+    return (
+        Link(row["page"], Text(row["name_zh"], row["name_en"])),
+        Message("money_overview.of", counted),
+        Quantity(row["total_yuan"], "money"),
+        Quantity(row["public_yuan"], "money"),
+        _pair(row, ("extra_yuan", "extra_low_yuan", "extra_high_yuan"), "money"),
+        Quantity(None) if row["extra_yuan"] is None else bounds(row["cost_per_wan"]),
+        _pair(row, ("jobs", "jobs_low", "jobs_high"), "persons"),
+        _pair(row, ("bcr", "bcr_low", "bcr_high"), "ratio"),
+    )
+
+
+def _pair(row: Plain, keys: tuple[str, str, str], kind: Kind) -> Content:
+    value, low, high = (row[key] for key in keys)
+    if value is None:
+        return Quantity(None)
+    is_signed = kind != "ratio"
+    said: dict[str, Content] = {
+        "value": Quantity(value, kind, is_signed=is_signed),
+        "interval": Interval(low, high, kind, is_signed=is_signed),
+    }
+    return Message("money_overview.pair", said)
