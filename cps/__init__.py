@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from cps.runs import load_run, load_runs, make_run, save_run
     from cps.synthesis.claims import check_claims
     from cps.synthesis.grade import grade_evidence
+    from cps.synthesis.money import appraise_initiative
     from cps.synthesis.overview import synthesise
     from cps.tables import show
 
 # Public name -> its home; loaded when first asked for, so that ``import cps`` costs nothing.
 _HOMES: dict[str, str] = {
+    "appraise_initiative": "cps.synthesis.money",
     "build_panel": "cps.panel.build",
     "check_claims": "cps.synthesis.claims",
     "check_parameters": "cps.runner.parameters",
@@ -55,6 +57,7 @@ _HOMES: dict[str, str] = {
 }
 
 __all__ = [
+    "appraise_initiative",
     "build_panel",
     "check_claims",
     "check_parameters",

@@ -14,6 +14,7 @@ from cps.planning.record import Plan
 from cps.result import Check, Effect, Estimate
 from cps.robustness.specifications import SpecificationCurve
 from cps.synthesis.grade import Grade
+from cps.synthesis.money import Worth
 
 SYNTHETIC = "合成数据 · Synthetic data"
 
@@ -50,6 +51,7 @@ def show(
     | Grade
     | Plan
     | SpecificationCurve
+    | Worth
     | Sequence[Effect]
     | Sequence[Check]
     | Mapping[str, Any],
@@ -62,7 +64,7 @@ def show(
 
     Parameters
     ----------
-    thing : Design, Effect, Check, Grade, Plan, SpecificationCurve, effects, checks
+    thing : Design, Effect, Check, Grade, Plan, SpecificationCurve, Worth, effects, checks
         Or what ``synthesise`` gives.
     design : Design or None
         The design that it comes from: if that is synthetic, the table is marked.
@@ -78,7 +80,7 @@ def show(
     UsageError
         If it is something else.
     """
-    source = thing if isinstance(thing, Design | Grade | SpecificationCurve) else design
+    source = thing if isinstance(thing, Design | Grade | SpecificationCurve | Worth) else design
     mark = SYNTHETIC if source is not None and source.is_synthetic else ""
     return Shown(_frame(thing), mark)
 
@@ -100,7 +102,7 @@ def _frame(thing: Any) -> pl.DataFrame:
         return _design(thing)
     if isinstance(thing, Effect):
         return _numbers(thing)
-    if isinstance(thing, Plan):
+    if isinstance(thing, Plan | Worth):
         return pl.DataFrame(thing.table(), strict=False)
     if isinstance(thing, Grade):
         return _grade(thing)

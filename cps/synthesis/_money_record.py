@@ -83,3 +83,9 @@ class Worth:
     n_draws: int
     seed: int
     is_synthetic: bool
+
+    def table(self) -> dict[str, tuple[float | str | None, ...]]:
+        """Give the columns of a table in both languages: what ``cps.show`` shows."""
+        from cps.synthesis._money_shown import rows_of
+
+        return rows_of(self)

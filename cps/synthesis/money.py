@@ -16,6 +16,7 @@ from cps.result import Effect
 from cps.synthesis._money_gain import estimated, host_gain, jobs_gain
 from cps.synthesis._money_record import Estimated, Refusal, Worth
 
+__all__ = ["Worth", "appraise_initiative"]
 INCOME, JOBS = "income_yuan", "jobs_persons"
 N_DRAWS = 4_000
 
