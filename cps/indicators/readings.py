@@ -71,7 +71,10 @@ def read_areas(
                 continue
             readings += _rows(found.readings, scope, place, outcome)
             if scope == "target":
-                absent += [{"outcome": outcome, **asdict(one)} for one in found.absent]
+                absent += [
+                    {"outcome": outcome, **asdict(one), "needs": list(one.needs)}
+                    for one in found.absent
+                ]
             series += _series(found, scope)
     readings += _everywhere(panel, outcomes[0], period, area)
     heads = ("scope", "area", "outcome", "indicator", "year", "value", "n_reported", "n_units")

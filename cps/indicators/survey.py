@@ -17,6 +17,7 @@ from cps.indicators.registry import (
     measure_over_time,
     missing_needs,
 )
+from cps.indicators.series_names import named
 from cps.panel.record import OUTCOME_MEASURES, Panel
 from cps.periods import PERIODS_PER_YEAR
 
@@ -135,7 +136,7 @@ def survey_area(
             where, own = within, replace(ask, period=asked * per_year + per_year - 1, base=None)
         reason = missing_needs(one, where, own) if one is not None else None
         if one is not None and reason is not None:
-            absent.append(Absent(name, one.title, reason, lacking_series(one, where)))
+            absent.append(_absent(one, where, reason))
         else:
             readings.append(measure_indicator(name, where, own))
     return Survey(outcome, area, grid, asked, ask.base, tuple(readings), tuple(absent))
@@ -169,15 +170,6 @@ def with_earlier_year(grid: Grid, ask: Ask) -> Ask:
     return replace(ask, base=ask.base + 1)
 
 
-def lacking_series(one: Indicator, grid: Grid) -> tuple[str, ...]:
-    """Name the series, or what else, that an indicator needs and the grid lacks."""
-    if "components" in one.needs:
-        found = tuple(name for name in one.components if name not in grid.components)
-        if found:
-            return found
-    return tuple(need for need in one.needs if need not in ("components", "yuan"))
-
-
 def has_outcome(panel: Panel, outcome: str) -> bool:
     """Tell whether the panel holds an outcome that has been reported at all."""
     return (
@@ -185,6 +177,17 @@ def has_outcome(panel: Panel, outcome: str) -> bool:
         and outcome in panel.frame.columns
         and panel.frame[outcome].null_count() < panel.frame.height
     )
+
+
+def _absent(one: Indicator, grid: Grid, reason: Text) -> Absent:
+    """Say what an indicator lacks, series by the names that a ledger gives them."""
+    series = tuple(name for name in one.components if name not in grid.components)
+    if "components" not in one.needs or not series:
+        needs = tuple(need for need in one.needs if need not in ("components", "yuan"))
+        return Absent(one.name, one.title, reason, needs)
+    names = named(series)
+    words = Text(f"数据中没有{names.zh}", f"the data lack {names.en}")
+    return Absent(one.name, one.title, words, series)
 
 
 def _whole(grid: Grid) -> list[int]:

@@ -1,24 +1,27 @@
-"""Levels, thresholds, gaps and jobs by year: what happened, whatever caused it."""
+"""Levels by year and growth, each word with its formula: what happened, whatever caused it."""
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from cps.locale import Content, Message, Quantity, Words
+from cps.locale import Content, Message, Quantity, Term, Words
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
+from cps.report.sections import _indicators as of
 from cps.report.sections._common import text_of
 from cps.runs import Run
 
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 30
+ORDER = 31
 PAGE = "overview"
 TEXT = {
     "zh": {
-        "heading": "水平与差距",
+        "heading": "水平与增长",
         "lead": "下面是实际发生的变化，不论原因；变化不等于项目的效应。",
+        "break": "自 {year} 年起执行新的村集体会计制度：跨这一年的比较，变动中可能含口径变化。",
         "figure": "各地区村均经营性收入",
         "levels": "{area}：经营性收入与就业",
         "everywhere": "全部单位",
@@ -27,15 +30,28 @@ TEXT = {
         "total": "总额",
         "mean": "平均数",
         "median": "中位数",
-        "gini": "基尼系数",
+        "growth": "总额同比（%）",
         "jobs": "年末家门口就业",
-        "thresholds": "{area}：收入超过各档的村数及比重",
-        "above": "超过 {amount}",
-        "of": "{n} 个（{share}）",
+        "marked": "{value} *",
+        "levels_note": "* 前后两年会计制度不同。{income}{jobs}",
+        "words": "{area}：增长（写明用语和算式）",
+        "what": "指标",
+        "indicator": "{outcome}：{title}",
+        "period": "比较时期",
+        "span": "{base} → {period}",
+        "formula": "结果与算式",
+        "gains": "村均收入的年均增加额",
+        "area": "地区",
+        "base_mean": "基年均值",
+        "last_mean": "末年均值",
+        "gain": "年均增加额",
+        "years": "起止年份",
+        "gains_note": "{formula}。这是走势，对照地区同样有，不能当作项目的效应。",
     },
     "en": {
-        "heading": "Levels and gaps",
+        "heading": "Level and growth",
         "lead": "What happened, whatever caused it: a change is not an effect of the projects.",
+        "break": "A new accounting system applies from {year} on: in comparisons across that year, part of the change may be one of definition.",
         "figure": "Mean operating income a village, by area",
         "levels": "{area}: operating income and jobs",
         "everywhere": "All units",
@@ -44,18 +60,38 @@ TEXT = {
         "total": "Total",
         "mean": "Mean",
         "median": "Median",
-        "gini": "Gini",
+        "growth": "Total, year on year (%)",
         "jobs": "Jobs near home, year's end",
-        "thresholds": "{area}: villages above each threshold, and their share",
-        "above": "Above {amount}",
-        "of": "{n} ({share})",
+        "marked": "{value} *",
+        "levels_note": "* The accounting systems of the two years differ. {income} {jobs}",
+        "words": "{area}: growth, each word with its formula",
+        "what": "Indicator",
+        "indicator": "{outcome}: {title}",
+        "period": "Compared",
+        "span": "{base} → {period}",
+        "formula": "Result and formula",
+        "gains": "Mean yearly gain of the mean income",
+        "area": "Area",
+        "base_mean": "Mean, base year",
+        "last_mean": "Mean, last year",
+        "gain": "Gain a year",
+        "years": "From, to",
+        "gains_note": "{formula}. It is a trend, which the areas compared have too, and no effect of the projects.",
     },
 }
 Rows = list[dict[str, Any]]
+_GROWTH = (
+    "growth_year_on_year",
+    "growth_on_previous",
+    "growth_cumulative",
+    "growth_since_base",
+    "growth_times",
+    "growth_per_year",
+)
 
 
 def build(run: Run) -> list[Block]:
-    """Show the target area's levels, thresholds and gaps; nothing without indicators."""
+    """Show the target area's levels and growth; nothing without indicators."""
     levels = _rows(run, "income_levels")
     if not levels:
         return []
@@ -63,11 +99,85 @@ def build(run: Run) -> list[Block]:
     blocks: list[Block] = [
         Heading(Message("levels.heading")),
         Paragraph(Message("levels.lead")),
+        *_break(run),
         Figure(Message("levels.figure"), partial(_lines, levels), _note(run, "income_basis")),
         _level_table(run, levels, area),
     ]
-    thresholds = [one for one in _rows(run, "income_thresholds") if _is_target(one, area)]
-    return [*blocks, _threshold_table(run, thresholds, area)] if thresholds else blocks
+    if words := _growth_words(run):
+        caption = Message("levels.words", {"area": _area(area)})
+        heads = ("what", "period", "formula", "coverage")
+        blocks.append(
+            Table(caption, tuple(Column(Message(f"levels.{one}")) for one in heads), words)
+        )
+    gains = _gains(run)
+    return [*blocks, gains] if gains else blocks
+
+
+def _break(run: Run) -> list[Block]:
+    regimes = of.asked(run).get("regimes") or {}
+    years = list(regimes)
+    changed = [
+        later
+        for earlier, later in pairwise(years)
+        if regimes[earlier] and regimes[later] and regimes[earlier] != regimes[later]
+    ]
+    return [Paragraph(Message("levels.break", {"year": one}), "note") for one in changed]
+
+
+def _growth_words(run: Run) -> tuple[tuple[Content, ...], ...]:
+    found = [
+        row
+        for outcome in (of.INCOME, of.JOBS)
+        for name in _GROWTH
+        if (row := of.reading(run, name, outcome=outcome)) and row["value"] is not None
+    ]
+    return tuple(
+        (
+            Message(
+                "levels.indicator",
+                {"outcome": Term("outcome", row["outcome"]), "title": text_of(row["title"])},
+            ),
+            Message(
+                "levels.span",
+                {"base": row["base_label"] or row["period_label"], "period": row["period_label"]},
+            ),
+            text_of(row["formula"]),
+            of.coverage(row),
+        )
+        for row in found
+    )
+
+
+def _gains(run: Run) -> Table | None:
+    rows = sorted(
+        _rows(run, "income_gains"), key=lambda row: (not row["is_target"], str(row["area"]))
+    )
+    if not rows:
+        return None
+    return Table(
+        Message("levels.gains"),
+        (
+            Column(Message("levels.area")),
+            Column(Message("levels.years")),
+            *(
+                Column(Message(f"levels.{one}"), "money")
+                for one in ("base_mean", "last_mean", "gain")
+            ),
+        ),
+        tuple(
+            (
+                _area(row["area"]),
+                Message(
+                    "levels.span", {"base": str(row["base_year"]), "period": str(row["last_year"])}
+                ),
+                Quantity(row["base_mean"], "money"),
+                Quantity(row["last_mean"], "money"),
+                Quantity(row["gain_per_year"], "money", is_signed=True),
+            )
+            for row in rows
+        ),
+        Message("levels.gains_note", {"formula": _note(run, "gain_formula") or ""}),
+    )
 
 
 def _rows(run: Run, name: str) -> Rows:
@@ -90,11 +200,11 @@ def _note(run: Run, name: str) -> Content | None:
 
 def _level_table(run: Run, levels: Rows, area: str | None) -> Table:
     key = ("area", "year")
-    gini = {tuple(row[k] for k in key): row["gini"] for row in _rows(run, "income_inequality")}
     jobs = {tuple(row[k] for k in key): row["total"] for row in _rows(run, "jobs_levels")}
+    growth = {tuple(row[k] for k in key): row for row in _rows(run, "income_growth")}
     rows = []
     for row in (one for one in levels if _is_target(one, area)):
-        at = (row["area"], row["year"])
+        place = (row["area"], row["year"])
         rows.append(
             (
                 str(row["year"]),
@@ -102,49 +212,33 @@ def _level_table(run: Run, levels: Rows, area: str | None) -> Table:
                 Quantity(row["total"], "money"),
                 Quantity(row["mean"], "money"),
                 Quantity(row["median"], "money"),
-                Quantity(gini.get(at), "p_value"),
-                Quantity(jobs.get(at), "count"),
+                _growth_cell(growth.get(place)),
+                Quantity(jobs.get(place), "count"),
             )
         )
-    heads = ("total", "mean", "median")
+    said: dict[str, Content] = {
+        "income": _note(run, "income_basis") or "",
+        "jobs": _note(run, "jobs_basis") or "",
+    }
     return Table(
         Message("levels.levels", {"area": _area(area)}),
         (
             Column(Message("levels.year")),
             Column(Message("levels.coverage")),
-            *(Column(Message(f"levels.{head}"), "money") for head in heads),
-            Column(Message("levels.gini"), "p_value"),
+            *(Column(Message(f"levels.{one}"), "money") for one in ("total", "mean", "median")),
+            Column(Message("levels.growth"), "number"),
             Column(Message("levels.jobs"), "count"),
         ),
         tuple(rows),
-        _note(run, "jobs_basis"),
+        Message("levels.levels_note", said),
     )
 
 
-def _threshold_table(run: Run, thresholds: Rows, area: str | None) -> Table:
-    marks = sorted({row["threshold_yuan"] for row in thresholds})
-    by_year: dict[int, dict[int, dict[str, Any]]] = {}
-    for row in thresholds:
-        by_year.setdefault(row["year"], {})[row["threshold_yuan"]] = row
-
-    def cell(row: dict[str, Any] | None) -> Content:
-        if row is None or row["share_above_pct"] is None:
-            return Message("grammar.absent")
-        share = Quantity(row["share_above_pct"] / 100, "share")
-        return Message("levels.of", {"n": Quantity(row["n_above"], "count"), "share": share})
-
-    heads = [
-        Column(Message("levels.above", {"amount": Quantity(float(one), "money")})) for one in marks
-    ]
-    return Table(
-        Message("levels.thresholds", {"area": _area(area)}),
-        (Column(Message("levels.year")), *heads),
-        tuple(
-            (str(year), *(cell(found.get(mark)) for mark in marks))
-            for year, found in sorted(by_year.items())
-        ),
-        _note(run, "thresholds"),
-    )
+def _growth_cell(row: dict[str, Any] | None) -> Content:
+    if row is None or row["growth_pct"] is None:
+        return Message("grammar.absent")
+    value = Quantity(row["growth_pct"] / 100, "share", is_signed=True)
+    return Message("levels.marked", {"value": value}) if row["has_break"] else value
 
 
 def _lines(levels: Rows, words: Words, mark: str) -> Spec:
