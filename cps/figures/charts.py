@@ -75,7 +75,7 @@ def paths(
         "type": "ordinal",
         "title": None,
         "sort": order,
-        "axis": {"labelAngle": 0, "labelOverlap": True},
+        "axis": {"labelAngle": 0, "labelOverlap": True, "labelSeparation": 6},
     }
     began = _unit(
         [{"label": one} for one in starts],

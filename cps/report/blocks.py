@@ -44,13 +44,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with a numbered caption; long ones are cut, and say so."""
+    """A table with a numbered caption; long ones are cut, and say so.
+
+    ``source`` says where it comes from if not from this run's data, as published facts do: it
+    carries no synthetic mark then, for nothing in it was made up.
+    """
 
     caption: Content
     columns: tuple[Column, ...]
     rows: tuple[tuple[Content, ...], ...]
     note: Content | None = None
     most: int = MOST_ROWS
+    source: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Writer:
                 for row in table.rows[: table.most]
             ],
             "note": self.parts(table.note) if table.note is not None else None,
+            "source": words.text(table.source) if table.source is not None else "",
             "cut": cut,
         }
 

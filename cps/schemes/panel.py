@@ -10,6 +10,7 @@ import polars as pl
 from cps.design.initiatives import EXCLUSION_REASONS
 from cps.design.record import Exclusion, Initiative, TreatedUnit
 from cps.errors import Finding, SchemeError, Text
+from cps.ledger.rows import brief
 from cps.panel.record import PANEL_KEYS, Outcome, Panel
 from cps.periods import label
 from cps.provenance import write_text
@@ -75,7 +76,7 @@ def scheme_panel(scheme: Scheme, ledgers: SchemeLedgers) -> Panel:
         .sort("unit", "period"),
         frequency=scheme.frequency,
         unit_kind=scheme.unit_kind,
-        findings=tuple(findings),
+        findings=brief(findings),
         sources=ledgers.sources,
         is_synthetic=ledgers.is_synthetic,
         outcomes={one.id: Outcome(one.measure, one.form) for one in scheme.outcomes},

@@ -29,6 +29,8 @@ TEXT = {
         "one_series": "数据",
         "claims_heading": "公开材料说了什么",
         "claims": "公开材料对该举措的说法",
+        "published_source": "公开报道，见 data/facts/facts.csv；不是本页数据算出",
+        "file_source": "举措文件 data/schemes",
         "no_claims": "公开材料没有给出可登记的说法。",
         "fact": "事实编号",
         "indicator": "指标",
@@ -41,6 +43,7 @@ TEXT = {
         "value": "全部",
         "measure": "单位",
         "coverage": "可用／应有（件）",
+        "counted": "计数",
         "of": "{used}／{all}",
         "values_note": "“可用／应有”为各年合计：计算指标所依据的行数，与符合该指标条件的行数。空格表示当年无数据，不是零。",
         "formulas": "指标的算法",
@@ -64,6 +67,8 @@ TEXT = {
         "one_series": "Data",
         "claims_heading": "What is claimed",
         "claims": "What the source says of this scheme",
+        "published_source": "the published piece, see data/facts/facts.csv; not computed from the data of this page",
+        "file_source": "the scheme's file in data/schemes",
         "no_claims": "The source says nothing of it that could be recorded.",
         "fact": "Fact",
         "indicator": "Indicator",
@@ -76,6 +81,7 @@ TEXT = {
         "value": "All",
         "measure": "Unit",
         "coverage": "Used / all (rows)",
+        "counted": "count",
         "of": "{used} / {all}",
         "values_note": "Used / all, over all years: the rows that a figure rests on, and the rows that it speaks of. An empty cell is a year without data, not a zero.",
         "formulas": "How the indicators are made",
@@ -143,7 +149,10 @@ def _claims(card: Mapping[str, Any]) -> list[Block]:
         )
         for one in card["claims"]
     )
-    return [heading, Table(_say("claims"), columns, rows, _say("claims_note"))]
+    claims = Table(
+        _say("claims"), columns, rows, _say("claims_note"), source=_say("published_source")
+    )
+    return [heading, claims]
 
 
 def _figures(card: Mapping[str, Any]) -> list[Block]:
@@ -158,7 +167,7 @@ def _figures(card: Mapping[str, Any]) -> list[Block]:
         blocks.append(Paragraph(_say("no_ledger")))
     columns = (Column(_say("indicator")), Column(_say("formula")))
     rows = tuple((text_of(one["name"]), text_of(one["formula"])) for one in figures)
-    return [*blocks, Table(_say("formulas"), columns, rows)]
+    return [*blocks, Table(_say("formulas"), columns, rows, source=_say("file_source"))]
 
 
 def _values(figures: Sequence[Mapping[str, Any]]) -> Table:
@@ -189,6 +198,7 @@ def _values(figures: Sequence[Mapping[str, Any]]) -> Table:
             else ""
         )
         measure: Content = unit if kind == "number" else Term("units_of", kind)
+        measure = _say("counted") if one["measure"] == "count" else measure
         rows.append((text_of(one["name"]), measure, *cells, covered))
     return Table(_say("values"), tuple(columns), tuple(rows), _say("values_note"))
 
@@ -197,4 +207,4 @@ def _listed(texts: Sequence[Mapping[str, str]], caption: str, head: str) -> list
     if not texts:
         return []
     rows = tuple((text_of(dict(one)),) for one in texts)
-    return [Table(_say(caption), (Column(_say(head)),), rows)]
+    return [Table(_say(caption), (Column(_say(head)),), rows, source=_say("file_source"))]

@@ -26,7 +26,7 @@ PAGE = "scheme"
 TEXT = {
     "zh": {
         "heading": "结论",
-        "lead": "对“{scheme}”的{n}作了估计，主要结果变量是{main}：{said}。{treated}与{comparison}比较。",
+        "lead": "对“{scheme}”的 {n}作了估计，主要结果变量是{main}：{said}。{treated}已实施，与 {comparison}比较。",
         "none": "区间包含零，看不出明确变化",
         "up": "区间在零以上，有明确的上升",
         "down": "区间在零以下，有明确的下降",
