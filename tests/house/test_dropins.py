@@ -168,7 +168,7 @@ def test_a_section_is_one_file(tmp_path: Path, design: Design) -> None:
     (tmp_path / "aside.py").write_text(SECTION, encoding="utf-8")
     run = make_run(design, None, effects=[estimate(design)])
     page = render_report(run, language="en", sections=tmp_path)
-    assert page.index("1. Result") < page.index("Aside") < page.index("2. The project")
+    assert page.index("1. Result") < page.index("Aside") < page.index("3. The project")
     assert "请看" in render_report(run, language="zh", sections=tmp_path)
     assert "Aside" not in render_report(run, language="en")
     (tmp_path / "summary.py").write_text(SECTION, encoding="utf-8")
@@ -187,5 +187,5 @@ def test_a_language_is_one_file(tmp_path: Path, design: Design) -> None:
     assert '<html lang="fr">' in page
     assert "1. Résultat" in page
     assert "Ce qui a changé" in page
-    assert "2. The project" in page  # what it lacks is English
+    assert "3. The project" in page  # what it lacks is English
     assert languages(tmp_path) == ("en", "fr", "zh")
