@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cps.locale import Content, Counted, Interval, Message, Quantity
+from cps.locale import Content, Counted, Interval, Kind, Message, Quantity
 from cps.report.blocks import Block, Paragraph
 from cps.report.sections._common import text_of
 from cps.runs import Run
@@ -52,6 +52,17 @@ def bounds(found: Plain | None) -> Content:
     if high < 0:
         return Message("cost_benefit.no_gain")
     return Interval(low, high, "money")
+
+
+def paired(found: Plain | None, kind: Kind) -> Content:
+    """Give a median with its interval in one cell."""
+    if found is None or found["median"] is None:
+        return Quantity(None)
+    said: dict[str, Content] = {
+        "median": Quantity(found["median"], kind),
+        "interval": Interval(found["lower"], found["upper"], kind),
+    }
+    return Message("cost_benefit.pair", said)
 
 
 def refused(worth: Plain, parts: tuple[str, ...]) -> list[Block]:
