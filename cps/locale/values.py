@@ -47,7 +47,6 @@ MEASURE_KINDS: dict[str, Kind] = {
     "yuan_per_m2": "yuan_per_m2",
     "yuan_per_kwh": "yuan_per_kwh",
 }
-_LEVELS: dict[str, Kind] = {"percent": "percent", "count": "count"}
 # A ratio or an index has no unit to print.
 _BARE = frozenset({"ratio", "index"})
 
@@ -132,8 +131,8 @@ def measure_kind(measure: str) -> tuple[Kind, str]:
 
 
 def level_kind(measure: str) -> tuple[Kind, str]:
-    """Give the kind of a level: of a difference, but percent is no points and a count is whole."""
-    return (_LEVELS[measure], "") if measure in _LEVELS else measure_kind(measure)
+    """Give the kind of a level: as of a difference, but percent is percent and not points."""
+    return ("percent", "") if measure == "percent" else measure_kind(measure)
 
 
 _MOST_LOG = 16.0  # 900 million percent: beyond it there is nothing to print

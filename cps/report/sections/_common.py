@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from cps.errors import Text
-from cps.locale import Content, Counted, Interval, Kind, Quantity, Term, measure_kind
+from cps.locale import (
+    Content,
+    Counted,
+    Interval,
+    Kind,
+    Message,
+    Quantity,
+    Term,
+    Words,
+    measure_kind,
+)
 from cps.result import Effect, Estimate
 from cps.runs import Run
 
@@ -114,3 +124,10 @@ def period_label(run: Run, period: int) -> str:
     """Give a period's label, or its ordinal if the design has no such period."""
     labels = dict(zip(run.design["periods"], run.design["period_labels"], strict=True))
     return str(labels.get(period, period))
+
+
+def axis_title(words: Words, key: str, unit: str, **said: Content) -> str:
+    """Write an axis' title; of what has no unit, without empty brackets."""
+    if not unit:
+        return words.text(Message(f"chart.{key}_bare", said))
+    return words.text(Message(f"chart.{key}", {**said, "unit": unit}))

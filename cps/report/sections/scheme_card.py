@@ -181,7 +181,8 @@ def _values(figures: Sequence[Mapping[str, Any]]) -> Table:
     columns.append(Column(_say("coverage")))
     rows = []
     for one in figures:
-        kind, unit = level_kind(str(one["measure"]))
+        is_count = one["measure"] == "count"
+        kind, unit = ("count", "") if is_count else level_kind(str(one["measure"]))
         by_year = {value["year"]: value for value in one["values"]}
         cells = [
             Quantity(by_year[year]["value"], kind, unit) if year in by_year else ""
@@ -198,7 +199,7 @@ def _values(figures: Sequence[Mapping[str, Any]]) -> Table:
             else ""
         )
         measure: Content = unit if kind == "number" else Term("units_of", kind)
-        measure = _say("counted") if one["measure"] == "count" else measure
+        measure = _say("counted") if is_count else measure
         rows.append((text_of(one["name"]), measure, *cells, covered))
     return Table(_say("values"), tuple(columns), tuple(rows), _say("values_note"))
 
