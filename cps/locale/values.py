@@ -17,6 +17,7 @@ Kind = Literal[
     "share",
     "p_value",
     "ratio",
+    "index",
     "count",
     "number",
     "cases",
