@@ -37,7 +37,7 @@ QUARTERS = 4 * 2021 + np.arange(14)  # 2021Q1 to 2024Q2
 GRADES = np.array(["较大", "一般"])
 FEEDS = ("水域哨兵", "货车感知")  # named by the source
 KINDS = np.array(["水域污染", "交通拥堵", "公共场所安全"])  # named by the source
-_N_INSIDE, _N_OUTSIDE = 40, 62
+_N_INSIDE, _N_OUTSIDE = 40, 80
 _STARTS = 4 * 2022 + 2 + np.arange(4)  # quarters in which sensors go live
 _HOURS = np.array([20.0, 4.0])  # to closure, by grade
 _EFFECT = (-0.45, -0.20)  # log points, by cell
@@ -47,7 +47,7 @@ _FOUND = np.array(
 
 
 def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
-    """Draw events of 40 cells where sensors go live in turn and of 62 that have none."""
+    """Draw events of 40 cells where sensors go live in turn and of 80 that have none."""
     n = _N_INSIDE + _N_OUTSIDE
     cells = names("示例网格", n)
     starts = [*rng.permutation(np.repeat(_STARTS, 10)), *[None] * _N_OUTSIDE]
