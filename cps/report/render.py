@@ -16,7 +16,7 @@ from cps.report.vocabulary import SECTIONS, section_modules, words_of
 from cps.runs import Run
 
 OFFERED = ("zh", "en")
-_INDEX = ("overview", "scheme")  # kinds of run whose page is the index of its edition
+_INDEX = ("overview", "scheme", "forecast")  # kinds of run whose page is the index of its edition
 __all__ = ["NO_LINKS", "OFFERED", "SECTIONS", "page_name", "render_report", "write_report"]
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
