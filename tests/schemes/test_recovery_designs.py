@@ -34,15 +34,11 @@ def test_eight_schemes_can_be_evaluated() -> None:
 
 
 def test_intervals_cover_the_truth_at_about_their_level() -> None:
-    # 80 intervals at 95%: fewer than 71 would come by chance in one study of a thousand.
-    covered = [
-        one.covers
-        for scheme in EVALUABLE
-        for mode in (TRUE, SPURIOUS)
-        for one in found(scheme, mode)
-    ]
-    assert len(covered) == 80
-    assert sum(covered) >= 71
+    # Of 40 intervals at 95%, 33 or fewer cover by chance in three studies of a thousand. The two
+    # modes share their draws, so that the other 40 would add nothing.
+    covered = [one.covers for scheme in EVALUABLE for one in found(scheme, TRUE)]
+    assert len(covered) == 40
+    assert sum(covered) >= 34
 
 
 @pytest.mark.parametrize("scheme", EVALUABLE)
