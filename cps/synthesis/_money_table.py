@@ -26,6 +26,7 @@ COLUMNS: tuple[str, ...] = (
     "jobs",
     "jobs_low",
     "jobs_high",
+    "cost_per_job",
     "bcr",
     "bcr_low",
     "bcr_high",
@@ -89,7 +90,12 @@ def _row(initiative: Initiative, worth: Mapping[str, Any] | None) -> dict[str, A
         row["n_counted"] = len(counted["hosts"])
     if worth["jobs"]:
         jobs = worth["jobs"]
-        row |= {"jobs": jobs["persons"], "jobs_low": jobs["lower"], "jobs_high": jobs["upper"]}
+        row |= {
+            "jobs": jobs["persons"],
+            "jobs_low": jobs["lower"],
+            "jobs_high": jobs["upper"],
+            "cost_per_job": jobs["cost_per_job"],
+        }
     if worth["appraisal"] and worth["income"]:
         row |= _money(worth["appraisal"], worth["income"]["shows"])
     return row

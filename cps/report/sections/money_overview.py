@@ -17,7 +17,8 @@ TEXT = {
         "heading": "各项目的成本与效益",
         "declared": "{n}申报投入合计 {total}，其中财政资金 {public}。",
         "unclear": "{n}中有 {unclear} 个增收区间含零，不能说投入换来了增收；这些项目的单位投入没有上限。",
-        "caption": "投入、年增收、就业和效益成本比（括号内为 {level}% 区间）",
+        "caption": "投入和年增收（括号内为 {level}% 区间）",
+        "caption_jobs": "就业和效益成本比（括号内为 {level}% 区间）",
         "name": "项目",
         "hosts": "计入村数",
         "of": "{n}/{of}",
@@ -26,26 +27,33 @@ TEXT = {
         "extra": "合计年增收",
         "per_wan": "年增收每 1 万元的投入",
         "jobs": "净增就业",
+        "per_job": "每个岗位的投入",
+        "at_least": "至少 {low}",
         "bcr": "效益成本比（{rate}）",
         "pair": "{value}（{interval}）",
-        "note": "按申报顺序排列，不作排名。投入、增收、就业只计能单独估计的承办村（计入村数）。投入为申报数；增收为经营性毛收入，效益成本比按净收益口径，依据的假设见各项目页。社会资本的回报不在村集体收入内，比率因此偏低。",
+        "note": "按申报顺序排列，不作排名。只计能单独估计的承办村（计入村数）。投入为申报数，增收为经营性毛收入。“至少”：没有上限，增收可能为零。",
+        "note_jobs": "就业按人数，与对照村相比；同一笔投入也带来了收入，两种单位成本不能相加。效益成本比按净收益口径，依据的假设见各项目页；社会资本的回报不在村集体收入内，比率因此偏低。",
     },
     "en": {
         "heading": "Cost and benefit of each initiative",
         "declared": "Declared outlays of {n} come to {total}, of which {public} is public money.",
         "unclear": "Of {n}, {unclear} have an interval of extra income that holds zero: it can't be said that the money bought income, and what a unit of income cost has no upper bound.",
-        "caption": "Outlays, extra income a year, jobs and benefit-cost ratio, with {level}% intervals",
+        "caption": "Outlays and extra income a year, with {level}% intervals",
+        "caption_jobs": "Jobs and benefit-cost ratio, with {level}% intervals",
         "name": "Initiative",
-        "hosts": "Hosts counted",
+        "hosts": "Hosts",
         "of": "{n}/{of}",
         "total": "Outlays",
         "public": "of which public",
         "extra": "Extra income a year",
-        "per_wan": "Outlays per extra 10,000 yuan a year",
+        "per_wan": "Per extra 10,000 a year",
         "jobs": "Net jobs",
+        "per_job": "Outlays per job",
+        "at_least": "at least {low}",
         "bcr": "Benefit-cost ratio ({rate})",
         "pair": "{value} ({interval})",
-        "note": "In the order declared, not ranked. Outlays, income and jobs are of those hosts only whose effect can be estimated apart (hosts counted). Outlays are as declared; income is gross, the ratio on net surplus; the assumptions are on each initiative's page. What private capital earns is no part of the collectives' income, so ratios are low.",
+        "note": "In the order declared, not ranked. Hosts counts those whose effect can be estimated apart, of all; only they are in the other columns. Outlays are as declared, income is gross. At least: there is no upper bound, as the gain may be nothing.",
+        "note_jobs": "Jobs are heads, against comparison villages. The same outlays brought income too, so the two costs are not to be added up. The ratio is on net surplus; its assumptions are on each initiative's page. What private capital earns is no part of the collectives' income, so ratios are low.",
     },
 }
 
@@ -73,44 +81,82 @@ def build(run: Run) -> list[Block]:
             "unclear": Quantity(len(unclear), "count"),
         }
         blocks.append(Paragraph(Message("money_overview.unclear", said)))
-    return [*blocks, _table(money, rows)]
+    return [*blocks, _income(money, rows), _jobs(money, rows)]
 
 
-def _table(money: Plain, rows: list[dict[str, Any]]) -> Table:
-    rate = {"rate": Quantity(money["rate"], "share")}
-    level = {"level": Quantity(round(100 * money["level"], 6), "number")}
+def _income(money: Plain, rows: list[dict[str, Any]]) -> Table:
+    heads: tuple[tuple[str, Kind | None], ...] = (
+        ("name", None),
+        ("hosts", None),
+        ("total", "money"),
+        ("public", "money"),
+        ("extra", "money"),
+        ("per_wan", "money"),
+    )
     return Table(
-        Message("money_overview.caption", level),
-        (
-            Column(Message("money_overview.name")),
-            Column(Message("money_overview.hosts")),
-            Column(Message("money_overview.total"), "money"),
-            Column(Message("money_overview.public"), "money"),
-            Column(Message("money_overview.extra"), "money"),
-            Column(Message("money_overview.per_wan"), "money"),
-            Column(Message("money_overview.jobs"), "persons"),
-            Column(Message("money_overview.bcr", rate), "ratio"),
+        Message("money_overview.caption", _level(money)),
+        tuple(Column(Message(f"money_overview.{name}"), kind) for name, kind in heads),
+        tuple(
+            (
+                _name(row),
+                _counted(row),
+                Quantity(row["total_yuan"], "money"),
+                Quantity(row["public_yuan"], "money"),
+                _pair(row, ("extra_yuan", "extra_low_yuan", "extra_high_yuan"), "money"),
+                _bounds(row["cost_per_wan"]),
+            )
+            for row in rows
         ),
-        tuple(_row(row) for row in rows),
         Message("money_overview.note"),
     )
 
 
-def _row(row: Plain) -> tuple[Content, ...]:
+def _jobs(money: Plain, rows: list[dict[str, Any]]) -> Table:
+    rate = {"rate": Quantity(money["rate"], "share")}
+    return Table(
+        Message("money_overview.caption_jobs", _level(money)),
+        (
+            Column(Message("money_overview.name")),
+            Column(Message("money_overview.jobs"), "persons"),
+            Column(Message("money_overview.per_job"), "money"),
+            Column(Message("money_overview.bcr", rate), "ratio"),
+        ),
+        tuple(
+            (
+                _name(row),
+                _pair(row, ("jobs", "jobs_low", "jobs_high"), "persons"),
+                _bounds(row["cost_per_job"]),
+                _pair(row, ("bcr", "bcr_low", "bcr_high"), "ratio"),
+            )
+            for row in rows
+        ),
+        Message("money_overview.note_jobs"),
+    )
+
+
+def _level(money: Plain) -> dict[str, Content]:
+    return {"level": Quantity(round(100 * money["level"], 6), "number")}
+
+
+def _name(row: Plain) -> Content:
+    return Link(row["page"], Text(row["name_zh"], row["name_en"]))
+
+
+def _counted(row: Plain) -> Content:
     counted: dict[str, Content] = {
         "n": Quantity(row["n_counted"], "count"),
         "of": Quantity(row["n_hosts"], "count"),
     }
-    return (
-        Link(row["page"], Text(row["name_zh"], row["name_en"])),
-        Message("money_overview.of", counted),
-        Quantity(row["total_yuan"], "money"),
-        Quantity(row["public_yuan"], "money"),
-        _pair(row, ("extra_yuan", "extra_low_yuan", "extra_high_yuan"), "money"),
-        Quantity(None) if row["extra_yuan"] is None else bounds(row["cost_per_wan"]),
-        _pair(row, ("jobs", "jobs_low", "jobs_high"), "persons"),
-        _pair(row, ("bcr", "bcr_low", "bcr_high"), "ratio"),
-    )
+    return Message("money_overview.of", counted)
+
+
+def _bounds(found: Plain | None) -> Content:
+    """Give a set of costs, short: at least how much where it has no upper bound."""
+    if found is None:
+        return Quantity(None)
+    if found["kind"] == "outside":
+        return Message("money_overview.at_least", {"low": Quantity(found["upper"], "money")})
+    return bounds(found)
 
 
 def _pair(row: Plain, keys: tuple[str, str, str], kind: Kind) -> Content:
