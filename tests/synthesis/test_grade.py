@@ -319,6 +319,13 @@ def test_every_rule_reads_a_known_quantity_and_every_quantity_has_its_rule() -> 
         assert one.why.en
 
 
+def test_the_curve_can_lower_a_grade_to_c_and_no_further() -> None:
+    """The study spares it where the letter is C or D already."""
+    for one in load_rules().rules:
+        if one.id.startswith("curve_"):
+            assert "C" not in one.at
+
+
 def test_checks_and_codes_that_the_rules_name_exist() -> None:
     assert set(load_rules().threats) <= set(list_checks())
     source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
