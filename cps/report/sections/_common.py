@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cps.errors import Text
@@ -114,16 +115,27 @@ def inference_name(effect: Effect) -> Content:
     return effect.inference_name or Term("inference", effect.inference)
 
 
-def host_word(effect: Effect, unit_kind: str = "village") -> Term:
+def host_word(effect: Effect, *, is_host: bool = True) -> Term:
     """Name whom the number is about: a logarithm's is the typical host, a level's the average."""
     kind = "average" if effect.natural is None else "typical"
-    return Term("host", kind if unit_kind == "village" else f"{kind}_unit")
+    return Term("host", kind if is_host else f"{kind}_unit")
 
 
 def period_label(run: Run, period: int) -> str:
     """Give a period's label, or its ordinal if the design has no such period."""
     labels = dict(zip(run.design["periods"], run.design["period_labels"], strict=True))
     return str(labels.get(period, period))
+
+
+def worded(run: Run, key: str, texts: Mapping[str, Mapping[str, str]]) -> str:
+    """Give a sentence's key; of another scheme, that of its variant where there is one."""
+    variant = f"{key}_other"
+    return variant if is_scheme(run) and variant.split(".", 1)[1] in texts["zh"] else key
+
+
+def is_scheme(run: Run) -> bool:
+    """Tell whether a run evaluates another scheme: it reached units, none of which hosted it."""
+    return run.subject.get("format") == "scheme"
 
 
 def axis_title(words: Words, key: str, unit: str, **said: Content) -> str:

@@ -10,12 +10,14 @@ from cps.locale import Content, Message, Quantity, Term, Words, level_kind, meas
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import (
     amount,
+    axis_title,
     inference_name,
     interval,
     level,
     outcome_name,
     own_unit,
     period_label,
+    worded,
 )
 from cps.result import Effect
 from cps.runs import Run
@@ -30,15 +32,19 @@ TEXT = {
         "heading": "效应",
         "event": "启动前后各期的效应",
         "event_note": "点为估计，竖线为 {level}% 区间；启动以前的各期应接近零。同一期内各批次按承办单位数加权。",
+        "event_note_other": "点为估计，竖线为 {level}% 区间；启动以前的各期应接近零。同一期内各批次按单位数加权。",
         "event_table": "启动前后各期的效应",
         "event_time": "期数",
         "att": "效应",
         "interval": "区间",
         "treated": "承办单位数",
+        "treated_other": "单位数",
         "paths": "承办单位：实际与若无项目",
+        "paths_other": "已实施单位：实际与若未实施",
         "paths_note": "虚竖线为各批次启动。启动以后两线之差即效应。",
         "methods": "各方法并列",
         "methods_note": "第一行为主结果，按事先声明的规则选定；其余供对照，不另选有利者。标明“未达标”的，是指在已知真值的模拟中、承办单位这样少时，其区间或检验没有守住名义水平。",
+        "methods_note_other": "第一行为主结果，按事先声明的规则选定；其余供对照，不另选有利者。标明“未达标”的，是指在已知真值的模拟中、已实施单位这样少时，其区间或检验没有守住名义水平。",
         "inference": "推断",
         "unreliable": "{inference}（未达标）",
         "diagnosis": "仅供诊断",
@@ -56,15 +62,19 @@ TEXT = {
         "heading": "The effect",
         "event": "Effect by period around the start",
         "event_note": "Dots are estimates, bars {level}% intervals; before the start they should be near zero. Cohorts are weighted by their number of hosts.",
+        "event_note_other": "Dots are estimates, bars {level}% intervals; before the start they should be near zero. Cohorts are weighted by their number of units.",
         "event_table": "Effect by period around the start",
         "event_time": "Period",
         "att": "Effect",
         "interval": "Interval",
         "treated": "Hosts",
+        "treated_other": "Units",
         "paths": "Hosts: observed, and without the project",
+        "paths_other": "Units reached: observed, and without the scheme",
         "paths_note": "Dashed verticals mark the starts. From there on the distance between the lines is the effect.",
         "methods": "All methods side by side",
         "methods_note": "The first row is the headline, chosen by a rule declared beforehand; the others are there to compare, not to choose from. Marked “misses its level”: in simulations with a known truth and as few hosts, its interval or its test did not hold.",
+        "methods_note_other": "The first row is the headline, chosen by a rule declared beforehand; the others are there to compare, not to choose from. Marked “misses its level”: in simulations with a known truth and as few units reached, its interval or its test did not hold.",
         "inference": "Inference",
         "unreliable": "{inference} (misses its level)",
         "diagnosis": "diagnosis only",
@@ -91,15 +101,15 @@ def build(run: Run) -> list[Block]:
         return [*blocks, Paragraph(Message("causal_effect.none"))]
     effect = run.effects[0]
     if effect.by_event_time:
-        note = Message("causal_effect.event_note", {"level": level(effect)})
+        note = Message(worded(run, "causal_effect.event_note", TEXT), {"level": level(effect)})
         blocks.append(
             Figure(Message("causal_effect.event"), partial(_event_figure, run, effect), note)
         )
-        blocks.append(_event_table(effect))
+        blocks.append(_event_table(run, effect))
     if sum(one.counterfactual is not None for one in effect.paths) > 1:
         blocks.append(
             Figure(
-                Message("causal_effect.paths"),
+                Message(worded(run, "causal_effect.paths", TEXT)),
                 partial(_path_figure, run, effect),
                 Message("causal_effect.paths_note"),
             )
@@ -109,7 +119,7 @@ def build(run: Run) -> list[Block]:
     return [*blocks, weights] if weights else blocks
 
 
-def _event_table(effect: Effect) -> Table:
+def _event_table(run: Run, effect: Effect) -> Table:
     kind, unit = measure_kind(effect.measure)
     return Table(
         Message("causal_effect.event_table"),
@@ -117,7 +127,7 @@ def _event_table(effect: Effect) -> Table:
             Column(Message("causal_effect.event_time"), "count"),
             Column(Message("causal_effect.att"), kind, unit),
             Column(Message("causal_effect.interval"), kind, unit),
-            Column(Message("causal_effect.treated"), "count"),
+            Column(Message(worded(run, "causal_effect.treated", TEXT)), "count"),
         ),
         tuple(
             (
@@ -168,7 +178,7 @@ def _methods(run: Run) -> Table:
         Message("causal_effect.methods"),
         tuple(columns),
         tuple(rows),
-        Message("causal_effect.methods_note"),
+        Message(worded(run, "causal_effect.methods_note", TEXT)),
     )
 
 
@@ -216,11 +226,11 @@ def _event_figure(run: Run, effect: Effect, words: Words, mark: str) -> Spec:
         }
         for one in effect.by_event_time
     ]
-    said = {"outcome": outcome_name(run), "unit": words.unit(kind, unit)}
+    unit_word = words.unit(kind, unit)
     return event_study(
         rows,
         x=words.say("chart.event_time"),
-        y=words.text(Message("chart.effect_on", said)),
+        y=axis_title(words, "effect_on", unit_word, outcome=outcome_name(run)),
         start=words.say("chart.start"),
         mark=mark,
     )
@@ -245,13 +255,13 @@ def _path_figure(run: Run, effect: Effect, words: Words, mark: str) -> Spec:
         }
         for one in effect.paths
     ]
-    said = {"outcome": outcome_name(run), "unit": words.unit(kind, unit)}
+    mean = "geometric" if is_log else "arithmetic"
     known = {row["label"] for row in rows}
     starts = {str(one["cohort_label"]) for one in run.design["treated"]} & known
     return paths(
         rows,
         names=(words.say("chart.observed"), words.say("chart.counterfactual")),
-        y=words.text(Message("chart.geometric" if is_log else "chart.arithmetic", said)),
+        y=axis_title(words, mean, words.unit(kind, unit), outcome=outcome_name(run)),
         starts=sorted(starts),
         mark=mark,
     )

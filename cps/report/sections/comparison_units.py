@@ -7,7 +7,7 @@ from typing import Any
 from cps.errors import Text
 from cps.locale import Content, Counted, Listing, Message, Term
 from cps.report.blocks import Block, Column, Heading, Paragraph, Table
-from cps.report.sections._common import counted, text_of
+from cps.report.sections._common import counted, text_of, worded
 from cps.runs import Run
 
 ORDER = 30
@@ -18,10 +18,14 @@ TEXT = {
     "zh": {
         "heading": "谁与谁比较",
         "treated": "纳入估计的承办单位（{count}）：{units}。",
+        "treated_other": "纳入估计的已实施单位（{count}）：{units}。",
         "treated_more": "纳入估计的承办单位（{count}）：{units} 等。",
+        "treated_more_other": "纳入估计的已实施单位（{count}）：{units} 等。",
         "started": "{unit}（{start} 起）",
         "donors": "对照 {count}，均从未承办任何项目：{units}。",
+        "donors_other": "对照 {count}，观察期内均未实施：{units}。",
         "donors_more": "对照 {count}，均从未承办任何项目：{units} 等。",
+        "donors_more_other": "对照 {count}，观察期内均未实施：{units} 等。",
         "excluded": "未纳入比较的单位及原因",
         "n": "数目",
         "unit": "单位",
@@ -34,10 +38,14 @@ TEXT = {
     "en": {
         "heading": "Who is compared with whom",
         "treated": "Hosts in the estimate ({count}): {units}.",
+        "treated_other": "Reached, in the estimate ({count}): {units}.",
         "treated_more": "Hosts in the estimate ({count}): {units} and others.",
+        "treated_more_other": "Reached, in the estimate ({count}): {units} and others.",
         "started": "{unit} (from {start})",
         "donors": "Compared with {count} that never hosted any project: {units}.",
+        "donors_other": "Compared with {count} not reached in the period: {units}.",
         "donors_more": "Compared with {count} that never hosted any project: {units} and others.",
+        "donors_more_other": "Compared with {count} not reached in the period: {units} and others.",
         "excluded": "Left out of the comparison, and why",
         "n": "How many",
         "unit": "Which",
@@ -58,12 +66,13 @@ def build(run: Run) -> list[Block]:
         for one in design["treated"][:_NAMED]
     ]
     donors = design["donors"]
+    hosts = "treated_more" if len(design["treated"]) > _NAMED else "treated"
     key = "donors_more" if len(donors) > _NAMED else "donors"
     blocks: list[Block] = [
         Heading(Message("comparison_units.heading")),
         Paragraph(
             Message(
-                f"comparison_units.treated{'_more' if len(design['treated']) > _NAMED else ''}",
+                worded(run, f"comparison_units.{hosts}", TEXT),
                 {
                     "count": counted(len(design["treated"]), str(design["unit_kind"])),
                     "units": Listing(tuple(treated)),
@@ -76,7 +85,7 @@ def build(run: Run) -> list[Block]:
             "count": counted(len(donors), str(design["unit_kind"])),
             "units": Listing(tuple(donors[:_NAMED])),
         }
-        blocks.append(Paragraph(Message(f"comparison_units.{key}", said)))
+        blocks.append(Paragraph(Message(worded(run, f"comparison_units.{key}", TEXT), said)))
     if design["exclusions"]:
         rows = tuple(
             (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cps.locale import Message, Quantity, Term, Words, measure_kind
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
-from cps.report.sections._common import level, outcome_name
+from cps.report.sections._common import axis_title, level, outcome_name, worded
 from cps.result import Check, Effect
 from cps.runs import Run
 
@@ -27,6 +27,7 @@ TEXT = {
         "note": "“未通过”表示该项证据不支持主结果；“无法判断”表示数据不够。",
         "placebo": "安慰剂效应的分布与本估计",
         "placebo_note": "把同样的启动安排给从未承办的单位，重新估计 {n} 次；本估计越靠外，越不像偶然。",
+        "placebo_note_other": "把同样的启动安排给未实施的单位，重新估计 {n} 次；本估计越靠外，越不像偶然。",
         "sensitivity": "允许偏离平行趋势时的稳健区间",
         "sensitivity_note": "横轴：启动后每期的偏离最多为启动前最大偏离的几倍；0 倍即严格平行。竖线为平均效应的 {level}% 稳健区间，跨零处结论不再成立。",
         "none": "没有做检验。",
@@ -40,6 +41,7 @@ TEXT = {
         "note": "Failed means that this piece of evidence speaks against the headline; can't say, that the data do not suffice.",
         "placebo": "Placebo effects and the estimate",
         "placebo_note": "The same starts given to units that never hosted, estimated anew {n} times; the further out the estimate, the less it looks like chance.",
+        "placebo_note_other": "The same starts given to units not reached, estimated anew {n} times; the further out the estimate, the less it looks like chance.",
         "sensitivity": "Robust intervals as departures from parallel trends are allowed",
         "sensitivity_note": "Across: how many times the largest departure before the start each later one may be; 0 is strictly parallel. Bars are {level}% robust intervals of the average effect; where one crosses zero the finding no longer stands.",
         "none": "No checks were run.",
@@ -72,7 +74,10 @@ def build(run: Run) -> list[Block]:
             )
         )
     if effect and len(effect.placebos) >= _BINNED and effect.overall.att is not None:
-        note = Message("robustness.placebo_note", {"n": Quantity(len(effect.placebos), "count")})
+        note = Message(
+            worded(run, "robustness.placebo_note", TEXT),
+            {"n": Quantity(len(effect.placebos), "count")},
+        )
         blocks.append(Figure(Message("robustness.placebo"), partial(_placebos, effect), note))
     return blocks
 
@@ -96,11 +101,11 @@ def _sensitivity(run: Run, effect: Effect, check: Check, words: Words, mark: str
         )
         if low is not None and high is not None
     ]
-    said = {"outcome": outcome_name(run), "unit": words.unit(kind, unit)}
+    unit_word = words.unit(kind, unit)
     return sensitivity(
         rows,
         x=words.say("chart.departure"),
-        y=words.text(Message("chart.effect_on", said)),
+        y=axis_title(words, "effect_on", unit_word, outcome=outcome_name(run)),
         mark=mark,
     )
 
@@ -112,7 +117,7 @@ def _placebos(effect: Effect, words: Words, mark: str) -> Spec:
     return placebo_distribution(
         [words.axis_value(one, kind) for one in effect.placebos],
         words.axis_value(effect.overall.att or 0.0, kind),
-        x=words.text(Message("chart.placebos", {"unit": words.unit(kind, unit)})),
+        x=axis_title(words, "placebos", words.unit(kind, unit)),
         y=words.say("chart.count"),
         name=words.say("chart.estimate"),
         mark=mark,

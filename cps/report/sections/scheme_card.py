@@ -182,7 +182,9 @@ def _values(figures: Sequence[Mapping[str, Any]]) -> Table:
     rows = []
     for one in figures:
         is_count = one["measure"] == "count"
-        kind, unit = ("count", "") if is_count else level_kind(str(one["measure"]))
+        kind, unit = level_kind(str(one["measure"]))
+        if is_count:
+            kind = "count"
         by_year = {value["year"]: value for value in one["values"]}
         cells = [
             Quantity(by_year[year]["value"], kind, unit) if year in by_year else ""

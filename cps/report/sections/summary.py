@@ -11,12 +11,14 @@ from cps.report.sections._common import (
     host_word,
     inference_name,
     interval,
+    is_scheme,
     level,
     outcome_name,
     own_unit,
     per_period,
     period_label,
     text_of,
+    worded,
 )
 from cps.result import Effect
 from cps.runs import Run
@@ -27,13 +29,16 @@ TEXT = {
     "zh": {
         "heading": "结论",
         "up": "项目启动后，{host}的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的正效应。",
+        "up_other": "启动后，{host}的{outcome}{per}高出约 {amount}。{level}% 区间为 {interval}，不含零：有明确的上升。",
         "down": "项目启动后，{host}的{outcome}{per}约低 {amount}。{level}% 区间为 {interval}，不含零：有明确的负效应。",
+        "down_other": "启动后，{host}的{outcome}{per}变化 {amount}。{level}% 区间为 {interval}，不含零：有明确的下降。",
         "unclear": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，但 {level}% 区间为 {interval}，包含零：现有数据分不清是增是减。",
         "mixed": "没有发现明确的效应。{host}的{outcome}{per}的变化估计为 {amount}，{level}% 区间 {interval} 不含零，但 p 值没有达到同一水平：两种依据不一致。",
         "too_few": "{host}的{outcome}{per}的变化估计为 {amount}（{level}% 区间 {interval}），但承办或对照不足五个，这一区间偏窄，不能据此下结论。",
         "no_interval": "{host}的{outcome}{per}的变化估计为 {amount}；这些数据给不出区间，不能据此下结论。",
         "relative": "折合 {amount}（{level}% 区间 {interval}）。",
         "basis": "比较对象：{treated}承办，{comparison}对照；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
+        "basis_other": "比较对象：{treated}已实施，{comparison}未实施；方法：{method}；时期 {first} 至 {last}，启动前 {n_pre} 期、启动后 {n_post} 期（按最早批次）。",
         "p_value": "p 值 {p}（{inference}）。",
         "p_floor": "p 值 {p}（{inference}，p 值最小只能到 {floor}）。",
         "detectable": "这一设计以八成把握能发现的最小效应约为 {amount}；更小的效应，“没有发现”不等于“没有”。",
@@ -43,13 +48,16 @@ TEXT = {
     "en": {
         "heading": "Result",
         "up": "Since the start, for {host}: about {amount} more in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear increase.",
+        "up_other": "Since the start, for {host}: about {amount} more in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear rise.",
         "down": "Since the start, for {host}: {amount} in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear decrease.",
+        "down_other": "Since the start, for {host}: {amount} in {outcome} {per}. The {level}% interval, {interval}, leaves out zero: a clear fall.",
         "unclear": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}, but the {level}% interval, {interval}, holds zero: the data can't tell a rise from a fall.",
         "mixed": "No clear effect was found. For {host}, the change in {outcome} {per} is estimated at {amount}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
         "too_few": "For {host}, the change in {outcome} {per} is estimated at {amount} ({level}% interval {interval}), but with fewer than five units on a side the interval is too narrow: no conclusion should rest on it.",
         "no_interval": "For {host}, the change in {outcome} {per} is estimated at {amount}; these data give no interval, and no conclusion should rest on it.",
         "relative": "That is {amount} ({level}% interval {interval}).",
         "basis": "Compared: {treated} treated with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
+        "basis_other": "Compared: {treated} reached with {comparison} not; method: {method}; periods {first} to {last}, {n_pre} before and {n_post} from the earliest start on.",
         "p_value": "p-value {p} ({inference}).",
         "p_floor": "p-value {p} ({inference}; it can't go below {floor}).",
         "detectable": "The smallest effect that this design would find four times in five is about {amount}; of anything smaller, not found does not mean not there.",
@@ -68,14 +76,14 @@ def build(run: Run) -> list[Block]:
     estimate, kind, unit = own_unit(effect)
     found = headline_direction(effect)
     said: dict[str, Content] = {
-        "host": host_word(effect, str(run.design["unit_kind"])),
+        "host": host_word(effect, is_host=not is_scheme(run)),
         "outcome": outcome_name(run),
         "per": per_period(run),
         "amount": amount(estimate.att, kind, unit, is_signed=found != "up"),
     }
     if found != "no_interval":
         said |= {"level": level(effect), "interval": interval(estimate, kind, unit)}
-    blocks.append(Paragraph(Message(f"summary.{found}", said), "lead"))
+    blocks.append(Paragraph(Message(worded(run, f"summary.{found}", TEXT), said), "lead"))
     if effect.natural is not None and found != "no_interval":
         in_logs = measure_kind(effect.measure)
         relative: dict[str, Content] = {
@@ -107,7 +115,7 @@ def _basis(run: Run, effect: Effect) -> list[Block]:
         "n_pre": Quantity(effect.n_pre, "count"),
         "n_post": Quantity(effect.n_post, "count"),
     }
-    blocks: list[Block] = [Paragraph(Message("summary.basis", basis))]
+    blocks: list[Block] = [Paragraph(Message(worded(run, "summary.basis", TEXT), basis))]
     if effect.overall.p_value is not None:
         p_value: dict[str, Content] = {
             "p": Quantity(effect.overall.p_value, "p_value"),
