@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cps.indicators.intervals import interval_of_share
+
 Floats = NDArray[np.float64]
 
 
@@ -21,6 +23,8 @@ class Bin:
     n : int
     mean_probability, share_happened : float or None
         None in an empty bin.
+    low, high : float or None
+        Wilson's 95% interval of ``share_happened``, as if cases were independent.
     """
 
     lower: float
@@ -28,6 +32,8 @@ class Bin:
     n: int
     mean_probability: float | None
     share_happened: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 def crps(draws: ArrayLike, truth: ArrayLike) -> Floats:
@@ -113,13 +119,19 @@ def reliability(
     for one in range(len(edges) - 1):
         inside = place == one
         n = int(inside.sum())
+        if not n:
+            bins.append(Bin(edges[one], edges[one + 1], 0, None, None))
+            continue
+        ends = interval_of_share(int(came[inside].sum()), n, level=0.95)
         bins.append(
             Bin(
                 edges[one],
                 edges[one + 1],
                 n,
-                float(said[inside].mean()) if n else None,
-                float(came[inside].mean()) if n else None,
+                float(said[inside].mean()),
+                float(came[inside].mean()),
+                (ends.low or 0.0) / 100,
+                (100.0 if ends.high is None else ends.high) / 100,
             )
         )
     return tuple(bins)

@@ -1,0 +1,40 @@
+"""Panels by year as planning needs them: from months, and up to what was known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import polars as pl
+
+from cps.indicators.levels import yearly_values
+from cps.panel.record import PANEL_KEYS, Panel
+
+
+def yearly_panel(monthly: Panel) -> Panel | None:
+    """Sum a panel's income over whole years; None if it has no income.
+
+    A year that is not whole for a village is null there, and absent if it is whole for nobody.
+    """
+    if "income_yuan" not in monthly.frame.columns:
+        return None
+    values = yearly_values(monthly, "income_yuan")
+    whole = values.filter(pl.col("value").is_not_null())["year"].unique()
+    if whole.is_empty():
+        return None
+    frame = (
+        values.filter(pl.col("year").is_between(whole.min(), whole.max()))
+        .with_columns(
+            period=pl.col("year").cast(pl.Int32),
+            period_label=pl.col("year").cast(pl.String),
+            is_synthetic=pl.lit(monthly.is_synthetic),
+            income_yuan=pl.col("value").cast(pl.Int64),
+        )
+        .select(*PANEL_KEYS, "income_yuan")
+        .sort("unit", "period")
+    )
+    return dataclasses.replace(monthly, frame=frame, frequency="year")
+
+
+def until_year(panel: Panel, last_year: int) -> Panel:
+    """Keep the years up to ``last_year`` of a panel by year."""
+    return dataclasses.replace(panel, frame=panel.frame.filter(pl.col("period") <= last_year))
