@@ -30,6 +30,7 @@ TEXT = {
         "spread": "{estimated} 种设定的估计从 {lowest} 到 {highest}，中位数 {median}；主结果为 {headline}。{agreeing} 种（{share}）与主结果方向一致{inside}。",
         "inside": "，{n} 种（{share}）落在主结果的 {level}% 区间之内",
         "nothing": "",
+        "move": "只改一项选择，变动最大的是把“{dimension}”改为“{option}”：主结果由 {headline} 变为 {estimate}。",
         "joint_small": "合在一起看，不像偶然：把同样的启动安排换给其他单位，整套设定重算 {n} 次，像这样一边倒的结果少见（联合检验 p = {p}，最小只能到 {floor}）。",
         "joint_large": "合在一起看，与偶然无从区分：把同样的启动安排换给其他单位，整套设定重算 {n} 次，像这样的结果并不少见（联合检验 p = {p}，最小只能到 {floor}）。",
         "joint_bounded": "单位太少，整套设定只能重算 {n} 次，联合检验的 p 值最小只能到 {floor}，无法据此排除偶然（p = {p}）。",
@@ -43,8 +44,8 @@ TEXT = {
         "statistic": "统计量",
         "value": "数值",
         "p": "p 值",
-        "median": "各设定估计的中位数（{unit}）",
-        "share": "方向占多数的设定所占份额（%）",
+        "median": "各设定估计的中位数",
+        "share": "方向占多数的设定所占份额",
         "combined": "各估计除以自身离散程度后之和（除以个数的平方根）",
         "together": "三者合并",
         "joint_note": "{how}；用到 {cells} 种在多数指派下同样可以估计的设定；p 值为统计量不小于实际的指派所占份额，实际指派计入。三者合并已计入看了三次。",
@@ -70,6 +71,7 @@ TEXT = {
         "spread": "The {estimated} estimates run from {lowest} to {highest}, with a median of {median}; the headline is {headline}. {agreeing} of them ({share}) point the headline's way{inside}.",
         "inside": ", and {n} ({share}) lie inside its {level}% interval",
         "nothing": "",
+        "move": "Of single choices, the one that moves the headline most is {dimension}: taking “{option}” turns {headline} into {estimate}.",
         "joint_small": "Taken together, this does not look like chance: with the same starts given to other units and the whole grid estimated again {n} times, results as one-sided as this were rare (joint test p = {p}; it can't be smaller than {floor}).",
         "joint_large": "Taken together, this can't be told from chance: with the same starts given to other units and the whole grid estimated again {n} times, results like this were not rare (joint test p = {p}; it can't be smaller than {floor}).",
         "joint_bounded": "With so few units the grid can be estimated again only {n} times. The joint p-value can't be smaller than {floor}, which is too much to rule out chance (p = {p}).",
@@ -83,8 +85,8 @@ TEXT = {
         "statistic": "Statistic",
         "value": "Value",
         "p": "p-value",
-        "median": "Median estimate ({unit})",
-        "share": "Share of estimates with the more frequent sign (%)",
+        "median": "Median estimate",
+        "share": "Share of estimates with the more frequent sign",
         "combined": "Sum of estimates over their spread (by the root of their number)",
         "together": "The three together",
         "joint_note": "{how}, for the {cells} specifications that most assignments bear too. A p-value is the share of assignments whose statistic is at least as large, the actual one counted; the last line allows for having looked three times.",
@@ -119,6 +121,7 @@ def build(run: Run) -> list[Block]:
         Heading(Message("specifications.heading")),
         Paragraph(_declared(curve)),
         Paragraph(_spread(curve, found, kind, unit)),
+        *([Paragraph(_move(curve, kind, unit))] if curve["moves"] else []),
         Paragraph(_joint(curve), "lead"),
         Figure(
             Message("specifications.figure"),
@@ -175,6 +178,21 @@ def _spread(curve: dict[str, Any], found: list[dict[str, Any]], kind: Kind, unit
             "agreeing": _count(sum(one["estimate"] * head > 0 for one in found)),
             "share": Quantity(curve["share_agreeing"], "share"),
             "inside": inside,
+        },
+    )
+
+
+def _move(curve: dict[str, Any], kind: Kind, unit: str) -> Message:
+    move = curve["moves"][0]
+    dimension = next(one for one in curve["dimensions"] if one["name"] == move["dimension"])
+    option = next(one for one in dimension["options"] if one["name"] == move["option"])
+    return Message(
+        "specifications.move",
+        {
+            "dimension": text_of(dimension["title"]),
+            "option": text_of(option["title"]),
+            "headline": Quantity(curve["headline_estimate"], kind, unit, is_signed=True),
+            "estimate": Quantity(move["estimate"], kind, unit, is_signed=True),
         },
     )
 
@@ -269,10 +287,9 @@ def _joint_table(curve: dict[str, Any], kind: Kind, unit: str) -> Table:
         "share": Quantity(joint["share"], "share"),
         "combined": Quantity(joint["combined"], "number", "", is_signed=True),
     }
-    said = {"median": {"unit": Message(f"units_of.{kind}") if kind != "number" else unit}}
     rows = tuple(
         (
-            Message(f"specifications.{name}", said.get(name, {})),
+            Message(f"specifications.{name}"),
             value,
             Quantity(joint[f"p_{name}"], "p_value"),
         )

@@ -14,7 +14,7 @@ from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.errors import DesignError, Text
 from cps.estimators.registry import Refit, refit
-from cps.robustness.specifications.field import Field, comparison_masks
+from cps.robustness.specifications.field import Field, can_batch, comparison_masks
 from cps.robustness.specifications.grid import Declared, Method
 from cps.robustness.specifications.windows import Why, kept_periods
 
@@ -181,7 +181,7 @@ def _too_few(name: str, n: int, fewest: int) -> Why:
         "alike": Text("水平相近的对照单位", "comparison units alike in level"),
     }[name]
     return Why(
-        Text(f"{who.zh}只有 {n} 个，少于 {fewest} 个", f"{n} {who.en}, fewer than {fewest}"),
+        Text(f"{who.zh}只有 {n} 个，少于 {fewest} 个", f"{who.en}: {n}, where {fewest} are needed"),
         Text("补充未承办项目的单位的台账", "add ledgers of units that host no initiative"),
     )
 
@@ -250,8 +250,7 @@ def _estimate_together(
 def _under(again: Refit, rows: Floats) -> Floats:
     """Estimate under assignments that may leave units out."""
     design = again.design
-    is_plain = design.is_balanced and design.covariates is None and design.weights is None
-    if is_plain and hasattr(again.module, "points"):
+    if can_batch(design) and hasattr(again.module, "points"):
         return again.under(rows)
     found = np.full(len(rows), np.nan)
     # Slow methods give the estimate alone: a placebo each would take longer than all the rest.

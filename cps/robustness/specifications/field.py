@@ -19,7 +19,7 @@ from cps.robustness._units import can_take_in, mean_seen, take_in
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_MOST_CELLS = 40_000  # units × periods × draws that a grid may take at its full number of draws
+_MOST_CELLS = 300_000  # units × periods × draws that a grid may take at its full number of draws
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +63,9 @@ def lay_out(
 ) -> Field:
     """Gather the units, put them into canonical order, and deal out the starts.
 
-    Starts are dealt to all units compared, hosts among them, as Fisher's exact test has it: all
-    assignments where they are no more than ``draws``, else drawn at random. With the order taken
+    Starts are dealt to all units compared, hosts among them, as Fisher's exact test has it (to whole
+    clusters where those start together): all assignments where they are no more than ``draws``, else
+    drawn at random. With the order taken
     from the data, neither names nor the order of rows decide what is drawn.
     """
     pool = np.isfinite(design.starts) | design.is_donor
@@ -80,8 +81,12 @@ def lay_out(
     others, is_all = np.zeros((0, n_pool)), False
     if reason is None:
         most = max(fewest_draws, min(draws, _MOST_CELLS // max(design.y.size, 1)))
+        most = most if can_batch(design) else fewest_draws
+        place = _places(wide)[:n_pool]
+        values = np.array([actual[:n_pool][place == one][0] for one in range(place.max() + 1)])
         rng = np.random.default_rng(seed)
-        others, is_all = permutations(actual[:n_pool], most, rng, without=actual[:n_pool])
+        others, is_all = permutations(values, most, rng, without=values)
+        others = others[:, place]
     starts = np.full((1 + len(others), len(actual)), np.inf)
     starts[0] = actual
     starts[1:, :n_pool] = others
@@ -92,19 +97,39 @@ def lay_out(
     )
 
 
+def can_batch(design: Design) -> bool:
+    """Tell whether many assignments cost little more than one."""
+    return design.is_balanced and design.covariates is None and design.weights is None
+
+
 def _why_none(design: Design) -> Text | None:
-    if design.cluster is not None:
-        return Text(
-            "单位归入聚类，逐单位重排启动时期不反映聚类内的相关",
-            "units are grouped into clusters, within which errors are related: dealing starts out "
-            "unit by unit would not show it",
-        )
     if design.other_cohorts:
         return Text(
             "有单位同时承办别的项目，启动时期不能互换",
             "some units host other initiatives too: starts can't be exchanged",
         )
+    if design.cluster is not None and not _starts_by_cluster(design):
+        return Text(
+            "同一聚类内既有承办也有对照，逐单位重排启动时期不反映聚类内的相关",
+            "clusters hold both hosts and comparison units: dealing starts out unit by unit would "
+            "not show how errors are related within them",
+        )
     return None
+
+
+def _starts_by_cluster(design: Design) -> bool:
+    starts: dict[str, set[int | None]] = {}
+    for group, cohort in zip(design.cluster or (), design.cohort, strict=True):
+        starts.setdefault(group, set()).add(cohort)
+    return all(len(one) == 1 for one in starts.values())
+
+
+def _places(design: Design) -> NDArray[np.int64]:
+    """Number what starts are dealt out to: units, or clusters in the order of their first unit."""
+    if design.cluster is None:
+        return np.arange(len(design.units))
+    number = {group: place for place, group in enumerate(dict.fromkeys(design.cluster))}
+    return np.array([number[group] for group in design.cluster])
 
 
 def _canonical(design: Design) -> NDArray[np.int64]:
