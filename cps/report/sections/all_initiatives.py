@@ -32,6 +32,7 @@ TEXT = {
         "p": "p 值",
         "grade": "证据等级",
         "graded": "{letter}（{name}）",
+        "grade_counts": "证据等级：A 级 {a} 个，B 级 {b} 个，C 级 {c} 个，D 级 {d} 个。",
         "grade_note": "证据等级说的是“确有变化”有多牢靠，不是变化大小；按成文规则评定，逐条见各项目页。",
         "status": "状态",
     },
@@ -50,6 +51,7 @@ TEXT = {
         "p": "p-value",
         "grade": "Grade of evidence",
         "graded": "{letter} ({name})",
+        "grade_counts": "Grades of evidence: A for {a}, B for {b}, C for {c}, D for {d}.",
         "grade_note": "The grade says how firmly a change is established, not how large it is; it follows written rules, which each initiative's page prints with their values.",
         "status": "Status",
     },
@@ -70,7 +72,20 @@ def build(run: Run) -> list[Block]:
             Message("all_initiatives.figure"), partial(_forest, run, rows, (keys, kind, unit)), note
         ),
         _table(rows, keys, kind, unit),
-        *([Paragraph(Message("all_initiatives.grade_note"), "note")] if _is_graded(rows) else []),
+        *_grades(rows),
+    ]
+
+
+def _grades(rows: list[dict[str, Any]]) -> list[Block]:
+    if not _is_graded(rows):
+        return []
+    counts: dict[str, Content] = {
+        letter.lower(): Quantity(sum(row["grade"] == letter for row in rows), "count")
+        for letter in "ABCD"
+    }
+    return [
+        Paragraph(Message("all_initiatives.grade_counts", counts)),
+        Paragraph(Message("all_initiatives.grade_note"), "note"),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cps.locale import Content, Kind, Listing, Message, Quantity, Term
-from cps.report.blocks import Block, Column, Heading, Paragraph, Table
+from cps.report.blocks import Block, Column, Facts, Heading, Paragraph, Table
 from cps.report.sections._common import text_of
 from cps.runs import Run
 
@@ -17,7 +17,7 @@ TEXT = {
     "zh": {
         "heading": "证据等级",
         "letter": "证据等级 {letter}：{name}。{meaning}",
-        "binding": "决定这一等级的规则（{n} 条）：{rules}。",
+        "binding": "决定这一等级的规则有 {n} 条：",
         "all_a": "各条规则都达到 A 级要求。",
         "caption": "评级规则：所见与门槛",
         "rule": "规则",
@@ -36,7 +36,7 @@ TEXT = {
     "en": {
         "heading": "Grade of evidence",
         "letter": "Grade {letter}: {name}. {meaning}",
-        "binding": "Rules that decide this grade ({n}): {rules}.",
+        "binding": "Rules that decide this grade, and why ({n}):",
         "all_a": "Every rule allows an A.",
         "caption": "The rules: what was found, and the thresholds",
         "rule": "Rule",
@@ -72,17 +72,15 @@ def graded(grade: Mapping[str, Any]) -> list[Block]:
         "name": text_of(grade["name"]),
         "meaning": text_of(grade["meaning"]),
     }
-    decides = Message("grade.all_a")
+    decides: list[Block] = [Paragraph(Message("grade.all_a"))]
     if binding:
-        said: dict[str, Content] = {
-            "n": Quantity(len(binding), "count"),
-            "rules": Listing(tuple(text_of(one["name"]) for one in binding)),
-        }
-        decides = Message("grade.binding", said)
+        n = Quantity(len(binding), "count")
+        reasons = tuple((text_of(one["name"]), text_of(one["why"])) for one in binding)
+        decides = [Paragraph(Message("grade.binding", {"n": n})), Facts(reasons)]
     return [
         Paragraph(Message("grade.letter", letter), "lead"),
         Paragraph(text_of(grade["reading_said"])),
-        Paragraph(decides),
+        *decides,
         Table(
             Message("grade.caption"),
             (
