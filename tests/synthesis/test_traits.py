@@ -64,8 +64,18 @@ def test_traits_are_read_off_the_file_and_the_years_before_the_first_start(bonsa
     assert found["format"] == ["bonsai"]
     assert found["start_year"] == [pytest.approx((2021 + 2022.5) / 2)]
     assert found["wan_per_host"] == [pytest.approx(200.0)]
+    # The county's 80 and 300 万元, without what society gave.
+    assert found["public_wan_per_host"] == [pytest.approx(190.0)]
     # 2019 and 2020 of a (100, 101) and b (200, 201).
     assert found["log_baseline"] == [pytest.approx(math.log(150.5))]
+
+
+def test_a_host_that_the_design_leaves_out_lends_it_neither_start_nor_money(bonsai, design) -> None:
+    kept = dataclasses.replace(design, cohort=(2021, None, None, None))
+    found = initiative_traits([bonsai], {"bonsai": kept})
+    assert found["start_year"] == [pytest.approx(2021)]
+    assert found["public_wan_per_host"] == [pytest.approx(80.0)]
+    assert found["log_baseline"] == [pytest.approx(math.log(100.5))]
 
 
 def test_what_is_not_known_is_absent(bonsai) -> None:
