@@ -67,6 +67,9 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     hours, hours0 = (minutes_between(found, one) / 60 for one in (closed, closed0))
     unit = np.array(cells)[cell].tolist()
     known = known_starts(cells, starts)
+    # Without sensors fewer matters would have been found, small ones above all.
+    usual, more = _FOUND[grade, 0], _FOUND[grade, (share[cell, quarter] > 0).astype(int)]
+    is_found_anyway = rng.random(len(cell)) < usual / more
     outcomes = tuple(
         outcome_of(
             name,
@@ -78,8 +81,12 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
             observed=hours,
             untreated=hours0,
             keep=keep,
+            keep_untreated=keep_untreated,
         )
-        for name, keep in (("closure_hours", grade == 0), ("all_closure_hours", None))
+        for name, keep, keep_untreated in (
+            ("closure_hours", grade == 0, None),
+            ("all_closure_hours", None, is_found_anyway | (grade == 0)),
+        )
     )
     by_sensor = (share[cell, quarter] > 0) & (rng.random(len(cell)) < np.array([0.4, 0.8])[grade])
     ledgers = (

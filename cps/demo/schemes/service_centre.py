@@ -14,6 +14,7 @@ from cps.demo.schemes._draw import (
     TARGET,
     Flags,
     Moments,
+    Whole,
     after,
     before_after,
     dates,
@@ -75,6 +76,13 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     )
     naive = before_after(unit, MONTHS[month], wait, known)
     once = rng.random(len(centre)) < np.where((share[centre, month] > 0), 0.88, 0.72)
+    business = rng.integers(0, len(_BUSINESS), len(centre))
+    # The published case: a registration done in one day.
+    case = int(np.flatnonzero(is_in[centre] & (taken >= np.datetime64("2024-03-01")))[0])
+    business[case], once[case] = 0, True
+    nights = int(
+        (done[case].astype("datetime64[D]") - taken[case].astype("datetime64[D]")).astype(int)
+    )
     before, now = _HALLS
     targets = (
         Target(f"{_ID}__area_before", "=", 120, before[0] or 0, "m2"),
@@ -86,7 +94,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         Target(f"{_ID}__staff_after", "=", 30, now[2] or 0, "person"),
         Target(f"{_ID}__service_items", ">=", 600, now[3] or 0, "item"),
         Target(f"{_ID}__items_per_staff", ">=", 20, 612 / 30, "ratio"),
-        Target(f"{_ID}__hukou_case_days", "=", 1, 1, "day"),
+        Target(f"{_ID}__hukou_case_days", "=", 1, nights + 1, "day"),
     )
     return Drawn(
         "centre",
@@ -103,6 +111,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
                 called=called,
                 done=done,
                 once=once,
+                business=business,
                 inside=is_in[centre],
             ),
         ),
@@ -155,13 +164,11 @@ def _tickets(
     called: Moments,
     done: Moments,
     once: Flags,
+    business: Whole,
     inside: Flags,
 ) -> list[Ledger]:
-    business = rng.integers(0, len(_BUSINESS), len(unit))
     stars = np.clip(5 - rng.poisson(0.35, len(unit)), 1, 5)
     rated = rng.random(len(unit)) < 0.6
-    case = int(np.flatnonzero(inside & (taken >= np.datetime64("2024-03-01")))[0])
-    business[case], once[case] = 0, True  # the published case: a registration done in one day
     found = []
     for name, chosen in (("示例街道", inside), ("其他中心", ~inside)):
         order = np.flatnonzero(chosen)
