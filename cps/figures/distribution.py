@@ -8,7 +8,6 @@ from typing import Any
 from cps.figures.charts import (
     BLUE,
     ORANGE,
-    WIDTH,
     Row,
     _finished,
     _number,
@@ -58,17 +57,31 @@ def beside_level(rows: Sequence[Row], *, names: tuple[str, str], x: str, y: str,
     Parameters
     ----------
     rows : sequence of {distance, n, fitted}
-        ``distance`` as a percentage of the level, ascending.
+        ``distance`` of a bin's middle as a percentage of the level, ascending; bins are equally wide
+        in logs.
     names : (str, str)
         Of the level's line and of the fit.
     """
-    reach = max(abs(float(row["distance"])) for row in rows)
+    steps = [100 + float(row["distance"]) for row in rows]
+    half = (steps[1] / steps[0]) ** 0.5 if len(steps) > 1 else 1.05
+    edged = [
+        {"n": row["n"], "low": step / half - 100, "high": step * half - 100}
+        for row, step in zip(rows, steps, strict=True)
+    ]
     place = _number(
-        "distance", title=x, scale={"domain": [-reach * 1.08, reach * 1.08], "nice": False}
+        "distance",
+        title=x,
+        scale={"domain": [edged[0]["low"], edged[-1]["high"]], "nice": False},
     )
-    width = max(4, int(0.7 * WIDTH / max(len(rows), 1) / 1.3))
     height = _number("n", title=y, scale={"zero": True})
-    bars = _unit(rows, {"type": "bar", "color": "#c3cad4", "width": width}, x=place, y=height)
+    bars = _unit(
+        edged,
+        {"type": "bar", "color": "#c3cad4", "stroke": "#ffffff"},
+        x={**place, "field": "low"},
+        x2={"field": "high"},
+        y=height,
+        y2={"datum": 0},
+    )
     fit = _unit(
         [{"distance": row["distance"], "n": row["fitted"], "what": names[1]} for row in rows],
         {"type": "line", "color": BLUE, "strokeWidth": 2, "strokeDash": [6, 4]},
@@ -124,7 +137,7 @@ def with_and_without(
         )
     ]
     told = {"field": "what", "type": "nominal", "sort": list(names)}
-    legend = {"title": None, "orient": "top"}
+    legend = {"title": None, "orient": "top", "labelLimit": 300}
     for key, name, aside in zip(("observed", "without"), names, (0, _APART), strict=True):
         layers.append(
             _unit(

@@ -183,7 +183,7 @@ def beta_convergence(
             return replace(plain, explanation=_weak_words(strength))
         words = Text(
             f"以另一年的值作工具变量（第一阶段 F = {strength:.1f}），前提是两年的误差互不相干",
-            f"another year stands in as instrument (first-stage F = {strength:.1f}); it takes for "
+            f"Another year stands in as instrument (first-stage F = {strength:.1f}); it takes for "
             "granted that the two years' errors have nothing to do with each other",
         )
         known = replace(plain, method="instrument", reliability=naive / rho, explanation=words)
@@ -192,7 +192,7 @@ def beta_convergence(
         se = _robust_error(later - later.mean(), earlier - earlier.mean(), naive) / reliability
         words = Text(
             f"按给定的可靠性比率 {reliability:g} 校正，比率当作已知",
-            f"corrected by the reliability given, {reliability:g}, taken as known",
+            f"Corrected by the reliability given, {reliability:g}, taken as known",
         )
         known = replace(plain, method="reliability", reliability=reliability, explanation=words)
         return _corrected(known, naive / reliability, z * se, se=se)

@@ -176,13 +176,14 @@ def _year(found: Distribution, gaps: HostGaps, grid: Grid) -> dict[str, Any]:
         "n_donors": gaps.n_donors,
         "basis": asdict(found.basis),
         "interval": asdict(found.interval),
-        "rows": [_row(one) for one in found.rows],
+        "rows": [_row(one, grid) for one in found.rows],
     }
 
 
-def _row(one: Counterfactual) -> dict[str, Any]:
+def _row(one: Counterfactual, grid: Grid) -> dict[str, Any]:
     row = asdict(one)
-    return {**row, "notes": [asdict(note) for note in one.notes]}
+    unit = grid.measure if one.unit == "measure" else one.unit
+    return {**row, "unit": unit, "notes": [asdict(note) for note in one.notes]}
 
 
 def _effects(found: HostGaps, effects: HostEffects, period: int) -> dict[str, Any]:
@@ -249,7 +250,11 @@ def _beside(
             centre_of="draws",
         )
         made.append(
-            {"way": name, "n_initiatives": len(known), "rows": [_row(one) for one in found.rows]}
+            {
+                "way": name,
+                "n_initiatives": len(known),
+                "rows": [_row(one, grid) for one in found.rows],
+            }
         )
     return made
 
@@ -269,16 +274,16 @@ _NOT_MONEY = Text(
 _GRANTED = (
     Text(
         "假定若无项目，承办单位与基期水平相当的对照单位增幅相同，且未承办单位不受影响（无外溢）",
-        "it takes for granted that without the initiatives hosts would have grown as comparison units "
+        "It takes for granted that without the initiatives hosts would have grown as comparison units "
         "that stood as high, and that units that host nothing are untouched (no spill-over)",
     ),
     Text(
         "一个单位承办几个项目的，自首个项目启动之日起一并计算，不重复扣除",
-        "a host of several initiatives is counted once, from its first start, with all of them together",
+        "A host of several initiatives is counted once, from its first start, with all of them together",
     ),
     Text(
         "各承办单位自身的缺口误差大，按其误差向总体关系收缩；承办单位之间的误差相关（共用对照）已计入",
-        "each host's own gap is uncertain and drawn towards what all hosts show, by its error; that "
+        "Each host's own gap is uncertain and drawn towards what all hosts show, by its error; that "
         "hosts share comparison units is in the intervals",
     ),
 )

@@ -64,7 +64,10 @@ _READ = Text(
 INDICATORS = tuple(
     Indicator(
         name=f"crowding_above_{wan}",
-        title=Text(f"{wan}万元门槛上方聚集（超出数）", f"Crowding just above {wan}万元 (excess)"),
+        title=Text(
+            f"{wan}万元门槛上方聚集（超出数）",
+            f"Crowding just above CNY {wan * YUAN_PER_WAN:,} (excess)",
+        ),
         formula=Text(
             f"门槛上方 {WINDOW:.0%} 以内的单位期数 − 平滑分布下应有的期数（各期合并）",
             f"unit-periods within {WINDOW:.0%} above − those a smooth distribution has (periods pooled)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -62,11 +63,25 @@ def _yearly(grid: Grid, ask: Ask) -> Found:
         return Found(
             None, found.n_reported, parts=found.parts, notes=found.notes or (_NOT_POSITIVE,)
         )
+    per_year = ((1 + rate / 100) ** PERIODS_PER_YEAR[grid.frequency] - 1) * 100
     return Found(
-        ((1 + rate / 100) ** PERIODS_PER_YEAR[grid.frequency] - 1) * 100,
+        per_year,
         found.n_reported,
         parts={**found.parts, "years": years},
         notes=found.notes,
+        formula=_mean_formula(found.parts, years, per_year),
+    )
+
+
+def _mean_formula(ends: Mapping[str, float | None], years: float, rate: float) -> Text:
+    now, before = ends["total"] or 0.0, ends["base_total"] or 0.0
+    numbers = f"(({now:,.10g} ÷ {before:,.10g})^(1/{years:g}) − 1) × 100% = {rate:+,.1f}%"
+    verb = Text("增长", "up") if rate >= 0 else Text("下降", "down")
+    size = f"{abs(rate):,.1f}%"
+    return Text(
+        f"年均{verb.zh} {size}：（（报告期 ÷ 基期）^(1/年数) − 1）× 100% = {numbers}",
+        f"{verb.en} {size} a year on average: ((this period ÷ base period)^(1/years) − 1) × 100% = "
+        f"{numbers}",
     )
 
 
@@ -170,7 +185,7 @@ INDICATORS = (
     ),
     Indicator(
         name="growth_times",
-        title=Text("比基期增长倍数", "Growth since the base period in 倍"),
+        title=Text("比基期增长倍数", "Growth since the base period, times over"),
         formula=Text("增长 X 倍 = +X×100%", "growing X 倍 is +X×100%"),
         unit="times",
         needs=("base",),

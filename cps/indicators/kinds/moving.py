@@ -80,7 +80,7 @@ INDICATORS = (
         name="mobility_brackets",
         title=Text(
             "收入档次流动性（万元档，肖洛克斯指数）",
-            "Mobility between brackets in 万元 (Shorrocks)",
+            "Mobility between brackets of income (Shorrocks)",
         ),
         formula=_FORMULA,
         unit="index",

@@ -14,15 +14,15 @@ from cps.units import YUAN_PER_WAN
 
 _SHORT = (
     (
-        Text("未达{wan}万元单位占比（FGT 0）", "Share below {wan}万元 (FGT 0)"),
+        Text("未达{wan}万元单位占比（FGT 0）", "Share below {amount} (FGT 0)"),
         Text("低于门槛的单位占比", "share of units below the threshold"),
     ),
     (
-        Text("{wan}万元平均缺口率（FGT 1）", "Mean gap to {wan}万元 (FGT 1)"),
+        Text("{wan}万元平均缺口率（FGT 1）", "Mean gap to {amount} (FGT 1)"),
         Text("平均缺口占门槛的比例", "mean gap as a share of the threshold"),
     ),
     (
-        Text("{wan}万元缺口平方均值（FGT 2）", "Mean squared gap to {wan}万元 (FGT 2)"),
+        Text("{wan}万元缺口平方均值（FGT 2）", "Mean squared gap to {amount} (FGT 2)"),
         Text("缺口越深权重越大", "deep gaps weigh more"),
     ),
 )
@@ -84,15 +84,20 @@ def _share(grid: Grid, ask: Ask, *, threshold: float, above: bool) -> Found:
     )
 
 
+def _amount(wan: int) -> str:
+    return f"CNY {wan * YUAN_PER_WAN:,}"
+
+
 INDICATORS = tuple(
     one
     for wan in BRACKETS_WAN
     for one in (
         Indicator(
             name=f"share_above_{wan}",
-            title=Text(f"超{wan}万元单位占比", f"Share above {wan}万元"),
+            title=Text(f"超{wan}万元单位占比", f"Share above {_amount(wan)}"),
             formula=Text(
-                f"超过 {wan}万元（严格大于）的单位数 ÷ n", f"units strictly above {wan}万元 ÷ n"
+                f"超过 {wan}万元（严格大于）的单位数 ÷ n",
+                f"units strictly above {_amount(wan)} ÷ n",
             ),
             unit="percent",
             needs=("yuan", "yearly"),
@@ -101,7 +106,7 @@ INDICATORS = tuple(
         ),
         Indicator(
             name=f"share_above_{wan}_change",
-            title=Text(f"超{wan}万元占比变动", f"Change of the share above {wan}万元"),
+            title=Text(f"超{wan}万元占比变动", f"Change of the share above {_amount(wan)}"),
             formula=Text("本期占比 − 基期占比（百分点）", "share − base share (percentage points)"),
             unit="points",
             needs=("yuan", "yearly", "base"),
@@ -111,11 +116,12 @@ INDICATORS = tuple(
             Indicator(
                 name=f"shortfall{power}_{wan}",
                 title=Text(
-                    _SHORT[power][0].zh.format(wan=wan), _SHORT[power][0].en.format(wan=wan)
+                    _SHORT[power][0].zh.format(wan=wan),
+                    _SHORT[power][0].en.format(amount=_amount(wan)),
                 ),
                 formula=Text(
                     f"(1/n)Σ((z − xᵢ)/z)^{power}，仅计 xᵢ < z = {wan}万元：{_SHORT[power][1].zh}",
-                    f"(1/n)Σ((z − xᵢ)/z)^{power} over xᵢ < z = {wan}万元: {_SHORT[power][1].en}",
+                    f"(1/n)Σ((z − xᵢ)/z)^{power} over xᵢ < z = {_amount(wan)}: {_SHORT[power][1].en}",
                 ),
                 unit="index",
                 needs=("yuan", "yearly"),

@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from cps.errors import Text
-from cps.locale import Content, Message, Quantity, Words
+from cps.locale import Content, Kind, Message, Quantity, Words
 from cps.report.sections._common import text_of
 from cps.runs import Run
 
 INCOME, JOBS = "income_yuan", "jobs_persons"
 Row = dict[str, Any]
+_KINDS: dict[str, Kind] = {
+    "yuan": "money",
+    "persons": "persons",
+    "points": "points",
+    "index": "index",
+    "per_year": "index",
+    "ratio": "ratio",
+    "times": "ratio",
+}
 
 
 def asked(run: Run) -> Row:
@@ -40,8 +49,11 @@ def reading(
 def series(run: Run, indicator: str, *, outcome: str = INCOME) -> list[Row]:
     """Give an indicator year by year and area by area, the target first."""
     table = run.indicators.get("series") or {}
-    rows = [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
-    return [row for row in rows if (row["indicator"], row["outcome"]) == (indicator, outcome)]
+    return [
+        {name: column[place] for name, column in table.items()}
+        for place, found in enumerate(table.get("indicator", ()))
+        if found == indicator and table["outcome"][place] == outcome
+    ]
 
 
 def at(
@@ -54,8 +66,12 @@ def at(
     outcome: str = INCOME,
 ) -> Row | None:
     """Give an indicator's place in its series at a year."""
-    for row in series(run, indicator, outcome=outcome):
-        if (row["year"], row["scope"]) == (year, scope) and (area is None or row["area"] == area):
+    table = run.indicators.get("series") or {}
+    for place, found in enumerate(table.get("indicator", ())):
+        if found != indicator or table["year"][place] != year:
+            continue
+        row = {name: column[place] for name, column in table.items()}
+        if (row["scope"], row["outcome"]) == (scope, outcome) and area in (None, row["area"]):
             return row
     return None
 
@@ -79,13 +95,9 @@ def area_name(area: str | None) -> Content:
 
 def quantity(value: float | None, unit: str, *, is_signed: bool = False) -> Quantity:
     """Give a value in the unit of an indicator as a quantity."""
-    if unit == "yuan":
-        return Quantity(value, "money", is_signed=is_signed)
-    if unit == "persons":
-        return Quantity(value, "persons", is_signed=is_signed)
     if unit == "percent":
         return Quantity(None if value is None else value / 100, "share", is_signed=is_signed)
-    return Quantity(value, "number", is_signed=is_signed)
+    return Quantity(value, _KINDS.get(unit, "number"), is_signed=is_signed)
 
 
 def coverage(row: Row | None) -> Content:

@@ -20,12 +20,12 @@ DRAWN = ("share_above_100", "gini")
 TEXT = {
     "zh": {
         "heading": "若没有这些项目，分布会怎样",
-        "lead_changed": "{year} 年，与没有项目的情形相比，可以肯定变化的指标有：{names}。其余指标的变化区间都包含零。",
-        "lead_unclear": "{year} 年，各项指标与没有项目的情形相比，变化区间都包含零：数据不能断定这些项目改变了分布。",
+        "lead_changed": "{year} 年，与没有项目的情形相比，变化区间不含零的指标有：{names}。其余指标的变化区间都包含零，不能断定有变化。",
+        "lead_unclear": "{year} 年，与没有项目的情形相比，各项指标的变化区间都包含零：不能断定这些项目改变了分布。",
         "name_up": "{title}（高 {amount}，{level}% 区间 {interval}）",
         "name_down": "{title}（低 {amount}，{level}% 区间 {interval}）",
         "how": "做法：{n_hosts}自首个项目启动之日起，逐村估计项目带来的增幅并从实际收入中扣除，再算一遍指标；模拟 {draws} 次，区间包含各村效应的误差及其相关。估计以 {donors} 个从未承办的单位为对照。",
-        "unseen": "其中 {n} 没有启动前的数据，按其他承办单位效应的分布取值。",
+        "unseen": "其中 {n}没有启动前的数据，按其他承办单位效应的分布取值。",
         "figure": "{title}：实际与若无项目",
         "figure_note": "菱形和竖线为若无项目的中位估计及其 {level}% 区间；圆点为实际，没有误差。",
         "observed": "实际",
@@ -57,12 +57,12 @@ TEXT = {
     },
     "en": {
         "heading": "The distribution without the initiatives",
-        "lead_changed": "In {year}, compared with no initiative at all, these indices changed for certain: {names}. The intervals of all other changes hold zero.",
+        "lead_changed": "In {year}, compared with no initiative at all, the interval of the change leaves out zero for: {names}. For all other indices it holds zero, and no change is established.",
         "lead_unclear": "In {year}, the interval of every index's change holds zero: the data don't establish that the initiatives changed the distribution.",
         "name_up": "{title} ({amount} higher, {level}% interval {interval})",
         "name_down": "{title} ({amount} lower, {level}% interval {interval})",
         "how": "How: for each of {n_hosts}, what the initiatives added is estimated from its first start on and taken off its income, and the indices are worked out again; {draws} draws carry the errors of all hosts' effects and how they hang together. Compared with {donors} units that never hosted.",
-        "unseen": "{n} of them have no data from before their start: their effect is drawn from the distribution of the other hosts'.",
+        "unseen": "No data from before the start for {n}: the effect is drawn from the distribution of the other hosts' effects.",
         "figure": "{title}: as it was, and without the initiatives",
         "figure_note": "Diamonds and bars: without the initiatives, median and {level}% interval. Dots: as it was, without error.",
         "observed": "as it was",
@@ -190,7 +190,7 @@ def _titled(row: of.Row) -> Message:
 
 def _table(last: of.Row, found: of.Row) -> Table:
     level: dict[str, Content] = {"level": _level(found)}
-    kind: Kind = "number"
+    kind: Kind = "index"
     return Table(
         Message(
             "counterfactual.table",
@@ -224,44 +224,37 @@ def _relation(found: of.Row) -> Message:
     per_tenth = 0.0953101798043249  # ln 1.1: a host a tenth above the comparison units
     said: dict[str, Content] = {
         "direction": Message(f"counterfactual.{'higher' if effects['slope'] > 0 else 'lower'}"),
-        "size": Quantity(100 * abs(effects["slope"]) * per_tenth),
-        "error": Quantity(100 * effects["slope_error"] * per_tenth),
+        "size": Quantity(100 * abs(effects["slope"]) * per_tenth, "ratio"),
+        "error": Quantity(100 * effects["slope_error"] * per_tenth, "ratio"),
         "spread": Quantity(effects["spread"], "change"),
     }
     return Message("counterfactual.relation", said)
 
 
 def _beside(last: of.Row, found: of.Row) -> Table:
+    ways = [("by_host", last["rows"]), *((one["way"], one["rows"]) for one in found["beside"])]
     names = [row["indicator"] for row in found["beside"][0]["rows"]]
-    shown = [_row(last, name) for name in names]
-
-    def cells(way: str, rows: list[of.Row]) -> tuple[Content, ...]:
-        return (
-            Message(f"counterfactual.{way}"),
-            *(
-                one
-                for row in rows
-                for one in (_amount(row["without"], row["unit"]), _interval(row, "without"))
-            ),
-        )
-
-    level: dict[str, Content] = {"level": _level(found)}
+    lines = [
+        (way, next(row for row in rows if row["indicator"] == name))
+        for name in names
+        for way, rows in ways
+    ]
     return Table(
         Message("counterfactual.beside"),
         (
+            Column(Message("counterfactual.index")),
             Column(Message("counterfactual.way")),
-            *(
-                one
-                for row in shown
-                for one in (
-                    Column(_titled(row), "number"),
-                    Column(Message("counterfactual.interval_head", level), "number"),
-                )
-            ),
+            Column(Message("counterfactual.without_head"), "index"),
+            Column(Message("counterfactual.interval_head", {"level": _level(found)}), "index"),
         ),
-        (
-            cells("by_host", shown),
-            *(cells(one["way"], one["rows"]) for one in found["beside"]),
+        tuple(
+            (
+                _titled(row),
+                Message(f"counterfactual.{way}"),
+                _amount(row["without"], row["unit"]),
+                _interval(row, "without"),
+            )
+            for way, row in lines
         ),
         Message("counterfactual.beside_note"),
     )

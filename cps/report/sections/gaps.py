@@ -41,7 +41,7 @@ TEXT = {
         "change": "变动",
         "alone": "剔除收入最高的单位",
         "beside": "{area}，{year} 年",
-        "note": "最低20%单位均值以{unit}计；其余为指数。{basis}；{interval}。各指标算式见指标目录（cps indicators --list）。",
+        "note": "最低20%单位均值以{unit}计，其余无量纲。{basis}；{interval}。各指标算式见指标目录（cps indicators --list）。",
         "parts": "泰尔指数的分解：组内与组间之和等于总数",
         "split": "分组",
         "total": "总数",
@@ -74,7 +74,7 @@ TEXT = {
         "change": "Change",
         "alone": "Without the largest unit",
         "beside": "{area}, {year}",
-        "note": "The mean of the poorest fifth is in {unit}; the rest are indices. Basis: {basis}; {interval}. Formulas: cps indicators --list.",
+        "note": "The mean of the poorest fifth is in {unit}; the rest have no unit. Basis: {basis}; {interval}. Formulas: cps indicators --list.",
         "parts": "Theil's indices in parts: within and between add up to the total",
         "split": "Groups",
         "total": "Total",
@@ -148,11 +148,11 @@ def _indices(run: Run, gini: of.Row) -> Table:
         Message("gaps.table", {"area": of.area_name(run.extra.get("target_area"))}),
         (
             Column(Message("gaps.index")),
-            Column(Message("gaps.base", base), "number"),
-            Column(Message("gaps.now", year), "number"),
-            Column(Message("gaps.change"), "number"),
-            Column(Message("gaps.alone"), "number"),
-            *(Column(Message("gaps.beside", {"area": area, **year}), "number") for area in areas),
+            Column(Message("gaps.base", base), "index"),
+            Column(Message("gaps.now", year), "index"),
+            Column(Message("gaps.change"), "index"),
+            Column(Message("gaps.alone"), "index"),
+            *(Column(Message("gaps.beside", {"area": area, **year}), "index") for area in areas),
         ),
         tuple(rows),
         Message("gaps.note", said),
@@ -173,9 +173,9 @@ def _parts(run: Run) -> list[Block]:
             rows.append(
                 (
                     Message(f"gaps.{name}", {"index": index.upper()}),
-                    Quantity(parts["total"], "p_value"),
-                    Quantity(within, "p_value"),
-                    Quantity(between, "p_value"),
+                    Quantity(parts["total"], "index"),
+                    Quantity(within, "index"),
+                    Quantity(between, "index"),
                     of.quantity(parts["between_share_pct"], "percent"),
                 )
             )
@@ -187,7 +187,7 @@ def _parts(run: Run) -> list[Block]:
             Message("gaps.parts"),
             (
                 Column(Message("gaps.split")),
-                *(Column(Message(f"gaps.{head}"), "p_value") for head in heads),
+                *(Column(Message(f"gaps.{head}"), "index") for head in heads),
                 Column(Message("gaps.share"), "share"),
             ),
             tuple(rows),
@@ -202,9 +202,9 @@ def _convergence(run: Run) -> list[Block]:
     if sigma and sigma["value"] is not None:
         said: dict[str, Content] = {
             "n": Quantity(float(sigma["n_reported"]), "count"),
-            "before": Quantity(sigma["parts"]["base_sd_log"]),
-            "now": Quantity(sigma["parts"]["sd_log"]),
-            "change": Quantity(sigma["value"], is_signed=True),
+            "before": Quantity(sigma["parts"]["base_sd_log"], "index"),
+            "now": Quantity(sigma["parts"]["sd_log"], "index"),
+            "change": Quantity(sigma["value"], "index", is_signed=True),
             "verb": Message("gaps.narrower" if sigma["value"] < 0 else "gaps.wider"),
         }
         blocks.append(Paragraph(Message("gaps.sigma", said)))
@@ -221,8 +221,8 @@ def _convergence(run: Run) -> list[Block]:
             "moved": Quantity(parts["moved"], "share"),
             "up": Quantity(parts["up"], "share"),
             "down": Quantity(parts["down"], "share"),
-            "rank": Quantity(parts["rank_correlation"]),
-            "shorrocks": Quantity(moves["value"]),
+            "rank": Quantity(parts["rank_correlation"], "ratio"),
+            "shorrocks": Quantity(moves["value"], "ratio"),
         }
         blocks.append(Paragraph(Message("gaps.mobility", told)))
     if blocks and of.has_break(run):
@@ -246,10 +246,10 @@ def _beta(beta: of.Row) -> Message:
     said: dict[str, Content] = {
         "base": beta["base_label"],
         "period": beta["period_label"],
-        "beta": Quantity(beta["value"], is_signed=True),
+        "beta": Quantity(beta["value"], "index", is_signed=True),
         "level": Quantity(round(100 * beta["level"], 6)),
-        "interval": Interval(beta["ci_low"], beta["ci_high"], is_signed=True),
-        "plain": Quantity(beta["parts"]["uncorrected_beta_per_year"], is_signed=True),
+        "interval": Interval(beta["ci_low"], beta["ci_high"], "index", is_signed=True),
+        "plain": Quantity(beta["parts"]["uncorrected_beta_per_year"], "index", is_signed=True),
     }
     if is_unclear:
         return Message("gaps.beta_unclear", said)

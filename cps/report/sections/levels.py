@@ -6,7 +6,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from cps.locale import Content, Message, Quantity, Term, Words
+from cps.locale import Content, Message, Quantity, Words
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections import _indicators as of
 from cps.report.sections._common import text_of
@@ -30,15 +30,17 @@ TEXT = {
         "total": "总额",
         "mean": "平均数",
         "median": "中位数",
-        "growth": "总额同比（%）",
-        "jobs": "年末家门口就业",
+        "growth": "同比（%）",
+        "jobs": "家门口就业",
         "marked": "{value} *",
         "levels_note": "* 前后两年会计制度不同。{income}{jobs}",
         "words": "{area}：增长（写明用语和算式）",
         "what": "指标",
-        "indicator": "{outcome}：{title}",
+        "words_note": "经营性收入为各单位合计，单位元；括号内为两期都有数据的单位数/应有单位数。",
+        "of_jobs": "家门口就业：{title}",
         "period": "比较时期",
         "span": "{base} → {period}",
+        "compared": "{base} → {period}（{coverage}）",
         "formula": "结果与算式",
         "gains": "村均收入的年均增加额",
         "area": "地区",
@@ -60,15 +62,17 @@ TEXT = {
         "total": "Total",
         "mean": "Mean",
         "median": "Median",
-        "growth": "Total, year on year (%)",
-        "jobs": "Jobs near home, year's end",
+        "growth": "Year on year (%)",
+        "jobs": "Jobs",
         "marked": "{value} *",
         "levels_note": "* The accounting systems of the two years differ. {income} {jobs}",
         "words": "{area}: growth, each word with its formula",
         "what": "Indicator",
-        "indicator": "{outcome}: {title}",
+        "words_note": "Operating income is the total of the units, in yuan; in brackets, units that reported in both periods, of all.",
+        "of_jobs": "Jobs: {title}",
         "period": "Compared",
         "span": "{base} → {period}",
+        "compared": "{base} → {period} ({coverage})",
         "formula": "Result and formula",
         "gains": "Mean yearly gain of the mean income",
         "area": "Area",
@@ -105,9 +109,14 @@ def build(run: Run) -> list[Block]:
     ]
     if words := _growth_words(run):
         caption = Message("levels.words", {"area": _area(area)})
-        heads = ("what", "period", "formula", "coverage")
+        heads = ("what", "period", "formula")
         blocks.append(
-            Table(caption, tuple(Column(Message(f"levels.{one}")) for one in heads), words)
+            Table(
+                caption,
+                tuple(Column(Message(f"levels.{one}")) for one in heads),
+                words,
+                Message("levels.words_note"),
+            )
         )
     gains = _gains(run)
     return [*blocks, gains] if gains else blocks
@@ -133,16 +142,18 @@ def _growth_words(run: Run) -> tuple[tuple[Content, ...], ...]:
     ]
     return tuple(
         (
+            text_of(row["title"])
+            if row["outcome"] == of.INCOME
+            else Message("levels.of_jobs", {"title": text_of(row["title"])}),
             Message(
-                "levels.indicator",
-                {"outcome": Term("outcome", row["outcome"]), "title": text_of(row["title"])},
-            ),
-            Message(
-                "levels.span",
-                {"base": row["base_label"] or row["period_label"], "period": row["period_label"]},
+                "levels.compared",
+                {
+                    "base": row["base_label"] or row["period_label"],
+                    "period": row["period_label"],
+                    "coverage": of.coverage(row),
+                },
             ),
             text_of(row["formula"]),
-            of.coverage(row),
         )
         for row in found
     )
