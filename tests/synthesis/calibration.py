@@ -1,14 +1,17 @@
 """How often families of tests, rank sets and pooled intervals are right, where the truth is known.
 
-Usage: python -m tests.synthesis.calibration [N_DRAWS]     (2,000 for the record)
+Estimates are normal with a covariance that is known, or come from small simulated panels. Usage:
+
+python -m tests.synthesis.calibration [--draws 2000] [--write docs/together.md]
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -36,9 +39,7 @@ class Share:
     error: float  # of the share, from the draws
 
     def __str__(self) -> str:
-        return (
-            f"{self.what:<78}{100 * self.share:6.1f}%  (± {100 * self.error:.1f}, {self.n} draws)"
-        )
+        return f"| {self.what} | {100 * self.share:.1f}% (± {100 * self.error:.1f}) | {self.n:,} |"
 
 
 def errors_of_fifteen(seed: int = 5) -> NDArray[np.float64]:
@@ -185,12 +186,26 @@ def _share(what: str, hits: list[bool] | list[float]) -> Share:
     return Share(what, float(values.mean()), len(values), error)
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if sys.argv[1:] else 2000
+def table(n_draws: int) -> Iterator[str]:
+    """Give the table of all studies in Markdown, a line at a time."""
+    yield "| how often | share | draws |"
+    yield "|---|---|---|"
     for study in (family_wise_errors, rank_coverage, pooled_coverage):
-        for line in study(count):
-            print(line, flush=True)
-    for line in from_panels(max(count // 4, 2)):
+        yield from map(str, study(n_draws))
+    yield from map(str, from_panels(max(n_draws // 4, 2)))
+    yield from map(str, pooled_coverage(n_draws, prior="spread"))
+
+
+if __name__ == "__main__":
+    from tests.synthesis._calibration_table import write_table
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--write", type=Path, help="page whose table is written anew")
+    given = parser.parse_args()
+    lines = []
+    for line in table(given.draws):
         print(line, flush=True)
-    for line in pooled_coverage(count, prior="spread"):
-        print(line, flush=True)
+        lines.append(line)
+    if given.write:
+        write_table(given.write, "normal", "\n".join(lines))
