@@ -11,6 +11,7 @@ from cps.locale import Content, Message, Words
 from cps.provenance import write_text
 from cps.report.blocks import Block
 from cps.report.origin import footer_of, metas_of
+from cps.report.sections._common import is_scheme
 from cps.report.shell import Page, fill, ways_to
 from cps.report.vocabulary import SECTIONS, section_modules, words_of
 from cps.runs import Run
@@ -182,4 +183,5 @@ def _page(
         index_href="index.html" if run.subject and name != "index.html" else "",
         notice=notice,
         has_numbers=True,
+        banner="page.scheme_banner" if is_scheme(run) else "page.synthetic_banner",
     )

@@ -47,6 +47,8 @@ class Page:
         What a reader must know before anything else.
     has_numbers : bool
         True if its headings are numbered.
+    banner, index_word : str
+        Keys of what is said on top of a page with made-up numbers, and of the link to the index.
     """
 
     title: Content
@@ -59,6 +61,8 @@ class Page:
     index_href: str = ""
     notice: Content | None = None
     has_numbers: bool = False
+    banner: str = "page.synthetic_banner"
+    index_word: str = "page.index"
 
 
 def fill(page: Page, words: Words) -> str:
@@ -71,11 +75,11 @@ def fill(page: Page, words: Words) -> str:
         kicker=words.say("page.title"),
         css=_style(),
         mark=mark,
-        banner=words.say("page.synthetic_banner"),
+        banner=words.say(page.banner),
         metas=page.metas,
         index_href=page.index_href,
         notice=writer.parts(page.notice) if page.notice is not None else None,
-        index_word=words.say("page.index"),
+        index_word=words.say(page.index_word),
         others=page.ways,
         blocks=writer.written(page.blocks),
         source_word=words.say("page.source"),
