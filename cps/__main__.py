@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cps.commands import claims, forecast, ledgers, others, run, schemes, watch
+from cps.commands import claims, forecast, indicators, ledgers, others, run, schemes, watch
 from cps.commands.common import language_option, own_language
 from cps.errors import CpsError
 
@@ -72,6 +72,7 @@ _COMMANDS = (
     ("demo", "write the synthetic ledgers 生成示例台账", others.add_demo),
     ("run", "ledgers to pages 台账到报告", run.add_run),
     ("claims", "hold claims against a run 核对说法", claims.add_claims),
+    ("indicators", "measure every indicator 计算全部指标", indicators.add_indicators),
     ("forecast", "foresee the year, warn early 年度预测与预警", forecast.add_forecast),
     ("schemes", "the other schemes of the source 其他举措", schemes.add_schemes),
     ("why", "what changed between two runs 两次运行之间有何变化", watch.add_why),
