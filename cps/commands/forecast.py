@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cps.commands.common import languages, listed, path, say
-from cps.errors import DesignError, Finding, Text, UsageError
+from cps.errors import Finding, Text, UsageError
 from cps.units import YUAN_PER_WAN
 
 if TYPE_CHECKING:
     from cps.forecast.monthly import MonthlyForecast
     from cps.forecast.record import EarlyWarning
     from cps.panel.record import Panel
-    from cps.planning.sample import SamplePlan
 
 _DATA = "data/raw/demo"
 
@@ -39,7 +38,9 @@ def add_forecast(parser: argparse.ArgumentParser) -> None:
 
 
 def _forecast(given: argparse.Namespace, lang: str) -> int:
+    from cps.design.initiatives import load_initiatives
     from cps.forecast.monthly import forecast_year
+    from cps.planning.sample import try_sample_plan
     from cps.report.forecast_files import write_forecast
     from cps.runs import save_run
     from cps.runs.forecast import make_forecast_run
@@ -57,7 +58,12 @@ def _forecast(given: argparse.Namespace, lang: str) -> int:
         at_months=at_months,
         seed=given.seed,
     )
-    planned, said = _planned(yearly, found, given)
+    planned, said = try_sample_plan(
+        yearly,
+        until_year=found.last_whole_year,
+        others=load_initiatives(path(given.initiatives)),
+        seed=given.seed,
+    )
     run = make_forecast_run(
         found,
         planned=planned,
@@ -67,7 +73,7 @@ def _forecast(given: argparse.Namespace, lang: str) -> int:
     )
     out = Path(given.out)
     written = write_forecast(run, out, languages=offered)
-    save_run(run, out / "run")
+    save_run(run, out)
     _tell(found, lang)
     for one in written:
         print(one)
@@ -95,24 +101,6 @@ def _panels(given: argparse.Namespace) -> tuple[Panel, Panel | None]:
         return monthly, None
 
 
-def _planned(
-    yearly: Panel | None, found: MonthlyForecast, given: argparse.Namespace
-) -> tuple[SamplePlan | None, tuple[Finding, ...]]:
-    from cps.design.initiatives import load_initiatives
-    from cps.forecast.yearly import until_year
-    from cps.planning.sample import plan_sample
-
-    if yearly is None:
-        return None, ()
-    others = load_initiatives(path(given.initiatives))
-    outlook = found.outlook
-    known = until_year(yearly, outlook.year - (outlook.month < 12))
-    try:
-        return plan_sample(known, others=others, seed=given.seed), ()
-    except DesignError as fault:
-        return None, (Finding("W-PLAN-NONE", "warn", fault.what, fault.where, fault.mend),)
-
-
 def _parameters(given: argparse.Namespace) -> dict[str, Any]:
     names = ("data", "panel", "units", "initiatives", "area", "as_of", "thresholds", "past_years")
     return {
@@ -123,8 +111,10 @@ def _parameters(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _thresholds(text: str) -> tuple[int, ...]:
+    from cps.forecast.monthly import in_yuan
+
     try:
-        found = tuple(round(float(one) * YUAN_PER_WAN) for one in listed(text))
+        found = in_yuan([float(one) for one in listed(text)])
     except ValueError:
         found = ()
     if not found or min(found) <= 0:

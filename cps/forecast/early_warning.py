@@ -67,7 +67,7 @@ def _warning(outlook: Outlook, village: VillageOutlook, chance: Chance) -> Early
 def _reasons(
     outlook: Outlook, village: VillageOutlook, chance: Chance, needed: float
 ) -> list[Text]:
-    name = _wan(chance.threshold_yuan)
+    name = f"{chance.threshold_yuan / YUAN_PER_WAN:,g}"
     if chance.is_settled:
         return [
             Text(

@@ -17,6 +17,7 @@ from cps.forecast.months import Months, months_of
 from cps.forecast.outlook import BREAKS, THRESHOLDS_YUAN, foresee_year
 from cps.forecast.record import EarlyWarning, Outlook
 from cps.panel.record import Panel
+from cps.units import YUAN_PER_WAN
 
 KEEP_BELOW, REACH_BELOW = 0.8, 0.2
 _PAST_YEARS = 5
@@ -56,6 +57,16 @@ class MonthlyForecast:
             self.outlook.year + self.outlook.month // 12, self.outlook.month % 12 + 1, 1
         )
         return (following - datetime.timedelta(days=1)).isoformat()
+
+    @property
+    def last_whole_year(self) -> int:
+        """Last year that is over."""
+        return self.outlook.year - (self.outlook.month < 12)
+
+
+def in_yuan(amounts_wan: Sequence[float]) -> tuple[int, ...]:
+    """Bring thresholds from 万元 to 元."""
+    return tuple(round(one * YUAN_PER_WAN) for one in amounts_wan)
 
 
 def forecast_year(

@@ -1,4 +1,4 @@
-"""Panels by year as planning needs them: from months, and up to what was known."""
+"""A panel by month brought to years, as planning needs it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,3 @@ def yearly_panel(monthly: Panel) -> Panel | None:
         .sort("unit", "period")
     )
     return dataclasses.replace(monthly, frame=frame, frequency="year")
-
-
-def until_year(panel: Panel, last_year: int) -> Panel:
-    """Keep the years up to ``last_year`` of a panel by year."""
-    return dataclasses.replace(panel, frame=panel.frame.filter(pl.col("period") <= last_year))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from cps.design.record import Initiative
 from cps.design.subset import subset_design
-from cps.errors import DesignError
+from cps.errors import DesignError, Finding, Text
 from cps.panel.record import Panel
 from cps.planning.power import plan
 from cps.planning.record import Plan
@@ -19,7 +22,7 @@ HOSTS = (1, 2, 4, 8, 15)
 _YEARS_BEFORE = (2, 3, 4, 5)
 _COMPARISON = (5, 10, 20, 40)
 _N_SUBSETS = 15
-_N_DRAWS = 100
+_N_DRAWS, _FEW_DRAWS = 200, 100  # assignments a window; fewer for each of several subsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,47 @@ class SamplePlan:
     ----------
     plan : Plan
         By hosts and years after the start, all comparison units taken.
+    method_name : Text
+        Of the estimator that the plan is for.
     hosts, years_after : int
         What ``by_comparison`` and ``by_years_before`` are for.
     """
 
     plan: Plan
+    method_name: Text
     hosts: int
     years_after: int
     by_comparison: tuple[Detectable, ...]
     by_years_before: tuple[Detectable, ...]
+
+
+def try_sample_plan(
+    panel: Panel | None,
+    *,
+    until_year: int,
+    others: Sequence[Initiative] = (),
+    seed: int = 0,
+) -> tuple[SamplePlan | None, tuple[Finding, ...]]:
+    """Plan on the years up to ``until_year``, or say in a finding why that can't be done.
+
+    Parameters
+    ----------
+    panel : Panel or None
+        By year; None where there is none.
+    """
+    where = "plan_sample"
+    try:
+        if panel is None:
+            raise DesignError(
+                Text("没有完整的年份", "there is no whole year"),
+                where=where,
+                mend=Text("补报往年各月", "have the months of past years reported"),
+            )
+        frame = panel.frame.filter(pl.col("period") <= until_year)
+        known = dataclasses.replace(panel, frame=frame)
+        return plan_sample(known, others=others, seed=seed), ()
+    except DesignError as fault:
+        return None, (Finding("W-PLAN-NONE", "warn", fault.what, fault.where, fault.mend),)
 
 
 def plan_sample(
@@ -115,7 +150,8 @@ def plan_sample(
     )
 
     def detects(rows: np.ndarray | None, before: int) -> float | None:
-        design = part if rows is None else subset_design(part, units=rows)
+        is_whole = rows is None or bool(rows.all())
+        design = part if rows is None or is_whole else subset_design(part, units=rows)
         try:
             found = plan(
                 design,
@@ -123,7 +159,7 @@ def plan_sample(
                 periods_before=before,
                 periods_after=[years_after],
                 power=power,
-                n_draws=_N_DRAWS,
+                n_draws=_N_DRAWS if is_whole else _FEW_DRAWS,
                 seed=seed,
             )
         except DesignError:
@@ -139,7 +175,8 @@ def plan_sample(
         for before in _YEARS_BEFORE
         if before + years_after <= len(part.periods)
     ]
-    return SamplePlan(whole, hosts, years_after, tuple(by_comparison), tuple(by_years))
+    name = importlib.import_module(f"cps.estimators.{whole.method}").NAME
+    return SamplePlan(whole, name, hosts, years_after, tuple(by_comparison), tuple(by_years))
 
 
 def _subsets(n_units: int, size: int, seed: int) -> list[np.ndarray]:

@@ -41,7 +41,7 @@ def test_a_notebook_has_no_logic_of_its_own(path: Path) -> None:
 def test_the_first_code_cell_is_the_parameters_cell_and_the_second_checks_them(path: Path) -> None:
     first, second = _code(path)[:2]
     assert first["metadata"]["tags"] == ["parameters"]
-    assert "cps.check_parameters(globals()" in "".join(second["source"])
+    assert "check_parameters(globals()" in "".join(second["source"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cps.errors import Text
 from cps.locale import Content, Interval, Listing, Message, Quantity, Words
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import text_of
@@ -23,7 +24,7 @@ TEXT = {
         "count": "预计 {mean} 个村超过 {threshold}（{level}% 区间 {range} 个）",
         "everywhere": "",
         "in_area": "{area}的 ",
-        "warned": "需要关注的村有 {n} 个：{fall} 个去年已超过的档次今年可能保不住，{reach} 个去年未超过的最近一档今年难以达到。",
+        "warned": "需要关注的村有 {n} 个：{fall} 处可能保不住去年已超过的档次，{reach} 处难以达到去年未超过的最近一档。",
         "calm": "没有需要预警的村。",
         "basis": "{basis}。",
         "nature": "概率来自以往月份的规律，不含今年将要发生、往年没有过的事。它不是对项目效果的估计。",
@@ -62,7 +63,7 @@ TEXT = {
         "count": "{mean} villages are expected above {threshold} ({level}% interval {range})",
         "everywhere": "",
         "in_area": "of {area} ",
-        "warned": "{n} villages need a look: {fall} may lose a threshold that they passed last year, and {reach} are unlikely to reach the next one.",
+        "warned": "{n} villages need a look: {fall} times a threshold passed last year may be lost, {reach} times the next one is unlikely to be reached.",
         "calm": "There is nothing to warn of.",
         "basis": "Basis: {basis}.",
         "nature": "The chances rest on how past months went; what never happened before is not in them. They are no estimate of what the projects did.",
@@ -182,7 +183,10 @@ def _warnings(found: Record) -> Table:
             f"forecast.{'missed' if is_settled else one['risk']}",
             {"threshold": threshold(one["threshold_yuan"])},
         )
-        reasons = Listing(tuple(text_of(reason) for reason in one["reasons"]))
+        # The first reason repeats the chance; alone, it is all there is to say.
+        told = [text_of(reason) for reason in one["reasons"]]
+        told = told[1:] or told
+        reasons = Text("；".join(a.zh for a in told), "; ".join(a.en for a in told))
         said = chance(one["probability"], is_settled=is_settled)
         rows.append((one["unit"], risk, said, Quantity(one["needed_yuan"], "money"), reasons))
     limits = {

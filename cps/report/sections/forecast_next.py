@@ -80,7 +80,7 @@ def build(run: Run) -> list[Block]:
         heading,
         Paragraph(Message("forecast_next.lead", lead)),
         Paragraph(_words(sample)),
-        _power_table(plan),
+        _power_table(sample),
         _needed_table(plan),
         _varied(sample, "by_comparison"),
         _varied(sample, "by_years_before"),
@@ -109,7 +109,8 @@ def _words(sample: Record) -> Content:
     )
 
 
-def _power_table(plan: Record) -> Table:
+def _power_table(sample: Record) -> Table:
+    plan = sample["plan"]
     after = sorted({one["periods_after"] for one in plan["cells"]})
     cells = {(one["n_treated"], one["periods_after"]): one for one in plan["cells"]}
 
@@ -121,7 +122,10 @@ def _power_table(plan: Record) -> Table:
         share = Quantity(one["minimum_detectable"], "share")
         return Message("forecast_next.cell", {"share": share, "money": money})
 
-    note = {"method": plan["method"], "alpha": Quantity(round(1 - plan["level"], 10), "share")}
+    note: dict[str, Content] = {
+        "method": text_of(sample["method_name"]),
+        "alpha": Quantity(round(1 - plan["level"], 10), "share"),
+    }
     return Table(
         Message("forecast_next.table"),
         (

@@ -21,7 +21,7 @@ OURS = "pooled_seasons"
 TEXT = {
     "zh": {
         "heading": "以往年份的检验",
-        "lead": "用同样的方法，只凭 {years} 各年截至 {months} 月的数据重新预测当年，再与实际结果对照。四种方法看到的数据相同，按同一批案例打分。",
+        "lead": "用同样的方法，只凭 {years} 各年截至 {months} 月的数据重新预测当年，再与实际结果对照。各方法看到的数据相同，按同样的 {cases} 个案例（村×年×月）打分。",
         "caution": "{caution}。",
         "none": "没有可供检验的完整年份，以上概率未经检验。",
         "beats": "在这批案例中，本页所用模型的误差（CRPS）最小。",
@@ -33,12 +33,10 @@ TEXT = {
         "sharpness": "80% 预测区间的宽度（越短越好，前提是覆盖率够）",
         "sharpness_axis": "上限高出下限（%，中位数）",
         "scores": "各方法得分",
-        "scores_note": "布里尔分、CRPS 越小越好；80%、95% 两列是实际结果落入相应区间的比例，应接近 80% 和 95%；偏差大于零表示报高了。",
+        "scores_note": "布里尔分和 CRPS（万元）越小越好；80%、95% 两列是实际结果落入相应区间的比例，应接近 80% 和 95%。",
         "method": "方法",
-        "cases": "案例",
-        "brier": "布里尔分（{threshold}）",
-        "crps": "CRPS（万元）",
-        "bias": "偏差（对数）",
+        "brier": "布里尔 {threshold}",
+        "crps": "CRPS",
         "cover_80": "落入 80%",
         "cover_95": "落入 95%",
         "width": "80% 宽度",
@@ -47,7 +45,7 @@ TEXT = {
     },
     "en": {
         "heading": "Tried on past years",
-        "lead": "The same method forecast {years} again, each from what was known at the end of month {months}, and is held against what came. All four methods saw the same months and are scored on the same cases.",
+        "lead": "The same method forecast {years} again, each from what was known at the end of month {months}, and is held against what came. All methods saw the same months and are scored on the same {cases} cases (village × year × month).",
         "caution": "Caution: {caution}.",
         "none": "There is no whole past year to try it on: the chances above are untested.",
         "beats": "On these cases the model used here has the smallest error (CRPS).",
@@ -59,12 +57,10 @@ TEXT = {
         "sharpness": "Width of 80% intervals (shorter is better, as long as they cover)",
         "sharpness_axis": "Upper end above lower end (%, median)",
         "scores": "Scores of the methods",
-        "scores_note": "Brier score and CRPS: the smaller the better. The 80% and 95% columns are how many totals fell inside those intervals, and should be near 80% and 95%. A bias above 0 is too high.",
+        "scores_note": "Brier score and CRPS (万元): the smaller the better. The 80% and 95% columns are how many totals fell inside those intervals, and should be near 80% and 95%.",
         "method": "Method",
-        "cases": "Cases",
-        "brier": "Brier ({threshold})",
-        "crps": "CRPS (万元)",
-        "bias": "Bias (log)",
+        "brier": "Brier {threshold}",
+        "crps": "CRPS",
         "cover_80": "Inside 80%",
         "cover_95": "Inside 95%",
         "width": "80% width",
@@ -87,6 +83,7 @@ def build(run: Run) -> list[Block]:
     said = {
         "years": Listing(tuple(map(str, tested["years"]))),
         "months": Listing(tuple(map(str, tested["months"]))),
+        "cases": Quantity(together[0]["n_cases"], "count"),
     }
     blocks: list[Block] = [
         heading,
@@ -133,13 +130,11 @@ def _by_month(tested: Record) -> Table:
 
 def _columns(tested: Record) -> tuple[Column, ...]:
     return (
-        Column(Message("forecast_test.cases"), "count"),
         *(
             Column(Message("forecast_test.brier", {"threshold": threshold(one)}), "p_value")
             for one in tested["thresholds_yuan"]
         ),
         Column(Message("forecast_test.crps"), "number"),
-        Column(Message("forecast_test.bias"), "number"),
         Column(Message("forecast_test.cover_80"), "share"),
         Column(Message("forecast_test.cover_95"), "share"),
         Column(Message("forecast_test.width"), "share"),
@@ -148,10 +143,8 @@ def _columns(tested: Record) -> tuple[Column, ...]:
 
 def _figures(score: Record) -> tuple[Quantity, ...]:
     return (
-        Quantity(score["n_cases"], "count"),
         *(Quantity(one, "p_value") for one in score["brier"]),
         Quantity(score["crps_wan"], "number"),
-        Quantity(score["bias_log"], "number", is_signed=True),
         Quantity(score["coverage_80"], "share"),
         Quantity(score["coverage_95"], "share"),
         Quantity(expm1(score["width_80"]), "share"),
