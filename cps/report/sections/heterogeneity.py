@@ -20,7 +20,6 @@ TEXT = {
         "spread": "各项目的效应之间有没有差别，本身就看不出来（全部相等这一假设的 p 值为 {q_p}），再问差别随什么而变，意义有限。",
         "refused": "项目之间的联合误差算不出来，不作比较。",
         "caption": "效应与项目特征",
-        "trait": "特征",
         "compared": "比较",
         "difference": "效应相差",
         "interval": "{level}% 区间",
@@ -35,7 +34,7 @@ TEXT = {
         "compared_format": "{at}（{n_at} 个）比{against}（{n_against} 个）",
         "compared_start_year": "每晚启动一年",
         "compared_log_baseline": "启动前水平每高一倍",
-        "compared_public_wan_per_host": "每个承办单位每多 100 万元",
+        "compared_public_wan_per_host": "每个承办单位的财政资金每多 100 万元",
         "goes_with": "有关联",
         "not_shown": "看不出",
         "too_few": "{trait}不作比较：{why}。",
@@ -47,7 +46,6 @@ TEXT = {
         "spread": "Nor are the effects themselves seen to differ: with p = {q_p} they may all be equal, so there is little to ask differences about.",
         "refused": "The joint errors of the initiatives can't be had, so they are not compared.",
         "caption": "Effects and traits of initiatives",
-        "trait": "Trait",
         "compared": "Compared",
         "difference": "Difference in effect",
         "interval": "{level}% interval",
@@ -62,7 +60,7 @@ TEXT = {
         "compared_format": "{at} ({n_at}) against {against} ({n_against})",
         "compared_start_year": "a start one year later",
         "compared_log_baseline": "a level before the start twice as high",
-        "compared_public_wan_per_host": "1 million yuan more for each host",
+        "compared_public_wan_per_host": "1 million yuan more of public money for each host",
         "goes_with": "goes with it",
         "not_shown": "not seen",
         "too_few": "{trait} is not compared: {why}.",
@@ -116,7 +114,6 @@ def _table(judged: Traits, family: dict[str, Any]) -> Table:
     return Table(
         Message("heterogeneity.caption"),
         (
-            Column(Message("heterogeneity.trait")),
             Column(Message("heterogeneity.compared")),
             Column(Message("heterogeneity.difference"), kind, unit),
             Column(Message("heterogeneity.interval", {"level": level}), kind, unit),
@@ -136,7 +133,6 @@ def _row(
     trait: dict[str, Any], coefficient: dict[str, Any], kind: Kind, unit: str
 ) -> tuple[Content, ...]:
     return (
-        _name(trait),
         _compared(trait, coefficient),
         amount(coefficient["estimate"], kind, unit),
         Interval(coefficient["low"], coefficient["high"], kind, unit, is_signed=True),
