@@ -100,7 +100,9 @@ def without_initiatives(
             "years": years,
             "absent": absent,
             "effects": _effects(*last),
-            "beside": _beside(grid, last, initiatives, runs, draws=draws, level=level, seed=seed),
+            "beside": take_headlines_away(
+                grid, initiatives, runs, period=last[2], draws=draws, level=level, seed=seed
+            ),
             "level": level,
             "n_draws": draws,
             "reference": REFERENCE,
@@ -208,18 +210,22 @@ def _effects(found: HostGaps, effects: HostEffects, period: int) -> dict[str, An
     }
 
 
-def _beside(
+def take_headlines_away(
     grid: Grid,
-    last: tuple[HostGaps, HostEffects, int],
     initiatives: Sequence[Initiative],
     runs: Sequence[HasEffects],
     *,
-    draws: int,
-    level: float,
-    seed: int,
+    period: int,
+    draws: int = DRAWS,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Ask again with each initiative's headline effect for all its hosts, its error in two ways."""
-    period = last[2]
+    """Ask again with each initiative's headline effect for all its hosts, its error in two ways.
+
+    Errors are drawn as independent and as fully tied to one another: what the truth is lies between.
+    Hosts of several initiatives have the sum of their effects, each of which was estimated without
+    these hosts.
+    """
     headlines = {one.name: one.effects[0] for one in runs if one.effects}
     known = [one for one in initiatives if _is_usable(headlines.get(one.id))]
     if not known:
