@@ -11,12 +11,11 @@ from cps.provenance import write_text
 from cps.report.blocks import Block, Column, Heading, Paragraph, Table
 from cps.report.render import OFFERED, file_name
 from cps.report.sections._common import text_of
-from cps.report.sections.scheme_card import card_blocks
+from cps.report.sections.scheme_card import card_blocks, evaluable
 from cps.report.shell import Page, fill, ways_to
 from cps.report.vocabulary import words_of
 
 INDEX = "index.html"
-_ORDER = ("yes", "partly", "no")
 Card = Mapping[str, Any]
 
 
@@ -75,21 +74,12 @@ def _list_page(cards: Sequence[Card], words: Words, offered: Sequence[Words]) ->
 
 
 def _list_blocks(cards: Sequence[Card]) -> list[Block]:
-    columns = ("scheme", "evaluable", "reason", "ledgers", "id")
+    columns = ("scheme", "evaluable", "reason", "ledgers")
     rows = []
     for card in cards:
-        identifier = str(card["id"])
-        link = Link(file_name(identifier), text_of(card["name"]))
-        found = _found(card)
-        rows.append(
-            (
-                link,
-                Term("evaluable", card["is_evaluable"]),
-                text_of(card["reason"]),
-                found,
-                identifier,
-            )
-        )
+        link = Link(file_name(str(card["id"])), text_of(card["name"]))
+        can = Term("evaluable", evaluable(card))
+        rows.append((link, can, text_of(card["reason"]), _found(card)))
     return [
         Heading(Message("cards.heading")),
         Paragraph(Message("cards.lead"), "lead"),

@@ -18,6 +18,7 @@ TEXT = {
         "evaluable_heading": "能否估计效果",
         "verdict_yes": "能。{reason}",
         "verdict_partly": "有条件。{reason}",
+        "verdict_lacking": "缺少数据，目前不能。{reason}",
         "verdict_no": "不能。{reason}",
         "design": "怎样比较：{design}",
         "methods": "方法：{methods}。",
@@ -37,7 +38,7 @@ TEXT = {
         "stated": "说法",
         "role": "性质",
         "open": "未说明之处",
-        "claims_note": "“性质”区分投入、过程、产出和成效：投入、过程和产出都不能当成成效。",
+        "claims_note": "“性质”区分投入、过程、产出和成效：投入、过程和产出都不能当成成效。事实编号前加 {id}__。",
         "figures_heading": "指标",
         "values": "各年指标",
         "value": "全部",
@@ -56,6 +57,7 @@ TEXT = {
         "evaluable_heading": "Can an effect be estimated?",
         "verdict_yes": "Yes. {reason}",
         "verdict_partly": "With limits. {reason}",
+        "verdict_lacking": "Not with the data there are. {reason}",
         "verdict_no": "No. {reason}",
         "design": "What is compared: {design}",
         "methods": "Methods: {methods}.",
@@ -75,7 +77,7 @@ TEXT = {
         "stated": "What is said",
         "role": "Kind",
         "open": "Left open",
-        "claims_note": "Inputs, processes and outputs are not outcomes: none of them shows that anything changed.",
+        "claims_note": "Inputs, processes and outputs are not outcomes: none of them shows that anything changed. Ids of facts begin with {id}__.",
         "figures_heading": "Indicators",
         "values": "Indicators by year",
         "value": "All",
@@ -113,6 +115,12 @@ def card_blocks(card: Mapping[str, Any], *, is_evaluated: bool = False) -> list[
     ]
 
 
+def evaluable(card: Mapping[str, Any]) -> str:
+    """Say whether an effect can be estimated: ``yes, partly, lacking`` (data) or ``no``."""
+    lacks = card["is_evaluable"] == "partly" and not card["can_run"]
+    return "lacking" if lacks else str(card["is_evaluable"])
+
+
 def _say(key: str, **params: Content) -> Message:
     return Message(f"scheme_card.{key}", params)
 
@@ -121,7 +129,7 @@ def _verdict(card: Mapping[str, Any], *, is_evaluated: bool) -> list[Block]:
     reason = text_of(card["reason"])
     blocks: list[Block] = [
         Heading(_say("evaluable_heading")),
-        Paragraph(_say(f"verdict_{card['is_evaluable']}", reason=reason), "lead"),
+        Paragraph(_say(f"verdict_{evaluable(card)}", reason=reason), "lead"),
     ]
     if card["design"]:
         blocks.append(Paragraph(_say("design", design=text_of(card["design"]))))
@@ -145,12 +153,16 @@ def _claims(card: Mapping[str, Any]) -> list[Block]:
             text_of(one["stated"]),
             Term("role", one["role"]) if one["role"] else "",
             Term("ambiguity", one["ambiguity"]) if one["ambiguity"] else "",
-            str(one["fact_id"]),
+            str(one["fact_id"]).removeprefix(f"{card['id']}__"),
         )
         for one in card["claims"]
     )
     claims = Table(
-        _say("claims"), columns, rows, _say("claims_note"), source=_say("published_source")
+        _say("claims"),
+        columns,
+        rows,
+        _say("claims_note", id=str(card["id"])),
+        source=_say("published_source"),
     )
     return [heading, claims]
 
