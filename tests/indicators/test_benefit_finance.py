@@ -15,10 +15,16 @@ from cps.indicators.benefit.finance import (
     benefit_cost_ratio,
     discount_factors,
     internal_rates,
+    modified_rate,
     payback_years,
     present_value,
 )
-from cps.indicators.benefit.ratios import affordable_share, ratio_set, ratio_set_of_draws
+from cps.indicators.benefit.ratios import (
+    affordable_share,
+    cost_set,
+    ratio_set,
+    ratio_set_of_draws,
+)
 
 
 @pytest.mark.parametrize("module", [finance, ratios, jobs])
@@ -281,3 +287,59 @@ def test_impossible_errors_are_refused(given_: dict[str, float]) -> None:
 def test_nothing_over_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="zero"):
         ratio_set(1.0, 0.0, numerator_se=0.0, denominator_se=0.0)
+
+
+def test_the_modified_rate_is_the_spreadsheets_worked_example() -> None:
+    # Microsoft's documentation of MIRR: 120,000 borrowed at 10%, earnings reinvested at 12%.
+    flows = np.array([-120_000, 39_000, 30_000, 21_000, 37_000, 46_000], dtype=float)
+    printed = [(6, 0.12, 0.13), (4, 0.12, -0.05), (6, 0.14, 0.13)]
+    exact = [0.126094, -0.048045, 0.134759]
+    for (n, reinvest, shown), value in zip(printed, exact, strict=True):
+        found = float(modified_rate(flows[:n], finance=0.10, reinvest=reinvest))
+        assert found == pytest.approx(value, abs=5e-7)
+        assert round(found, 2) == shown
+
+
+def test_where_there_is_one_internal_rate_reinvesting_at_it_gives_it_back() -> None:
+    flows = [-100.0, 20.0, 35.0, 60.0, 15.0]
+    (rate,) = internal_rates(flows).rates
+    assert float(modified_rate(flows, finance=rate, reinvest=rate)) == pytest.approx(rate)
+
+
+def test_a_modified_rate_exists_where_internal_rates_are_several_or_none() -> None:
+    several, none = [-1600.0, 10_000.0, -10_000.0], [-100.0, 20.0, -30.0]
+    assert len(internal_rates(several).rates) == 2
+    assert internal_rates(none).rates == ()
+    rates = modified_rate(np.array([several, none]), finance=0.06, reinvest=0.06)
+    assert np.isfinite(rates).all()
+    assert np.isnan(modified_rate([5.0, 1.0], finance=0.06, reinvest=0.06))
+    assert float(modified_rate([-5.0, -1.0], finance=0.06, reinvest=0.06)) == -1.0
+
+
+@given(
+    outlay=st.floats(1.0, 1e7),
+    units=st.floats(-500, 500),
+    error=st.floats(0.01, 300),
+)
+def test_the_cost_of_a_unit_is_fiellers_set_where_the_outlay_is_known(
+    outlay: float, units: float, error: float
+) -> None:
+    q = 1.959963984540054
+    fieller = ratio_set(outlay, units, numerator_se=0.0, denominator_se=error)
+    found = cost_set(outlay, units, units - q * error, units + q * error)
+    if abs(abs(units) - q * error) < 1e-6 * error:
+        return  # an end at zero: rounding decides which kind it is
+    assert found.kind == fieller.kind
+    assert found.estimate == fieller.estimate
+    assert (found.lower, found.upper) == pytest.approx((fieller.lower, fieller.upper), rel=1e-6)
+
+
+def test_the_cost_of_a_unit_is_unbounded_where_there_may_be_none() -> None:
+    found = cost_set(100.0, 4.0, -1.0, 8.0)
+    assert (found.kind, found.lower, found.upper) == ("outside", -100.0, 12.5)
+    assert not found.holds(12.0)
+    assert found.holds(1e9)
+    assert cost_set(100.0, 4.0, 0.0, 8.0).kind == "everything"
+    for wrong in ((0.0, 1.0, 0.5, 2.0), (100.0, 1.0, 2.0, 0.5), (100.0, 0.0, 0.0, 0.0)):
+        with pytest.raises(UsageError):
+            cost_set(*wrong)

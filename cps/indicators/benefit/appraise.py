@@ -25,6 +25,7 @@ from cps.indicators.benefit._require import require_capital, require_gain, requi
 from cps.indicators.benefit.defaults import default_assumptions
 from cps.indicators.benefit.finance import (
     internal_rates,
+    modified_rate,
     payback_years,
     present_value,
 )
@@ -141,6 +142,9 @@ def appraise(
         share_no_irr=n_none / n_rates,
         share_many_irr=n_many / n_rates,
         irr_of_draws=_summary(one_rate, level),
+        modified_rate=_summary(
+            modified_rate(flows.net, finance=middle_rate, reinvest=middle_rate), level
+        ),
         payback_years=_summary(simple, level),
         share_never=float(np.isnan(simple).mean()),
         tornado=tornado(gain, capital, assume, rate=middle_rate, inputs=inputs, flows=flows),

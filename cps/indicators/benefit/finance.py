@@ -175,6 +175,36 @@ def _rates_in_words(given: Floats, rates: tuple[float, ...]) -> Text:
     )
 
 
+def modified_rate(flows: ArrayLike, *, finance: float, reinvest: float) -> Floats:
+    """Give the modified internal rate of return: there is never more than one.
+
+    What is paid in is discounted to year 0 at ``finance``, what comes out is carried to the last
+    year at ``reinvest``; the rate turns the one into the other. NaN where nothing is paid in, −1
+    where nothing comes out.
+
+    Parameters
+    ----------
+    flows : array_like, shape (…, n_years)
+        Net flows.
+
+    References
+    ----------
+    Lin, S. A. Y. (1976). The modified internal rate of return and investment criterion. The
+    Engineering Economist 21(4), 237–247, doi:10.1080/00137917608902796.
+
+    Examples
+    --------
+    >>> float(modified_rate([-100, 0, 121], finance=0.06, reinvest=0.06).round(9))
+    0.1
+    """
+    given = np.asarray(flows, dtype=float)
+    n_years = given.shape[-1] - 1
+    paid = -present_value(np.minimum(given, 0.0), finance)
+    earned = present_value(np.maximum(given, 0.0), reinvest) * (1 + reinvest) ** n_years
+    share = np.divide(earned, paid, out=np.full_like(paid, np.nan), where=paid > 0)
+    return np.asarray(share ** (1 / n_years) - 1 if n_years else np.full_like(paid, np.nan))
+
+
 def payback_years(flows: ArrayLike, rate: float = 0.0) -> Floats:
     """Give the years until the cumulative (discounted) flow reaches zero and stays there.
 

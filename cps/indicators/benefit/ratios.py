@@ -151,9 +151,9 @@ def cost_set(
             Text("分母为零且没有误差，比值没有意义", "the denominator is zero without any error"),
             Text("没有增加量时不计算单位成本", "there is no cost per unit of nothing"),
         )
-    estimate = outlay / units if units else None
-    half = (upper - lower) / 2
-    g = (half / units) ** 2 if units else None
+    square = units * units  # 0 too where it is too small for a float
+    estimate = outlay / units if square else None
+    g = ((upper - lower) / 2) ** 2 / square if square else None
     ends: tuple[float, ...] = ()
     kind: Kind = "everything"  # one end of the interval is zero: nothing but one sign is ruled out
     if lower < 0 < upper:

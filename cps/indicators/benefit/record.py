@@ -360,6 +360,8 @@ class Appraisal:
         Of the flows with every input at its median.
     share_one_irr, share_no_irr, share_many_irr : float
         Of the first 1,000 draws.
+    modified_rate : Summary
+        Modified internal rate, financed and reinvested at ``tornado_rate``.
     irr_of_draws : Summary
         Of those that have exactly one; read it with the shares.
     payback_years, share_never
@@ -385,6 +387,7 @@ class Appraisal:
     share_no_irr: float
     share_many_irr: float
     irr_of_draws: Summary
+    modified_rate: Summary
     payback_years: Summary
     share_never: float
     tornado: tuple[Bar, ...]

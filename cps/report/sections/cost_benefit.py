@@ -47,6 +47,7 @@ TEXT = {
         "beyond": "{n} 年以上",
         "never": "{horizon} 年内收不回（{share} 的模拟如此）",
         "irr": "内部收益率",
+        "mirr": "修正内部收益率（{rate}）",
         "one_irr": "{median}（{level}% 区间 {interval}）",
         "mostly_one_irr": "{median}（{level}% 区间 {interval}）；另有 {none} 的模拟不存在内部收益率，{many} 有多个",
         "no_irr": "多数模拟没有唯一的内部收益率（{none} 不存在，{many} 有多个），以净现值为准",
@@ -60,7 +61,7 @@ TEXT = {
         "paid": "动态回收期",
         "paid_never": "收不回",
         "pair": "{median}（{interval}）",
-        "note": "净收益口径：增收 × 净收益比例 − 另需的运行费，期末加残值；第 0 年为启动，不折现。中位数和区间由 {n} 次模拟得出，效应的误差和各项假设同时抽取。效益成本比大于 1 即净收益超过投入。“不含社会资本”只计财政和村集体的投入。“收不回”指 {years} 年内。",
+        "note": "净收益口径：增收 × 净收益比例 − 另需的运行费，期末加残值；第 0 年为启动，不折现。修正内部收益率按括号内的利率筹资和再投资，不会有多个。中位数和区间由 {n} 次模拟得出，效应的误差和各项假设同时抽取。效益成本比大于 1 即净收益超过投入。“不含社会资本”只计财政和村集体的投入。“收不回”指 {years} 年内。",
         "by_year": "启动后各年的合计增收",
         "year": "启动后第几年",
         "hosts": "承办村数",
@@ -119,6 +120,7 @@ TEXT = {
         "beyond": "over {n} years",
         "never": "not within {horizon} years (in {share} of draws)",
         "irr": "Internal rate of return",
+        "mirr": "Modified rate of return ({rate})",
         "one_irr": "{median} ({level}% interval {interval})",
         "mostly_one_irr": "{median} ({level}% interval {interval}); {none} of draws have no such rate, {many} have several",
         "no_irr": "most draws have no single internal rate ({none} have none, {many} several): look at the present value",
@@ -132,7 +134,7 @@ TEXT = {
         "paid": "Paid back",
         "paid_never": "never",
         "pair": "{median} ({interval})",
-        "note": "On net surplus: extra income times the surplus share, less any further running cost, plus a residual value at the end. Year 0 is the start and is not discounted. Medians and intervals are of {n} draws of the effect's error and of every assumption at once. Above 1, a benefit-cost ratio says that the surplus exceeds the outlays. Without private: to public and collective outlays only. Paid back: after how many years, discounted; never means not within {years}.",
+        "note": "On net surplus: extra income times the surplus share, less any further running cost, plus a residual value at the end. Year 0 is the start and is not discounted. The modified rate finances and reinvests at the rate in brackets, and is always a single one. Medians and intervals are of {n} draws of the effect's error and of every assumption at once. Above 1, a benefit-cost ratio says that the surplus exceeds the outlays. Without private: to public and collective outlays only. Paid back: after how many years, discounted; never means not within {years}.",
         "by_year": "Gain of all hosts together by year since the start",
         "year": "Year since the start",
         "hosts": "Hosts",
@@ -249,6 +251,9 @@ def _facts(worth: Plain, found: Plain) -> tuple[tuple[Content, Content], ...]:
         rows.append((Message("cost_benefit.public_per_wan"), public))
     rows.append((Message("cost_benefit.payback"), _payback(worth, found)))
     rows.append((Message("cost_benefit.irr"), _irr(worth, found)))
+    if found["modified_rate"]["lower"] is not None:
+        rate = {"rate": Quantity(found["tornado_rate"], "share")}
+        rows.append((Message("cost_benefit.mirr", rate), _rate(worth, found["modified_rate"])))
     return tuple(rows)
 
 
@@ -294,14 +299,19 @@ def _irr(worth: Plain, found: Plain) -> Content:
     one = found["irr_of_draws"]
     if found["share_one_irr"] <= 0.5 or one["median"] is None:
         return Message("cost_benefit.no_irr", apart)
+    said = _rate(worth, one)
+    if found["share_one_irr"] == 1:
+        return said
+    return Message("cost_benefit.mostly_one_irr", {**said.params, **apart})
+
+
+def _rate(worth: Plain, one: Plain) -> Message:
     said: dict[str, Content] = {
         "median": Quantity(one["median"], "share"),
         "level": level_of(worth),
         "interval": Interval(one["lower"], one["upper"], "share"),
     }
-    if found["share_one_irr"] == 1:
-        return Message("cost_benefit.one_irr", said)
-    return Message("cost_benefit.mostly_one_irr", {**said, **apart})
+    return Message("cost_benefit.one_irr", said)
 
 
 def _at_rates(worth: Plain, found: Plain) -> Table:
