@@ -9,6 +9,7 @@ from cps.figures.charts import BLUE, GREY, INK, Row, _finished, _number, _unit
 from cps.figures.svg import Spec
 
 _WIDTH = 430
+_ROOM = 1.55  # of the ranks' width, the words' column with it
 _APART = 5  # px between an estimate alone and the pooled one
 
 
@@ -66,7 +67,8 @@ def rank_bars(rows: Sequence[Row], *, x: str, mark: str) -> Spec:
     axis = {"tickMinStep": 1, "format": "d", "values": _ticks(n)}
     across = {
         "title": x,
-        "scale": {"domain": [0.4, n + 0.6], "nice": False, "zero": False},
+        # Words stand in a column of their own beside the last rank.
+        "scale": {"domain": [0.4, 0.6 + n * _ROOM], "nice": False, "zero": False},
         "axis": axis,
     }
     layers = [
@@ -85,14 +87,14 @@ def rank_bars(rows: Sequence[Row], *, x: str, mark: str) -> Spec:
             x=_number("rank", **across),
         ),
         _unit(
-            [{"name": row["name"], "words": row["words"], "middle": (n + 1) / 2} for row in rows],
-            {"type": "text", "align": "center", "baseline": "middle", "color": INK},
+            [{"name": row["name"], "words": row["words"], "beside": n + 0.6} for row in rows],
+            {"type": "text", "align": "left", "baseline": "middle", "color": INK, "dx": 8},
             y=place,
-            x=_number("middle", **across),
+            x=_number("beside", **across),
             text={"field": "words", "type": "nominal"},
         ),
     ]
-    return _finished({"layer": layers}, mark=mark, height=26 * len(rows) + 10, width=_WIDTH)
+    return _finished({"layer": layers}, mark=mark, height=26 * len(rows) + 10, width=_WIDTH + 40)
 
 
 def _place(rows: Sequence[Row]) -> dict[str, Any]:
