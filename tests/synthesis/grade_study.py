@@ -10,6 +10,8 @@ is done, so that a study which was stopped goes on where it was. Lines hold what
 ``--summary`` judges them anew by the rules as they are now, without estimating anything.
 
 Rules were chosen on seeds from 10,000 on; the figure for the record is that of seeds 0 to 399.
+``--quick`` stops an initiative as soon as its headline's own p-value, interval or
+number of hosts rules out an A or B: a tenth of the time, and all that the share of good grades needs.
 ``--times 4`` makes the true effects four times as large, to see whether good grades can be had.
 """
 
@@ -33,15 +35,18 @@ from cps.demo._world import World, draw_world
 from cps.design.build import make_design
 from cps.design.initiatives import load_initiatives
 from cps.design.record import Design
-from cps.estimators.battery import estimate_all
+from cps.estimators.battery import estimate_all, estimate_headline
+from cps.panel.record import Panel
+from cps.result import Effect
 from cps.robustness.registry import check_robustness
 from cps.robustness.specifications import trace_specifications
 from cps.synthesis._grade_rules import LETTERS, Measured, load_rules, worst
-from cps.synthesis.grade import grade_evidence
+from cps.synthesis.grade import Grade, grade_evidence
 
 from ..demo.test_truth_recovered import log_truth, panel_of
 
 GOOD = ("A", "B")
+OPEN = "C/D"
 MODES = ("spurious", "true")
 # All that a grade reads.
 CHECKS = (
@@ -55,8 +60,13 @@ CHECKS = (
 )
 
 
-def draw(mode: str, seed: int, times: int = 1, *, only: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Evaluate the initiatives of one world: what each rule read, the truth, before-after."""
+def draw(
+    mode: str, seed: int, times: int = 1, quick: bool = False, *, only: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Evaluate the initiatives of one world: what each rule read, the truth, before-after.
+
+    ``quick`` goes no further than it takes to know that a letter is no A or B.
+    """
     initiatives = load_initiatives()
     world = _strengthened(draw_world(initiatives, is_spurious=mode == "spurious", seed=seed), times)
     panel = panel_of(world)
@@ -65,19 +75,14 @@ def draw(mode: str, seed: int, times: int = 1, *, only: Sequence[str] = ()) -> l
         if only and one.id not in only:
             continue
         design = make_design(panel, one, others=initiatives)
-        effects = estimate_all(design)
-        checks = check_robustness(design, effects[0], names=CHECKS)
-        grade = grade_evidence(design, effects, checks)
-        if grade.letter in GOOD:
-            # Else the letter is settled: the curve's rules, half of the cost, never allow less than C.
-            curve = trace_specifications(design, effects[0], panel=panel)
-            grade = grade_evidence(design, effects, checks, specifications=curve)
-        overall, truth = effects[0].overall, log_truth(design, world)
+        headline, grade = _graded(design, panel, quick=quick)
+        overall, truth = headline.overall, log_truth(design, world)
         rows.append(
             {
                 "mode": mode,
                 "times": times,
                 "seed": seed,
+                "is_quick": quick,
                 "initiative": one.id,
                 "truth": truth,
                 "att": overall.att,
@@ -91,6 +96,28 @@ def draw(mode: str, seed: int, times: int = 1, *, only: Sequence[str] = ()) -> l
             }
         )
     return rows
+
+
+def _graded(design: Design, panel: Panel, *, quick: bool) -> tuple[Effect, Grade]:
+    """Grade as the notebook does, sparing what can't change the letter (or, quick, make it good)."""
+    if quick:
+        headline = estimate_headline(design)
+        grade = grade_evidence(design, (headline,), ())
+        if _measured(grade) not in GOOD:
+            return headline, grade
+    effects = estimate_all(design)
+    checks = check_robustness(design, effects[0], names=CHECKS)
+    grade = grade_evidence(design, effects, checks)
+    if grade.letter in GOOD:
+        # Else the letter is settled: the curve's rules, half of the cost, never allow less than C.
+        curve = trace_specifications(design, effects[0], panel=panel)
+        grade = grade_evidence(design, effects, checks, specifications=curve)
+    return effects[0], grade
+
+
+def _measured(grade: Grade) -> str:
+    """Give the best letter that the rules whose quantity is known leave open."""
+    return worst({one.id: one.letter for one in grade.rules if one.value is not None})
 
 
 def before_after(design: Design) -> float:
@@ -108,10 +135,11 @@ def before_after(design: Design) -> float:
 
 
 def judge(row: dict[str, Any]) -> str:
-    """Give the letter of a line by the rules as they are now."""
-    return worst(
+    """Give the letter of a line by the rules as they are now; ``C/D`` where a quick draw left it open."""
+    letter = worst(
         {rule.id: rule.allows(Measured(row["values"].get(rule.id))) for rule in load_rules().rules}
     )
+    return OPEN if row["is_quick"] and letter not in GOOD else letter
 
 
 def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -124,20 +152,20 @@ def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
         f"{seeds[-1]}, rules {load_rules().sha256[:12]}"
     )
     yield (
-        f"{'initiative':18}{'hosts':>6}{'truth':>8}{'p<=.05':>8}{'A':>7}{'B':>7}{'C':>7}{'D':>7}"
+        f"{'initiative':18}{'hosts':>6}{'truth':>8}{'p<=.05':>8}{'A':>7}{'B':>7}{'C':>7}{'D':>7}{'C/D':>7}"
         f"{'A or B':>9}{'covers':>8}{'praised':>9}"
     )
     for name in names:
         mine = [row for row in rows if row["initiative"] == name]
         share = {
             letter: np.mean([letters[row["seed"], name] == letter for row in mine])
-            for letter in LETTERS
+            for letter in (*LETTERS, OPEN)
         }
         yield (
             f"{name:18}{mine[0]['values']['hosts']:6.0f}"
             f"{np.mean([row['truth'] for row in mine]):8.3f}"
             f"{np.mean([(row['p_value'] or 1) <= 0.05 for row in mine]):8.3f}"
-            + "".join(f"{share[letter]:7.3f}" for letter in LETTERS)
+            + "".join(f"{share[letter]:7.3f}" for letter in (*LETTERS, OPEN))
             + f"{share['A'] + share['B']:9.3f}{np.mean([_covers(row) for row in mine]):8.3f}"
             f"{np.mean([row['before_after'] > 0 for row in mine]):9.3f}"
         )
@@ -205,6 +233,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--times", type=int, default=1, help="how many times the true effects")
+    parser.add_argument("--quick", action="store_true", help="tell good grades from others only")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, one a draw")
     parser.add_argument("--summary", action="store_true", help="only judge what is there")
@@ -219,7 +248,9 @@ def main() -> None:
             ProcessPoolExecutor(given.workers, mp_context=context) as pool,
             given.out.open("a", encoding="utf-8") as out,
         ):
-            jobs = [pool.submit(draw, given.mode, seed, given.times) for seed in missing]
+            jobs = [
+                pool.submit(draw, given.mode, seed, given.times, given.quick) for seed in missing
+            ]
             for n, job in enumerate(as_completed(jobs), 1):
                 out.write(json.dumps(job.result()) + "\n")
                 out.flush()

@@ -501,6 +501,14 @@ def test_where_nothing_was_changed_no_initiative_is_praised_but_by_before_after(
     out = tmp_path / "rows.jsonl"
     out.write_text(json.dumps(rows) + "\n" + json.dumps(rows)[:100], "utf-8")
     assert grade_study._done(out) == rows  # a killed study's half line is drawn again
+    quick = grade_study.draw("spurious", 20_000, quick=True, only=chosen)
+    for one, other in zip(rows, quick, strict=True):
+        assert (one["att"], one["p_value"], one["truth"]) == (
+            other["att"],
+            other["p_value"],
+            other["truth"],
+        )
+        assert grade_study.judge(other) == "C/D"  # as good as it needs to know
     said = "\n".join(grade_study.summary(rows))
     assert "before-after praises 1.0000 of them" in said
     assert "A or B in 0.0000 of all grades" in said
