@@ -33,6 +33,14 @@ _KNOWN = {
     "form": ("log", "level"),
     "covariates": ("with", "without"),
 }
+# What the headline chooses, whatever its method, controls and form.
+_BASE = {
+    "donors": "all",
+    "ring": "out",
+    "before": "all",
+    "calendar": "all",
+    "covariates": "with",
+}
 # Options that choose how errors are found, not what is estimated.
 _INFERENCE = frozenset({"errors", "draws", "placebo_pool", "interval"})
 _NUMBERS = (
@@ -108,10 +116,7 @@ def _read(path: Path) -> Grid:
         # Settled now: an option that does not exist is refused here, not in mid-run.
         options = settled_options(estimator, one.value("options", dict))
         methods[one.slug("name"), controls] = Method(estimator, options)
-    named = next((one for one in dimensions if one.name == "method"), None)
-    offered = {name for name, _ in methods}
-    for option in named.options if named else ():
-        table.check_choice("dimension › method", option.name, sorted(offered))
+    _require_whole(table, dimensions, sorted({name for name, _ in methods}))
     return Grid(
         {name: int(table.value(name, int)) for name in _NUMBERS},
         tuple(int(year) for year in table.value("shock_years", list)),
@@ -119,6 +124,36 @@ def _read(path: Path) -> Grid:
         methods,
         sha256_json(content),
     )
+
+
+def _require_whole(table: Table, dimensions: Sequence[Dimension], methods: Sequence[str]) -> None:
+    """Refuse a grid without the choices that the headline makes, or with one twice."""
+    by_name = {one.name: [option.name for option in one.options] for one in dimensions}
+    for names, where in (
+        ([one.name for one in dimensions], "dimension"),
+        *((options, f"dimension › {name}") for name, options in by_name.items()),
+    ):
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise table.fault(
+                    where,
+                    Text(f"“{name}”列了两次", f"{name!r} is listed twice"),
+                    Text("只留一个", "keep one of them"),
+                )
+    for name in by_name.get("method", ()):
+        table.check_choice("dimension › method", name, methods)
+    for name, option in (("method", ""), ("controls", ""), *_BASE.items()):
+        options = by_name.get(name)
+        if (options is None and not option) or (options and option and option not in options):
+            missing = f"{name} › {option}" if option else name
+            raise table.fault(
+                "dimension",
+                Text(
+                    f"缺少主结果所取的“{missing}”",
+                    f"{missing!r}, as the headline has it, is missing",
+                ),
+                Text(f"补上 {missing}", f"add {missing}"),
+            )
 
 
 def _dimension(table: Table) -> Dimension:
@@ -140,7 +175,8 @@ def declare(
     """Lay out every specification of one design, the headline's among them.
 
     The product of all dimensions, but for controls that a method does not know. A dimension that
-    says nothing of this design is left out: covariates where there are none, the form of a rate.
+    says nothing of this design is left out: covariates where there are none, the form of a rate. A
+    headline by a method that the grid lacks is one cell more.
 
     Parameters
     ----------
@@ -156,13 +192,14 @@ def declare(
         if (options := _options(one, design, methods))
     )
     names = [one.name for one in dimensions]
+    stands = {name: base[name] for name in names}
     cells = tuple(
         choices
         for taken in product(*([option.name for option in one.options] for one in dimensions))
         if (choices := dict(zip(names, taken, strict=True)))
         and (choices["method"], choices["controls"]) in methods
+        and (choices["method"] != HEADLINE or choices == stands)
     )
-    stands = {name: base.get(name, "") for name in names}
     headline = cells.index(stands)
     return Declared(
         grid,
@@ -201,17 +238,7 @@ def _with_headline(
         controls = "not_yet" if effect.options.get("control") == "not_yet" else "never"
         own = (HEADLINE, controls)
         methods = {own: Method(effect.method, dict(effect.options)), **methods}
-    base = {
-        "method": own[0],
-        "controls": own[1],
-        "donors": "all",
-        "ring": "out",
-        "before": "all",
-        "calendar": "all",
-        "form": design.form,
-        "covariates": "with",
-    }
-    return methods, base
+    return methods, {**_BASE, "method": own[0], "controls": own[1], "form": design.form}
 
 
 def _same(options: Given, others: Given) -> bool:

@@ -31,7 +31,7 @@ def trace_specifications(
     design: Design,
     headline: Effect,
     *,
-    panel: Panel | None = None,
+    panel: Panel | Mapping[str, str | None] | None = None,
     seed: int = 0,
     grid: Path | None = None,
 ) -> SpecificationCurve:
@@ -53,7 +53,7 @@ def trace_specifications(
     design : Design
     headline : Effect
         Of this design; its cell is marked, and its estimate and interval are taken as they are.
-    panel : Panel or None
+    panel : Panel, mapping of unit to area, or None
         Says which area each unit lies in; without it cells by area are refused.
     seed : int
         Of the draws, where assignments are more than the grid's ``draws``.
@@ -95,9 +95,9 @@ def trace_specifications(
     return _curve(design, headline, declared, field, cells, seed=seed)
 
 
-def _areas(panel: Panel | None) -> Mapping[str, str | None]:
-    if panel is None:
-        return {}
+def _areas(panel: Panel | Mapping[str, str | None] | None) -> Mapping[str, str | None]:
+    if not isinstance(panel, Panel):
+        return panel or {}
     rows = panel.frame.select("unit", "area").unique(maintain_order=True)
     return dict(zip(rows["unit"].to_list(), rows["area"].to_list(), strict=True))
 
