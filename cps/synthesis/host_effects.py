@@ -135,17 +135,19 @@ def host_gaps(
     gaps, standing = np.empty(len(seen)), np.empty(len(seen))
     residuals = np.empty((len(chosen), len(seen)))
     weights = np.empty((len(seen), len(chosen)))
-    for place, (unit, n_pre) in enumerate(seen):
+    for n_pre in {n for _, n in seen}:  # hosts that started together share a regression
         before = logs[:, :n_pre].mean(axis=1)
         change = logs[:, at] - before
         level = before[chosen].mean()
         regressors = np.column_stack([np.ones(len(chosen)), before[chosen] - level])
         fitter = np.linalg.pinv(regressors)
-        standing[place] = before[row[unit]] - level
-        weights[place] = fitter[0] + standing[place] * fitter[1]
-        fitted = regressors @ (fitter @ change[chosen])
-        residuals[:, place] = change[chosen] - fitted
-        gaps[place] = change[row[unit]] - (weights[place] * change[chosen]).sum()
+        left = change[chosen] - regressors @ (fitter @ change[chosen])
+        for place, (unit, own) in enumerate(seen):
+            if own == n_pre:
+                standing[place] = before[row[unit]] - level
+                weights[place] = fitter[0] + standing[place] * fitter[1]
+                residuals[:, place] = left
+                gaps[place] = change[row[unit]] - (weights[place] * change[chosen]).sum()
     noise = np.einsum("jk,jl->kl", residuals, residuals) / (len(chosen) - _COLUMNS)
     shared = np.einsum("kj,lj->kl", weights, weights)
     known = {unit for unit, _ in seen}
@@ -183,32 +185,30 @@ def draw_host_effects(found: HostGaps, *, draws: int = DRAWS, seed: int = 0) -> 
     middle = found.standing.mean()
     own = np.column_stack([np.ones(n), found.standing - middle])
     unseen = np.column_stack([np.ones(m), found.unseen_standing - middle])
-    nodes = _spread_nodes(found, own)
+    turned = _Turned.of(found, own)
+    nodes = _spread_nodes(turned)
+    weight = np.array([one.weight for one in nodes])
     rng = np.random.default_rng(seed)
-    counts = _systematic(np.array([one.weight for one in nodes]), draws)
     parts = []
-    for node, count in zip(nodes, counts, strict=True):
+    for node, count in zip(nodes, _systematic(weight, draws), strict=True):
         line = node.line + _times(rng.standard_normal((count, _COLUMNS)), node.line_root)
-        along = _times(line, own)
-        pulled = along + _times(found.gaps - along, node.pull)
-        pulled += _times(rng.standard_normal((count, n)), node.root)
+        off = (turned.gaps - _times(line, turned.own)) * node.pull
+        off += rng.standard_normal((count, n)) * node.left
         fresh = _times(line, unseen) + node.spread * rng.standard_normal((count, m))
-        parts.append(np.hstack([pulled, fresh]))
+        parts.append(np.hstack([_times(line, own) + _times(off, turned.vectors), fresh]))
+    centre = [
+        np.concatenate(
+            [
+                own @ one.line
+                + turned.vectors @ ((turned.gaps - turned.own @ one.line) * one.pull),
+                unseen @ one.line,
+            ]
+        )
+        for one in nodes
+    ]
+    effects = (weight[:, None] * np.array(centre)).sum(axis=0)
     freedom = found.n_donors - _COLUMNS
     stretch = np.sqrt(freedom / rng.chisquare(freedom, draws))[:, None]
-    weight = np.array([one.weight for one in nodes])
-    centre = np.array(
-        [
-            np.concatenate(
-                [
-                    own @ one.line + one.pull @ (found.gaps - own @ one.line),
-                    unseen @ one.line,
-                ]
-            )
-            for one in nodes
-        ]
-    )
-    effects = (weight[:, None] * centre).sum(axis=0)
     lines = np.array([one.line for one in nodes])
     mean, slope = (weight[:, None] * lines).sum(axis=0)
     variance = np.array([float((one.line_root[1] ** 2).sum()) for one in nodes])
@@ -224,52 +224,62 @@ def draw_host_effects(found: HostGaps, *, draws: int = DRAWS, seed: int = 0) -> 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Turned:
+    """Gaps and regressors along the axes on which the gaps' errors are independent."""
+
+    values: Floats
+    vectors: Floats
+    gaps: Floats
+    own: Floats
+
+    @classmethod
+    def of(cls, found: HostGaps, own: Floats) -> _Turned:
+        values, vectors = np.linalg.eigh(found.covariance)
+        return cls(np.clip(values, 0, None), vectors, vectors.T @ found.gaps, vectors.T @ own)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Node:
-    """The posterior at one ``ω``: its weight, the line, and how far gaps are pulled to it."""
+    """The posterior at one ``ω``: its weight, the line, and on each axis how far off it gaps count.
+
+    ``pull`` is the share of a gap's distance from the line that is taken as real, ``left`` the
+    standard deviation that remains.
+    """
 
     spread: float
     weight: float
     line: Floats
     line_root: Floats
     pull: Floats
-    root: Floats
+    left: Floats
 
 
-def _spread_nodes(found: HostGaps, own: Floats) -> list[_Node]:
+def _spread_nodes(turned: _Turned) -> list[_Node]:
     nodes, widths = _gauss_legendre()
     u = (nodes + 1) / 2
-    scale = float(np.sqrt(np.median(np.diag(found.covariance)))) / 2
-    spreads = scale * u / (1 - u)
-    identity = np.eye(len(found.gaps))
+    spreads = float(np.sqrt(np.median(turned.values))) / 2 * u / (1 - u)
     made, logs = [], []
     for spread, width, place in zip(spreads, widths, u, strict=True):
-        total = found.covariance + spread**2 * identity
-        inverse = np.linalg.inv(total)
-        precision = own.T @ inverse @ own
+        weights = 1 / (turned.values + spread**2)
+        precision = turned.own.T @ (weights[:, None] * turned.own)
         variance = np.linalg.inv(precision)
-        line = variance @ (own.T @ (inverse @ found.gaps))
-        off = found.gaps - own @ line
-        fit = np.linalg.slogdet(total)[1] + np.linalg.slogdet(precision)[1] + off @ inverse @ off
-        logs.append(-fit / 2 + np.log(width) - 2 * np.log1p(-place))
-        pull = spread**2 * inverse
-        left = spread**2 * (identity - pull)
-        made.append((float(spread), line, _root(variance), pull, _root((left + left.T) / 2)))
+        line = variance @ (turned.own.T @ (weights * turned.gaps))
+        off = turned.gaps - turned.own @ line
+        fit = np.linalg.slogdet(precision)[1] - np.log(weights).sum() + (weights * off**2).sum()
+        logs.append(float(-fit / 2 + np.log(width) - 2 * np.log1p(-place)))
+        pull = spread**2 * weights
+        made.append((float(spread), line, np.linalg.cholesky(variance), pull))
     weight = np.exp(np.array(logs) - max(logs))
     weight /= weight.sum()
     return [
-        _Node(spread, float(share), line, line_root, pull, root)
-        for (spread, line, line_root, pull, root), share in zip(made, weight, strict=True)
+        _Node(spread, float(share), line, root, pull, np.sqrt(pull * turned.values))
+        for (spread, line, root, pull), share in zip(made, weight, strict=True)
     ]
 
 
-def _times(left: Floats, right: Floats) -> Floats:
+def _times(left: NDArray[Any], right: NDArray[Any]) -> Floats:
     """Give ``left @ right.T``, the same at any number of threads."""
     return np.asarray(np.einsum("ij,kj->ik", left, right))
-
-
-def _root(matrix: NDArray[Any]) -> Floats:
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
 
 
 @functools.cache
