@@ -204,10 +204,11 @@ def test_donors_are_those_of_the_area_or_of_a_like_level(
     }
     for donors, mask in masks.items():
         made = subset_design(design, units=mask | np.isfinite(design.starts))
-        cell = _cell(curve, method="did", donors=donors)
-        att = point_estimate(made, "synthetic_did", options={"weights": "did"})
-        assert cell.n_comparison == made.n_donors
-        assert cell.estimate == pytest.approx(att, rel=1e-9)
+        for (method, controls), (estimator, options) in BY_HAND.items():
+            cell = _cell(curve, method=method, controls=controls, donors=donors)
+            att = point_estimate(made, estimator, options=options)
+            assert cell.n_comparison == made.n_donors
+            assert cell.estimate == pytest.approx(att, rel=1e-7), (method, donors)
 
 
 def test_neighbours_left_out_can_be_put_back(curve: SpecificationCurve) -> None:

@@ -277,3 +277,8 @@ def _filled(option: Option, said: Mapping[str, Sequence[str]]) -> Option:
         fill(option.means.zh, "面板中没有", "、"), fill(option.means.en, "none here", ", ")
     )
     return dataclasses.replace(option, means=means)
+
+
+def fill_caches() -> None:
+    """Read the package's own grid."""
+    read_grid()
