@@ -115,7 +115,7 @@ def _thresholds(text: str) -> tuple[int, ...]:
 
     try:
         found = in_yuan([float(one) for one in listed(text)])
-    except ValueError:
+    except (ValueError, OverflowError):
         found = ()
     if not found or min(found) <= 0:
         raise UsageError(

@@ -81,6 +81,7 @@ def forecast_year(
     at_months: Sequence[int] = (),
     breaks: Sequence[int] = BREAKS,
     level: float = 0.80,
+    chain: Chain | None = None,
     seed: int = 0,
 ) -> MonthlyForecast:
     """Foresee the year, list early warnings, and show how such forecasts did in past years.
@@ -98,6 +99,8 @@ def forecast_year(
         Up to so many of the last whole years are forecast again; 0 for no back-test.
     at_months : sequence of int
         Months at whose end they are forecast, beside that of ``as_of`` (November for December).
+    chain : Chain or None
+        How long to sample, for both; by default the back-test's is half as long.
 
     Raises
     ------
@@ -115,6 +118,7 @@ def forecast_year(
         thresholds_yuan=thresholds_yuan,
         breaks=breaks,
         level=level,
+        chain=chain,
         seed=seed,
     )
     known = months.seen_until(outlook.year, outlook.month)
@@ -124,6 +128,7 @@ def forecast_year(
         past_years,
         sorted({*at_months, min(outlook.month, 11)}),
         breaks=breaks,
+        chain=chain or _SHORT,
         seed=seed,
     )
     return MonthlyForecast(
@@ -157,6 +162,7 @@ def _tested(
     at_months: Sequence[int],
     *,
     breaks: Sequence[int],
+    chain: Chain,
     seed: int,
 ) -> tuple[BackTest | None, tuple[Finding, ...]]:
     """Forecast past years again; without the rival that needs whole series if nobody has one."""
@@ -186,7 +192,7 @@ def _tested(
                 thresholds_yuan=outlook.thresholds_yuan,
                 breaks=breaks,
                 methods=methods,
-                chain=_SHORT,
+                chain=chain,
                 n_draws=_N_DRAWS,
                 seed=seed,
             )

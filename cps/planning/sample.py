@@ -21,7 +21,7 @@ from cps.planning.untreated import untreated_part
 HOSTS = (1, 2, 4, 8, 15)
 _YEARS_BEFORE = (2, 3, 4, 5)
 _COMPARISON = (5, 10, 20, 40)
-_N_SUBSETS = 15
+_N_SUBSETS = 9
 _N_DRAWS, _FEW_DRAWS = 200, 100  # assignments a window; fewer for each of several subsets
 
 
