@@ -21,6 +21,7 @@ from cps.robustness.specifications import trace as tracing
 from cps.robustness.specifications.estimates import estimate_cells
 from cps.robustness.specifications.field import lay_out
 from cps.robustness.specifications.grid import declare, read_grid
+from cps.robustness.specifications.windows import words_for_options
 from cps.runs.codec import encode
 from tests.robustness.specification_worlds import (
     areas_of,
@@ -106,7 +107,7 @@ def test_the_headline_is_marked_once_and_is_the_published_number(
 
 def test_the_grid_finds_the_headline_anew(design: Design) -> None:
     headline, grid = estimate(design, options=EXACT), read_grid()
-    said = {"years": ("3",), "shock": (), "regime": ()}
+    said = words_for_options(design, years=3, shock_years=[2020])
     declared = declare(grid, design, headline, said=said)
     field = lay_out(design, {}, draws=19, fewest_draws=19, seed=0)
     own = estimate_cells(declared, field)[declared.headline].own

@@ -26,17 +26,17 @@ _SIZE = 0.05
 TEXT = {
     "zh": {
         "heading": "设定曲线",
-        "declared": "同一个效应有多种合理的算法。估计之前先列出 {declared} 种设定（方法、对照、时段、结果形式等逐项搭配）并存档：{estimated} 种可以估计且各不相同，{same} 种与其中之一实为同一设定，只计一次，{refused} 种数据不足以支持。",
+        "declared": "同一个效应有多种合理的算法。估计之前先列出 {declared} 种设定（方法、对照、时段、结果形式等逐项搭配）并存档：其中 {estimated} 种可以估计且互不相同；{same} 种实与其中某一种相同，只计一次；另有 {refused} 种数据不足，无法估计。",
         "spread": "{estimated} 种设定的估计从 {lowest} 到 {highest}，中位数 {median}；主结果为 {headline}。{agreeing} 种（{share}）与主结果方向一致{inside}。",
         "inside": "，{n} 种（{share}）落在主结果的 {level}% 区间之内",
         "nothing": "",
-        "move": "只改一项选择，变动最大的是把“{dimension}”改为“{option}”：主结果由 {headline} 变为 {estimate}。",
-        "joint_small": "合在一起看，不像偶然：把同样的启动安排换给其他单位，整套设定重算 {n} 次，像这样一边倒的结果少见（联合检验 p = {p}，最小只能到 {floor}）。",
-        "joint_large": "合在一起看，与偶然无从区分：把同样的启动安排换给其他单位，整套设定重算 {n} 次，像这样的结果并不少见（联合检验 p = {p}，最小只能到 {floor}）。",
-        "joint_bounded": "单位太少，整套设定只能重算 {n} 次，联合检验的 p 值最小只能到 {floor}，无法据此排除偶然（p = {p}）。",
+        "move": "只改一项选择，变动最大的是把“{dimension}”改为“{option}”，主结果由 {headline} 变为 {estimate}。",
+        "joint_small": "合在一起看，不像偶然：把同样的启动安排换给其他单位，整套设定重算 {n} 次，像这样一边倒的结果少见（联合检验 p = {p}；受重算次数所限，p 值最小为 {floor}）。",
+        "joint_large": "合在一起看，与偶然无从区分：把同样的启动安排换给其他单位，整套设定重算 {n} 次，像这样的结果并不少见（联合检验 p = {p}；受重算次数所限，p 值最小为 {floor}）。",
+        "joint_bounded": "单位太少，整套设定只能重算 {n} 次，联合检验的 p 值最小为 {floor}，无法据此排除偶然（p = {p}）。",
         "no_joint": "没有做联合检验：{reason}。",
         "figure": "设定曲线：各设定的估计，由低到高",
-        "figure_note": "上：每一短横为一种设定的估计，浅竖线为其 {level}% 区间（由安慰剂估计的离散程度得出，超出图框的截断；安慰剂不足或换算不成比例的不画）；菱形为主结果。下：该设定在各项上的选择。{scale}前提：{assumes}。",
+        "figure_note": "上：每一短横为一种设定的估计，浅竖线为其 {level}% 区间（由安慰剂估计的离散程度得出，超出图框的截断；安慰剂不足或无法折算的不画）；菱形为主结果。下：该设定在各项上的选择。{scale}前提：{assumes}。",
         "figure_scale": "以数额估计的，按承办单位启动后的平均数折算为比例。",
         "figure_scale_amount": "以比例估计的，按承办单位启动后的几何平均折算为数额。",
         "marked": "主结果",
@@ -57,6 +57,7 @@ TEXT = {
         "moved": "只改这一项，变动最大的是",
         "becomes": "主结果变为",
         "no_move": "不改变主结果",
+        "option": "{option}（{means}）",
         "choices_note": "份额为各设定估计的方差中，由该项单独解释的部分（对各项进入的先后取平均）；各项合计 {explained}，其余来自各项的搭配。",
         "refusals": "不能估计的设定",
         "reason": "原因",
@@ -98,6 +99,7 @@ TEXT = {
         "moved": "The largest change by this choice alone",
         "becomes": "Headline becomes",
         "no_move": "leaves the headline as it is",
+        "option": "{option} ({means})",
         "choices_note": "What a choice explains is its own part of the variance of the estimates, averaged over the orders in which choices can enter; together {explained}, and the rest comes from their combinations.",
         "refusals": "Specifications that can't be estimated",
         "reason": "Reason",
@@ -321,7 +323,10 @@ def _joint_table(curve: dict[str, Any], kind: Kind, unit: str) -> Table:
 def _choices(curve: dict[str, Any], kind: Kind, unit: str) -> Table:
     titles = {one["name"]: text_of(one["title"]) for one in curve["dimensions"]}
     options = {
-        (one["name"], option["name"]): text_of(option["title"])
+        (one["name"], option["name"]): Message(
+            "specifications.option",
+            {"option": text_of(option["title"]), "means": text_of(option["means"])},
+        )
         for one in curve["dimensions"]
         for option in one["options"]
     }

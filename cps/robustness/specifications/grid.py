@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from cps.design.record import Design
 from cps.dropin import read_toml
@@ -169,9 +168,7 @@ def _dimension(table: Table) -> Dimension:
     return Dimension(name, table.bilingual("title"), tuple(options))
 
 
-def declare(
-    grid: Grid, design: Design, effect: Effect, *, said: Mapping[str, Sequence[str]]
-) -> Declared:
+def declare(grid: Grid, design: Design, effect: Effect, *, said: Mapping[str, Text]) -> Declared:
     """Lay out every specification of one design, the headline's among them.
 
     The product of all dimensions, but for controls that a method does not know. A dimension that
@@ -183,7 +180,7 @@ def declare(
     effect : Effect
         The headline.
     said : mapping
-        What the placeholders of the options' sentences stand for: ``years``, ``shock``, ``regime``.
+        What the placeholders of the options' words stand for: ``years``, ``shock``, ``regime``.
     """
     methods, base = _with_headline(grid, design, effect)
     dimensions = tuple(
@@ -266,17 +263,14 @@ _AS_HEADLINE = Option(
 )
 
 
-def _filled(option: Option, said: Mapping[str, Sequence[str]]) -> Option:
-    def fill(text: str, absent: str, comma: str) -> str:
-        words: dict[str, Any] = {
-            name: comma.join(values) if values else absent for name, values in said.items()
-        }
-        return text.format(**words)
+def _filled(option: Option, said: Mapping[str, Text]) -> Option:
+    def fill(text: Text) -> Text:
+        return Text(
+            text.zh.format(**{name: one.zh for name, one in said.items()}),
+            text.en.format(**{name: one.en for name, one in said.items()}),
+        )
 
-    means = Text(
-        fill(option.means.zh, "面板中没有", "、"), fill(option.means.en, "none here", ", ")
-    )
-    return dataclasses.replace(option, means=means)
+    return dataclasses.replace(option, title=fill(option.title), means=fill(option.means))
 
 
 def fill_caches() -> None:

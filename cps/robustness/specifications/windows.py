@@ -76,15 +76,23 @@ def under_other_rules(design: Design) -> Bools:
     return np.array([own is not None and one not in (None, own) for one in design.regimes])
 
 
-def words_for_options(
-    design: Design, *, years: int, shock_years: Sequence[int]
-) -> dict[str, tuple[str, ...]]:
+def words_for_options(design: Design, *, years: int, shock_years: Sequence[int]) -> dict[str, Text]:
     """Say which years the windows of this design are about."""
     per_year = PERIODS_PER_YEAR[design.frequency]
-    there = sorted({period // per_year for period in design.periods})
+    there = {period // per_year for period in design.periods}
     changed = np.asarray(design.periods)[under_other_rules(design)] // per_year
     return {
-        "years": (str(years),),
-        "shock": tuple(str(year) for year in there if year in set(shock_years)),
-        "regime": tuple(str(year) for year in sorted(set(changed.tolist()))),
+        "years": Text(str(years), str(years)),
+        "shock": _years(there & set(shock_years)),
+        "regime": _years(set(changed.tolist())),
     }
+
+
+def _years(years: set[int]) -> Text:
+    if not years:
+        return Text("（无）", "none here")
+    first, last = min(years), max(years)
+    if len(years) > 1 and last - first + 1 == len(years):
+        return Text(f"{first}–{last}", f"{first}–{last}")
+    listed = [str(year) for year in sorted(years)]
+    return Text("、".join(listed), ", ".join(listed))
