@@ -6,7 +6,7 @@ from functools import partial
 from math import expm1
 from typing import TYPE_CHECKING
 
-from cps.locale import Listing, Message, Quantity, Words
+from cps.locale import Content, Listing, Message, Quantity, Words
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import text_of
 from cps.report.sections._forecast import Record, forecast_of, threshold
@@ -80,7 +80,7 @@ def build(run: Run) -> list[Block]:
     if tested is None:
         return [heading, Paragraph(Message("forecast_test.none"), "warn")]
     together = [one for one in tested["scores"] if one["month"] is None]
-    said = {
+    said: dict[str, Content] = {
         "years": Listing(tuple(map(str, tested["years"]))),
         "months": Listing(tuple(map(str, tested["months"]))),
         "cases": Quantity(together[0]["n_cases"], "count"),
