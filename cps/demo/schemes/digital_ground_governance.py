@@ -65,7 +65,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     found = moments(rng, day, opens=6, closes=22)
     closed, closed0 = (later(found, 60 * np.exp(log_hours + one)) for one in (gain, 0 * gain))
     hours, hours0 = (minutes_between(found, one) / 60 for one in (closed, closed0))
-    unit = np.array(cells)[cell].tolist()
+    unit, inside = np.array(cells)[cell].tolist(), is_in[cell]
     known = known_starts(cells, starts)
     # Without sensors fewer matters would have been found, small ones above all.
     usual, more = _FOUND[grade, 0], _FOUND[grade, (share[cell, quarter] > 0).astype(int)]
@@ -91,7 +91,15 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     by_sensor = (share[cell, quarter] > 0) & (rng.random(len(cell)) < np.array([0.4, 0.8])[grade])
     ledgers = (
         _register(cells, start_days(rng, starts, "quarter")),
-        _log(rng=rng, unit=unit, found=found, closed=closed, grade=grade, by_sensor=by_sensor),
+        _log(
+            rng=rng,
+            unit=unit,
+            found=found,
+            closed=closed,
+            grade=grade,
+            by_sensor=by_sensor,
+            inside=inside,
+        ),
     )
     naive = before_after(unit, QUARTERS[quarter], hours, known)
     targets = (
@@ -99,7 +107,6 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         Target("digital_ground_governance__early_handling", "=", 3, len(KINDS), "kind"),
     )
     is_late = share[cell, quarter] > 0
-    inside = is_in[cell]
     notes = {
         "small_matters_before_pct": 100 * float(grade[inside & ~is_late].mean()),
         "small_matters_after_pct": 100 * float(grade[inside & is_late].mean()),
@@ -153,6 +160,7 @@ def _log(
     closed: Moments,
     grade: Whole,
     by_sensor: Flags,
+    inside: Flags,
 ) -> Ledger:
     order = np.argsort(found, kind="stable")
     return Ledger(
@@ -160,6 +168,7 @@ def _log(
         "网格事件处置台账",
         {
             "事件编号": [f"SJ{number:05d}" for number in range(1, len(unit) + 1)],
+            "镇街": place_of(inside[order]),
             "所属网格": [unit[i] for i in order],
             "事件类别": KINDS[rng.integers(0, 3, len(unit))].tolist(),
             "事件等级": GRADES[grade[order]].tolist(),

@@ -171,6 +171,9 @@ def _report(villages: list[str], waiting: Floats, exits: Floats) -> Ledger:
         "安置进度季报.csv",
         "拆迁安置进度季报",
         {
+            "镇街": np.repeat(
+                place_of(np.arange(len(villages)) < _N_INSIDE), len(QUARTERS)
+            ).tolist(),
             "填报村": np.repeat(villages, len(QUARTERS)).tolist(),
             "截止日期": dates(np.tile(last, len(villages))),
             "期初待安置户数": waiting.ravel().astype(int).tolist(),
@@ -236,6 +239,7 @@ def _ledger(place: str, chosen: Flags, villages: list[str], every: _Households) 
         f"{place}农户拆迁安置台账",
         {
             "户编号": [f"{code}{number:05d}" for number in range(1, len(order) + 1)],
+            "镇街": [place] * len(order),
             "所在村": [villages[i] for i in every.village[order]],
             "拆除日期": dates(every.pulled[order]),
             "安置日期": if_done(dates(every.moved[order])),

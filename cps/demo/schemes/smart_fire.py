@@ -91,7 +91,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         dict(zip(cells, place_of(is_near | is_ring), strict=True)),
         known,
         (outcome,),
-        (register, stations, _alarms(rng, unit, moment, arrived)),
+        (register, stations, _alarms(rng, unit, moment, arrived, inside=(is_near | is_ring)[cell])),
         targets,
         {"mean_response_minutes_share": naive},
         {
@@ -146,7 +146,9 @@ def _register(
     return register, stations
 
 
-def _alarms(rng: np.random.Generator, unit: list[str], moment: Moments, arrived: Moments) -> Ledger:
+def _alarms(
+    rng: np.random.Generator, unit: list[str], moment: Moments, arrived: Moments, *, inside: Flags
+) -> Ledger:
     order = np.argsort(moment, kind="stable")
     loss = np.rint(rng.lognormal(8, 1.3, len(unit)) / 100) * 100
     is_known = rng.random(len(unit)) < 0.85
@@ -155,6 +157,7 @@ def _alarms(rng: np.random.Generator, unit: list[str], moment: Moments, arrived:
         "火警接处警台账（2017—2024年）",
         {
             "警情编号": [f"HJ{number:05d}" for number in range(1, len(unit) + 1)],
+            "镇街": place_of(inside[order]),
             "所在防区": [unit[i] for i in order],
             "接警时间": dates(moment[order]),
             "到场时间": dates(arrived[order]),

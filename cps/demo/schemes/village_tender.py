@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cps.demo.schemes._draw import (
+    NEXT_DOOR,
+    TARGET,
     Flags,
     Floats,
     Moments,
@@ -44,6 +46,8 @@ _TREND = 0.065
 _PREMIUM = 1.02  # price over reserve without the platform
 _EFFECT = (0.05, 0.13)  # log points, by village
 _RAMP = (0.6, 0.9, 1.0)
+_PUBLISHED = 0.985  # of the lots let after entry
+_UNPAID = (0.06, 0.03)  # lots with rent in arrears, off the platform and on it
 _CLAIM = "village_tender__collective_income_gain"
 
 
@@ -105,16 +109,29 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         over=_once_a_year(unit, when)[counted],
         within=2,
     )
-    lots = _Lots(unit, days(rng, when, "year"), kind, area, reserve, price, bidders)
-    earlier = _earlier(rng, plain, area)
+    inside, on_platform = is_in[village], share[village, year] > 0
+    is_published = on_platform & (rng.random(len(village)) < _PUBLISHED)
+    lots = _Lots(
+        unit,
+        days(rng, when, "year"),
+        kind,
+        area,
+        reserve,
+        price,
+        bidders,
+        _earlier(rng, plain, area),
+        is_published,
+    )
+    unpaid = np.where(on_platform & (not is_spurious), _UNPAID[1], _UNPAID[0])
     ledgers = (
         _register(villages, starts, rng),
-        _ledger("示例街道", lots, is_in[village], earlier, "元"),
-        _ledger("示例邻镇", lots, ~is_in[village], earlier, "万元"),
+        _ledger(TARGET, lots, inside, "元"),
+        _ledger(NEXT_DOOR, lots, ~inside, "万元"),
+        # What is not published is not booked, from entry on.
+        _bookings(rng, lots, inside & (is_published | ~on_platform), unpaid),
     )
-    on_platform, off = is_in[village] & (share[village, year] > 0), is_in[village]
     notes = {
-        "rooms_let_before_pct": 100 * float((kind[off & ~on_platform] >= 2).mean()),
+        "rooms_let_before_pct": 100 * float((kind[inside & ~on_platform] >= 2).mean()),
         "rooms_let_after_pct": 100 * float((kind[on_platform] >= 2).mean()),
         "common_rent_trend_log_points_a_year": _TREND,
         "reserves_are_lowered": is_spurious,
@@ -141,6 +158,8 @@ class _Lots:
     reserve: Floats  # 元 a year
     price: Floats
     bidders: Whole
+    earlier: list[int | None]  # rent of the contract before, 元 a year
+    is_published: Flags
 
 
 def _lots(rng: np.random.Generator, is_on: Flags) -> tuple[Whole, Whole, Whole, Floats]:
@@ -196,14 +215,19 @@ def _register(villages: list[str], starts: list[int | None], rng: np.random.Gene
     )
 
 
-def _ledger(place: str, lots: _Lots, chosen: Flags, earlier: list[int | None], unit: str) -> Ledger:
+def _ordered(lots: _Lots, chosen: Flags) -> Whole:
     order = np.flatnonzero(chosen)
-    order = order[np.argsort(lots.day[order], kind="stable")]
+    return np.asarray(order[np.argsort(lots.day[order], kind="stable")])
+
+
+def _ledger(place: str, lots: _Lots, chosen: Flags, unit: str) -> Ledger:
+    order = _ordered(lots, chosen)
     return Ledger(
         f"{place}_资产资源处置台账.csv",
         f"{place}村级资产资源处置台账（2016—2024年）",
         {
-            "序号": list(range(1, len(order) + 1)),
+            "标的编号": [f"BD{i:05d}" for i in order],
+            "镇街": [place] * len(order),
             "村": [lots.unit[i] for i in order],
             "标的类型": KINDS[lots.kind[order]].tolist(),
             "成交日期": dates(lots.day[order]),
@@ -211,8 +235,32 @@ def _ledger(place: str, lots: _Lots, chosen: Flags, earlier: list[int | None], u
             "底价": lots.reserve[order].tolist(),
             "成交价": lots.price[order].tolist(),
             "报名家数": lots.bidders[order].tolist(),
-            "上期合同年租金": [earlier[i] for i in order],
+            "上期合同年租金": [lots.earlier[i] for i in order],
+            "平台发布": np.where(lots.is_published[order], "是", "否").tolist(),
         },
         money={"底价": unit, "成交价": unit, "上期合同年租金": unit},
         dates="dash" if unit == "元" else "slash",
+    )
+
+
+def _bookings(rng: np.random.Generator, lots: _Lots, chosen: Flags, unpaid: Floats) -> Ledger:
+    """Give what was booked of each lot's first yearly rent; some tenants pay a part."""
+    order = _ordered(lots, chosen)
+    late = lots.day[order] + rng.integers(5, 60, len(order))
+    is_known = late <= np.datetime64("2024-12-31")
+    order, late = order[is_known], late[is_known]
+    is_unpaid = rng.random(len(order)) < unpaid[order]
+    part = np.where(is_unpaid, rng.uniform(0, 0.7, len(order)), 1.0)
+    return Ledger(
+        f"{TARGET}_租金入账登记.csv",
+        f"{TARGET}村级租金入账登记",
+        {
+            "入账标的": [f"BD{i:05d}" for i in order],
+            "入账村": [lots.unit[i] for i in order],
+            "入账日期": dates(late),
+            "应收租金": lots.price[order].tolist(),
+            "实收租金": np.rint(lots.price[order] * part).tolist(),
+        },
+        money={"应收租金": "元", "实收租金": "元"},
+        dates="words",
     )
