@@ -70,6 +70,8 @@ def appraise_initiative(
     level = effects[0].level if effects else 0.95
     found: dict[str, tuple[Design, Effect]] = {}
     for outcome, part in ((INCOME, "income"), (JOBS, "jobs")):
+        if outcome not in (design.outcome, *initiative.outcomes, *panel.frame.columns):
+            continue  # nobody speaks of it
         try:
             if design.outcome == outcome and effects:
                 found[outcome] = design, effects[0]

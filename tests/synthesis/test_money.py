@@ -228,3 +228,13 @@ def test_an_outcome_that_can_t_be_estimated_is_refused_not_raised(
     found = _appraised(case)
     assert [(one.part, one.what.en) for one in found.refusals] == [("jobs", "no comparison")]
     assert found.appraisal is not None
+
+
+def test_an_initiative_about_neither_income_nor_jobs_has_nothing_to_appraise(case: Case) -> None:
+    panel, design, effect = case
+    bare = dataclasses.replace(panel, frame=panel.frame.drop("income_yuan", "jobs_persons"))
+    other = dataclasses.replace(design, outcome="waiting_minutes", measure="minutes")
+    subject = dataclasses.replace(initiative(), outcomes=("waiting_minutes",))
+    found = _appraised((bare, other, effect), subject=subject)
+    assert (found.income, found.employment, found.appraisal, found.refusals) == (None,) * 3 + ((),)
+    assert show(found).frame.is_empty()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cps.locale import Content, Counted, Interval, Kind, Message, Quantity
+from cps.locale import Content, Interval, Kind, Message, Quantity
 from cps.report.blocks import Block, Paragraph
-from cps.report.sections._common import text_of
+from cps.report.sections._common import counted, text_of
 from cps.runs import Run
 from cps.runs.codec import encode
 
@@ -26,10 +26,10 @@ def level_of(worth: Plain) -> Quantity:
     return Quantity(round(100 * worth["level"], 6), "number")
 
 
-def hosts_of(part: Plain) -> Content:
+def hosts_of(run: Run, part: Plain) -> Content:
     """Say whom a number is about: all hosts, or those of them that could be estimated."""
     n, of = len(part["hosts"]), part["n_hosts"]
-    said = Counted(n, "nouns.village")
+    said = counted(n, str(run.design["unit_kind"]))
     if n == of:
         return Message("cost_benefit.all_hosts", {"n": said})
     return Message("cost_benefit.some_hosts", {"n": said, "of": Quantity(of, "count")})

@@ -27,8 +27,8 @@ TEXT = {
         "lost": "启动以来，{hosts}合计就业变化约 {jobs}{at}，{level}% 区间为 {interval}，不含零：就业减少。",
         "unclear": "没有发现明确的就业变化。{hosts}合计的变化按点估计为 {jobs}{at}，但 {level}% 区间为 {interval}，包含零：分不清是增是减。",
         "mixed": "没有发现明确的就业变化。{hosts}合计的变化按点估计为 {jobs}{at}，{level}% 区间 {interval} 不含零，但 p 值没有达到同一水平：两种依据不一致。",
-        "net": "“净增”是与对照村相比多出的人数，本来就会有的岗位不算在内；从别处转移来的没有扣除，没有数据可扣。方法：{method}，为启动以来各年末的平均。",
-        "net_taken": "“净增”是与对照村相比多出的人数，本来就会有的岗位不算在内；已扣除从别处转移来的 {share}。方法：{method}，为启动以来各年末的平均。",
+        "net": "“净增”是与对照村相比多出的人数，本来就会有的岗位不算在内；从别处转移来的没有扣除，没有数据可扣。方法：{method}，为启动以来各期末的平均。",
+        "net_taken": "“净增”是与对照村相比多出的人数，本来就会有的岗位不算在内；已扣除从别处转移来的 {share}。方法：{method}，为启动以来各期末的平均。",
         "fte": "折合全时当量 {low} 至 {high}。台账只记人数，不记工时，所以只给范围：按常年用工占 {share_low} 至 {share_high}、季节工一年做满 {months_low} 至 {months_high} 个月折算。",
         "caption": "每个岗位的投入",
         "what": "口径",
@@ -43,12 +43,12 @@ TEXT = {
     },
     "en": {
         "heading": "Jobs",
-        "clear": "Since the start, {hosts} together: about {jobs} more in work {at}. The {level}% interval, {interval}, leaves out zero.",
-        "lost": "Since the start, {hosts} together: {jobs} in work {at}. The {level}% interval, {interval}, leaves out zero: jobs were lost.",
-        "unclear": "No clear change in jobs was found. For {hosts} together it is estimated at {jobs} {at}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
-        "mixed": "No clear change in jobs was found. For {hosts} together it is estimated at {jobs} {at}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
-        "net": "These are heads beyond what comparison villages suggest; jobs that would have come anyway are not counted. Jobs taken from elsewhere are not deducted, for want of data. Method: {method}; the mean over year-ends since the start.",
-        "net_taken": "These are heads beyond what comparison villages suggest; jobs that would have come anyway are not counted, and {share} are deducted as taken from elsewhere. Method: {method}; the mean over year-ends since the start.",
+        "clear": "Since the start, {hosts} in all: about {jobs} more in work {at}. The {level}% interval, {interval}, leaves out zero.",
+        "lost": "Since the start, {hosts} in all: {jobs} in work {at}. The {level}% interval, {interval}, leaves out zero: jobs were lost.",
+        "unclear": "No clear change in jobs was found. For {hosts} in all it is estimated at {jobs} {at}, but the {level}% interval, {interval}, holds zero: the data can't tell a gain from a loss.",
+        "mixed": "No clear change in jobs was found. For {hosts} in all it is estimated at {jobs} {at}; the {level}% interval, {interval}, leaves out zero, but the p-value does not reach that level: the two disagree.",
+        "net": "These are heads beyond what comparison villages suggest; jobs that would have come anyway are not counted. Jobs taken from elsewhere are not deducted, for want of data. Method: {method}; the mean over the ends of periods since the start.",
+        "net_taken": "These are heads beyond what comparison villages suggest; jobs that would have come anyway are not counted, and {share} are deducted as taken from elsewhere. Method: {method}; the mean over the ends of periods since the start.",
         "fte": "In full-time equivalents that is {low} to {high}. Ledgers count heads and no hours, so there is a range only: it takes {share_low} to {share_high} of jobs to be permanent, and {months_low} to {months_high} full months a year for a seasonal one.",
         "caption": "Outlays per job",
         "what": "Counted by",
@@ -72,7 +72,8 @@ def build(run: Run) -> list[Block]:
     blocks: list[Block] = [Heading(Message("jobs.heading"))]
     jobs, effect = worth["jobs"], worth["employment"]
     if jobs is None or effect is None:
-        return [*blocks, *refused(worth, ("jobs",))]
+        reasons = refused(worth, ("jobs",))
+        return [*blocks, *reasons] if reasons else []
     blocks += [
         Paragraph(_lead(run, worth), "lead"),
         Paragraph(_net(worth, effect)),
@@ -87,7 +88,7 @@ def _lead(run: Run, worth: Plain) -> Message:
     jobs, effect = worth["jobs"], worth["employment"]
     key = {"up": "clear", "down": "lost"}.get(effect["shows"], effect["shows"])
     said: dict[str, Content] = {
-        "hosts": hosts_of(effect),
+        "hosts": hosts_of(run, effect),
         "jobs": Quantity(jobs["persons"], "persons", is_signed=key != "clear"),
         "at": Term("per", f"{run.design['frequency']}_end"),
         "level": level_of(worth),
