@@ -7,6 +7,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import cps
@@ -22,6 +23,7 @@ from cps.errors import UsageError
 from cps.ledger.delivery import ENDING
 from cps.provenance import sha256_file
 from cps.schemes import load_scheme
+from cps.schemes.measures import measure
 from cps.schemes.panel import scheme_initiative, scheme_panel
 from cps.schemes.reader import SchemeLedgers
 
@@ -157,6 +159,34 @@ def test_the_register_says_who_started_when_and_who_is_no_comparison(
         left_out = {one.unit for one in initiative.exclusions}
         assert left_out >= set(drawn.near)
         assert not left_out & (set(drawn.areas) - set(drawn.near))
+
+
+def test_every_indicator_of_the_cards_has_a_value_and_shares_lie_between_0_and_100(
+    read: dict[str, SchemeLedgers],
+) -> None:
+    for name in SCHEMES:
+        scheme = load_scheme(name)
+        assert len(scheme.indicators) >= 4
+        for one in scheme.indicators:
+            taken = one.measurement
+            values = measure(
+                read[name].tables[taken.ledger],
+                taken,
+                "year" if taken.period else None,
+                in_percent=one.measure == "percent",
+            )["value"].drop_nulls()
+            assert values.len() > 0, (name, one.id)
+            if one.measure == "percent":
+                assert values.is_between(0, 100).all(), (name, one.id)
+
+
+def test_visits_stop_in_the_free_weeks_and_are_more_just_before(
+    read: dict[str, SchemeLedgers],
+) -> None:
+    weeks = read["clean_safety"].tables["weeks"].filter(pl.col("office") == "示例街道安监")
+    mean = dict(weeks.group_by("kind").agg(pl.col("visits").mean()).iter_rows())
+    assert mean["免检周"] < 2 < mean["其他周"] < mean["免检前一周"]
+    assert weeks.filter(pl.col("kind") == "免检周").height == 4
 
 
 def test_a_folder_with_foreign_files_is_left_alone(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cps.demo.schemes._draw import (
     Flags,
@@ -189,6 +190,13 @@ def _trace(rng: np.random.Generator, unit: list[str], steps: tuple[Moments, ...]
     )
 
 
+def _kinds_of(is_free: Flags) -> NDArray[np.str_]:
+    """Say of each week whether it is without visits, just before such a week, or neither."""
+    is_before = np.zeros_like(is_free)
+    is_before[:, :-1] = is_free[:, 1:] & ~is_free[:, :-1]
+    return np.where(is_free, "免检周", np.where(is_before, "免检前一周", "其他周"))
+
+
 def _week_ledger(offices: list[str], weeks: _Weeks) -> Ledger:
     n = len(weeks.monday)
     return Ledger(
@@ -197,7 +205,7 @@ def _week_ledger(offices: list[str], weeks: _Weeks) -> Ledger:
         {
             "填报机构": np.repeat(offices, n).tolist(),
             "周起始日": weeks.monday * len(offices),
-            "免检周": np.where(weeks.is_free.ravel(), "是", "否").tolist(),
+            "周类型": _kinds_of(weeks.is_free).ravel().tolist(),
             "入企检查次数": weeks.visits.ravel().tolist(),
             "事故起数": weeks.accidents.ravel().tolist(),
         },
