@@ -1,4 +1,6 @@
 # make report: ledgers to pages.  make test: all tests.  make lab: JupyterLab.
+# make schemes: the other schemes of the source.  make forecast: the year ahead, early warnings.
+# make judgement: studies of grades, ranks and intervals on known truths (hours).
 # make validation: published numbers.  make simulation: known truths.  make bench: speed beside peers.
 # make faults: kills, full disks, races, flipped bits.
 # Own ledgers:  make report DATA=path/to/ledgers INITIATIVES=path/to/initiatives UNITS=path/to/units.toml
@@ -15,10 +17,20 @@ RUN = $(if $(INITIATIVES),--initiatives "$(INITIATIVES)") $(if $(UNITS),--units 
 
 PEERS := .venv-peers
 
-.PHONY: report test lint lab clean validation simulation bench faults
+.PHONY: report schemes forecast test lint lab clean validation simulation judgement bench faults
 
 report: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(TRUTH))
 	$(BIN)/cps run --data "$(DATA)" --out "$(OUT)" $(RUN)
+
+# Synthetic ledgers of the other schemes, an evaluation of each that can be evaluated, a card of each.
+schemes: $(VENV)/ready
+	$(BIN)/cps demo --scheme all
+	@set -e; for id in $$(grep -l '^\[design\]' data/schemes/*.toml | xargs -n 1 basename | sed 's/[.]toml$$//'); do \
+	  $(BIN)/cps run --scheme $$id --out "$(OUT)/schemes/$$id"; done
+	$(BIN)/cps schemes --out "$(OUT)/schemes"
+
+forecast: $(VENV)/ready $(if $(filter $(DEMO),$(DATA)),$(TRUTH))
+	$(BIN)/cps forecast --data "$(DATA)" --out "$(OUT)/forecast" $(RUN)
 
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -39,6 +51,12 @@ validation: $(VENV)/ready-test
 # Bias, coverage and size on known truths -> docs/simulation.md and what is offered by default.
 simulation: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
+
+# What the judgement claims, on worlds whose truth is known; each can be stopped and goes on.
+judgement: $(VENV)/ready-test
+	$(BIN)/python -m tests.synthesis.panel_calibration --draws 2000 --workers 2 --out reports/panels.jsonl
+	$(BIN)/python -m tests.synthesis.grade_study --mode spurious --draws 400 --workers 2 --out reports/spurious.jsonl
+	$(BIN)/python -m tests.synthesis.grade_study --mode true --draws 400 --workers 2 --out reports/true.jsonl
 
 # Speed beside the fastest public peers, answers compared before times; nothing else should run.
 bench: $(VENV)/ready-test $(PEERS)/ready
