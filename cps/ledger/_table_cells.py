@@ -22,8 +22,12 @@ from cps.ledger.cells import (
 )
 from cps.ledger.tables import Column
 
+# As ``normal`` leaves them: it writes … as three points.
 _EMPTY = frozenset(
-    {"", "-", "--", "—", "——", "/", "…", "……", "无", "未知", "不详", "n/a", "na", "null", "none"}
+    {
+        *("", "-", "--", "—", "——", "/", "...", "......", "*", "不适用"),
+        *("无", "缺", "未知", "不详", "未报", "暂无", "n/a", "na", "null", "none"),
+    }
 )
 _TRUE = frozenset({"是", "有", "√", "✔", "✓", "y", "yes", "true", "1", "已", "对"})
 _FALSE = frozenset({"否", "无", "×", "✘", "x", "n", "no", "false", "0", "未", "错"})
