@@ -367,7 +367,7 @@ def test_the_effect_of_another_design_is_refused(design: Design) -> None:
     [
         ('weights = "sdid"', 'weights = "sdidd"', "sdid"),
         ('name = "alike"', 'name = "alikee"', "alike"),
-        ("draws = 59", 'draws = "many"', "whole number"),
+        ("draws = 49", 'draws = "many"', "whole number"),
         ('name = "calendar"', 'name = "calender"', "calendar"),
         ('estimator = "imputation"', 'estimator = "imputatoin"', "imputation"),
         ('{ name = "out", zh', '{ name = "in", zh', "twice"),
