@@ -120,6 +120,8 @@ def _rights(truth: Floats, effects: dict[str, Effect], judged: Judgement) -> dic
         "se": _rounded(np.array([one.se for one in own], dtype=float)),
         "covered": _holds([one.ci_low for one in own], truth, [one.ci_high for one in own]),
         "all_covered": all(_holds(tests.low, truth, tests.high)),
+        "critical_value": round(tests.critical_value, 6),
+        "reach": round(_reach(own), 6),
         "pooled_covered": _holds(pooled.low, truth, pooled.high),
         "mean_covered": bool(pooled.mean_low <= truth.mean() <= pooled.mean_high),
         "width_ratio": round(
@@ -148,6 +150,11 @@ def _rights(truth: Floats, effects: dict[str, Effect], judged: Judgement) -> dic
         "rejected_bh": [one is not None and one <= _AT_LEVEL for one in judged.discoveries],
         "traits": [one.trait for one in judged.traits if one.verdict == "goes_with"],
     }
+
+
+def _reach(own: list[Any]) -> float:
+    """Give half the width of intervals in standard errors, the mean of the fifteen."""
+    return float(np.mean([(one.ci_high - one.ci_low) / 2 / one.se for one in own]))
 
 
 def _by_year(months: NDArray[Any]) -> Floats:
@@ -212,12 +219,14 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--draws", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--mode", choices=MODES, help="one mode alone; both if not given")
     parser.add_argument("--write", type=Path, help="page whose table is written anew")
     given = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     if given.draws:
-        run(given.out, draws=given.draws, workers=given.workers)
+        modes = (given.mode,) if given.mode else MODES
+        run(given.out, draws=given.draws, workers=given.workers, modes=modes)
     table = panel_table(read(given.out))
     if given.write:
         write_table(given.write, "panels", table)
