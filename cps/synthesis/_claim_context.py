@@ -41,8 +41,9 @@ def _part(quoted: Quoted, facts: Facts, places: Mapping[str, Text]) -> Text:
         part = 100 * one.value / whole.value
         share = Text(f"，占 {whole.value} 个村的 {part:.1f}%", f", {part:.1f}% of {whole.value}")
     doubt, name = _CONFIDENCE[one.confidence], one.indicator.en.replace(">=", "≥")
+    space = " " if said.zh[:1].isdigit() else ""
     return Text(
-        f"{place.zh} {one.period.replace('-', '—')} 年{one.indicator.zh}为{said.zh}{share.zh}{doubt.zh}",
+        f"{place.zh} {one.period.replace('-', '—')} 年{one.indicator.zh}为{space}{said.zh}{share.zh}{doubt.zh}",
         f"{place.en}, {one.period}: {name}, {said.en}{share.en}{doubt.en}",
     )
 

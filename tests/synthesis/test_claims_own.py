@@ -1,13 +1,17 @@
 """Claims of the user's own: each metric by hand, each scope, each comparator, each fault by its key."""
 
+import dataclasses
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from cps.errors import LedgerError, Text, UsageError
 from cps.facts import Comparator, load_facts
+from cps.synthesis._claim_metrics import METRICS
 from cps.synthesis._claim_words import COMPARATORS
-from cps.synthesis.claim_file import load_claims
+from cps.synthesis.claim_file import Claim, load_claims
 from cps.synthesis.claims import decide, judge
 
 from .claimed import WAN, claims_file, evidence_from, project
@@ -350,3 +354,18 @@ def test_a_file_that_is_no_toml_is_rejected_and_one_that_is_missing_is_misuse(tm
 def test_one_sentence_will_do_for_both_languages(tmp_path, facts):
     (claim,) = load_claims(facts, claims_file(tmp_path, GOOD)).claims
     assert claim.text == Text("一句话 0", "一句话 0")
+
+
+def test_the_example_of_the_manual_is_a_claim(tmp_path, facts):
+    manual = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")
+    path = tmp_path / "own.toml"
+    path.write_text(manual.split("```toml")[1].split("```")[0], encoding="utf-8")
+    (claim,) = load_claims(facts, path).claims
+    assert (claim.metric, claim.value, claim.year) == ("median", 80, 2022)
+
+
+def test_the_manual_names_every_metric_key_and_word():
+    manual = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")
+    keys = {one.name for one in dataclasses.fields(Claim)} - {"where"}
+    for name in (*METRICS, *keys, *COMPARATORS):
+        assert re.search(rf"(?<![a-z_]){re.escape(name)}(?![a-z_])", manual), name
