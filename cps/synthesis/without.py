@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cps.design.record import Design, Initiative
 from cps.errors import DesignError, Text
 from cps.indicators.counterfactual import Counterfactual, Distribution, distribution_without
-from cps.indicators.effects import Scale, hosts_at
+from cps.indicators.effects import Scale, draw_effects, hosts_at
 from cps.indicators.grid import grid_of_panel
 from cps.indicators.record import Grid
 from cps.panel.record import Panel
@@ -48,6 +49,7 @@ def without_initiatives(
     area: str | None,
     initiatives: Sequence[Initiative] = (),
     runs: Sequence[HasEffects] = (),
+    together: Mapping[str, Any] | None = None,
     draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
@@ -66,6 +68,9 @@ def without_initiatives(
         Whose distribution; all units of the panel if None.
     initiatives, runs : sequences, optional
         For the same question asked with each initiative's headline effect in place of each host's.
+    together : mapping, optional
+        As :func:`cps.synthesis.together.judge_together` gives it: the correlations of headline
+        effects.
     draws, seed : int
     level : float
 
@@ -101,7 +106,14 @@ def without_initiatives(
             "absent": absent,
             "effects": _effects(*last),
             "beside": take_headlines_away(
-                grid, initiatives, runs, period=last[2], draws=draws, level=level, seed=seed
+                grid,
+                initiatives,
+                runs,
+                period=last[2],
+                together=together,
+                draws=draws,
+                level=level,
+                seed=seed,
             ),
             "level": level,
             "n_draws": draws,
@@ -216,15 +228,16 @@ def take_headlines_away(
     runs: Sequence[HasEffects],
     *,
     period: int,
+    together: Mapping[str, Any] | None = None,
     draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Ask again with each initiative's headline effect for all its hosts, its error in two ways.
+    """Ask again with each initiative's headline effect for all its hosts.
 
-    Errors are drawn as independent and as fully tied to one another: what the truth is lies between.
-    Hosts of several initiatives have the sum of their effects, each of which was estimated without
-    these hosts.
+    Errors are drawn with their correlations where ``together`` has them; else as independent and as
+    fully tied to one another: what the truth is lies between. Hosts of several initiatives have the
+    sum of their effects, each of which was estimated without these hosts.
     """
     headlines = {one.name: one.effects[0] for one in runs if one.effects}
     known = [one for one in initiatives if _is_usable(headlines.get(one.id))]
@@ -239,11 +252,19 @@ def take_headlines_away(
                 membership[row, column] = hosts_at(start, period)[0, 0]
     effects = np.array([headlines[one.id].overall.att for one in known], dtype=float)
     errors = np.array([headlines[one.id].overall.se for one in known], dtype=float)
-    rng = np.random.default_rng(seed)
-    apart = effects + rng.standard_normal((draws, len(known))) * errors
-    tied = effects + rng.standard_normal((draws, 1)) * errors
+    correlation = _correlation(together, [one.id for one in known])
+    if correlation is not None:
+        covariance = correlation * np.outer(errors, errors)
+        ways = [("headline_joint", draw_effects(effects, covariance, draws=draws, seed=seed))]
+    else:
+        rng = np.random.default_rng(seed)
+        apart = effects + rng.standard_normal((draws, len(known))) * errors
+        ways = [
+            ("headline_apart", apart),
+            ("headline_tied", effects + rng.standard_normal((draws, 1)) * errors),
+        ]
     made = []
-    for name, drawn in (("headline_apart", apart), ("headline_tied", tied)):
+    for name, drawn in ways:
         found = distribution_without(
             grid,
             period=period,
@@ -263,6 +284,21 @@ def take_headlines_away(
             }
         )
     return made
+
+
+def _correlation(
+    together: Mapping[str, Any] | None, names: Sequence[str]
+) -> NDArray[np.float64] | None:
+    """Give the correlations of some initiatives' effects, or None where one is not known."""
+    matrix = ((together or {}).get("family") or {}).get("correlation")
+    if not matrix:
+        return None
+    declared = list((together or {})["initiatives"]["initiative"])
+    if not set(names) <= set(declared):
+        return None
+    order = [declared.index(name) for name in names]
+    found = np.array(matrix, dtype=float)[np.ix_(order, order)]
+    return found if np.isfinite(found).all() else None
 
 
 def _is_usable(effect: Effect | None) -> bool:

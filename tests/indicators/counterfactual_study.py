@@ -28,7 +28,7 @@ from cps.estimators.battery import estimate_all
 from cps.indicators.grid import grid_of_panel
 from cps.indicators.registry import indicator
 from cps.panel.record import PANEL_KEYS, Panel
-from cps.synthesis.host_effects import draw_host_effects
+from cps.synthesis.host_effects import HostEffects, HostGaps, draw_host_effects
 from cps.synthesis.without import gaps_of, take_away, take_headlines_away
 
 FIRST_SEED = 5000
@@ -103,9 +103,10 @@ def _answers(
     panel = panel_of(world)
     grid = grid_of_panel(panel, "income_yuan", area=TARGET)
     design = make_design(panel, pool_initiatives(declared))
-    effects = draw_host_effects(gaps_of(panel, design, declared, period=period))
-    for one in take_away(grid, effects, period=period).rows:
-        yield "by_host", {name: getattr(one, name) for name in one.__slots__}
+    gaps = gaps_of(panel, design, declared, period=period)
+    for way, effects in (("by_host", draw_host_effects(gaps)), ("one_for_all", _one_for_all(gaps))):
+        for one in take_away(grid, effects, period=period).rows:
+            yield way, {name: getattr(one, name) for name in one.__slots__}
     if not with_headline:
         return
     runs = []
@@ -118,6 +119,23 @@ def _answers(
     for found in take_headlines_away(grid, declared, runs, period=period):
         for row in found["rows"]:
             yield found["way"], row
+
+
+def _one_for_all(gaps: HostGaps) -> HostEffects:
+    """Take one effect in logarithms for all hosts: what by-host effects are compared with."""
+    weight = np.linalg.solve(gaps.covariance, np.ones(len(gaps.gaps)))
+    mean, error = weight @ gaps.gaps / weight.sum(), float(1 / np.sqrt(weight.sum()))
+    n = len(gaps.units) + len(gaps.unseen)
+    drawn = mean + error * np.random.default_rng(0).standard_normal((1000, 1))
+    return HostEffects(
+        units=(*gaps.units, *gaps.unseen),
+        effects=np.full(n, mean),
+        draws=np.repeat(drawn, n, axis=1),
+        mean=float(mean),
+        slope=0.0,
+        slope_error=0.0,
+        spread=0.0,
+    )
 
 
 def panel_of(world: World) -> Panel:

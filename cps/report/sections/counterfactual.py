@@ -48,10 +48,12 @@ TEXT = {
         "lower": "低",
         "beside": "换一种做法：各项目的主结果用于其全部承办村",
         "way": "做法",
+        "headline_joint": "主结果，联合误差",
         "headline_apart": "主结果，误差相互独立",
         "headline_tied": "主结果，误差完全相关",
         "by_host": "逐村效应（上表）",
-        "beside_note": "以主结果代替逐村效应时，同一项目各村的增幅被当作相同；承办几个项目的村，各项目主结果相加。误差相关的程度未知，真实情形介于独立与完全相关之间：两行相差越大，结论越取决于这一点。只作参照。",
+        "beside_note": "以主结果代替逐村效应时，同一项目各村的增幅被当作相同；承办几个项目的村，各项目主结果相加。只作参照。",
+        "beside_ways": "各项目误差的相关程度未知，真实情形介于独立与完全相关之间：两行相差越大，结论越取决于这一点。",
         "granted": "{text}。",
         "why_not": "没有给出：{why}。",
     },
@@ -85,10 +87,12 @@ TEXT = {
         "lower": "lower",
         "beside": "Another way: each initiative's headline effect for all its hosts",
         "way": "How",
+        "headline_joint": "Headline effects, joint errors",
         "headline_apart": "Headline effects, errors independent",
         "headline_tied": "Headline effects, errors fully tied",
         "by_host": "Effects by host (as above)",
-        "beside_note": "With headline effects in place of effects by host, all hosts of an initiative are taken to gain the same share; a host of several has the sum of their headline effects. How far errors are tied is not known and lies between the two: the further apart the two lines, the more hangs on it. Only set beside.",
+        "beside_note": "With headline effects in place of effects by host, all hosts of an initiative are taken to gain the same share; a host of several has the sum of their headline effects. Only set beside.",
+        "beside_ways": "How far the initiatives' errors are tied is not known, and lies between the two: the further apart the two lines, the more hangs on it.",
         "granted": "{text}.",
         "why_not": "Not given: {why}.",
     },
@@ -121,6 +125,8 @@ def build(run: Run) -> list[Block]:
     blocks += [_table(last, found), Paragraph(_relation(found), "note")]
     if found["beside"]:
         blocks.append(_beside(last, found))
+        if len(found["beside"]) > 1:
+            blocks.append(Paragraph(Message("counterfactual.beside_ways"), "note"))
     if last["spans_break"]:
         blocks.append(
             Paragraph(Message("counterfactual.break", {"year": last["period_label"]}), "note")
