@@ -332,4 +332,24 @@ def test_headline_effects_set_beside_are_wider_the_more_their_errors_are_tied() 
         for one in found
     }
     assert width["headline_tied"] > width["headline_apart"]
+
+    def joint(correlation: float) -> float:
+        matrix = correlation * np.ones((3, 3)) + (1 - correlation) * np.eye(3)
+        together = {
+            "initiatives": {"initiative": [one.id for one in declared]},
+            "family": {"correlation": matrix.tolist()},
+        }
+        (found,) = take_headlines_away(
+            grid, declared, runs, period=2023, together=together, draws=2000
+        )
+        assert found["way"] == "headline_joint"
+        return next(
+            row["without_high"] - row["without_low"]
+            for row in found["rows"]
+            if row["indicator"] == "poorest_fifth_mean"
+        )
+
+    # 2,000 draws: the width of an interval is known to within about 3%.
+    assert joint(0.0) == pytest.approx(width["headline_apart"], rel=0.1)
+    assert joint(1.0) == pytest.approx(width["headline_tied"], rel=0.1)
     assert take_headlines_away(grid, declared, (), period=2023) == []
