@@ -54,6 +54,26 @@ def known_keys(table: Mapping[str, Any], names: Iterable[str], *, where: str) ->
         choice(key, listed, where=f"{where} › {key}")
 
 
+def typed(table: Mapping[str, Any], kinds: Mapping[str, type], *, where: str) -> None:
+    """Demand that keys hold texts, truth values or lists, as ``kinds`` says of each."""
+    for name, kind in kinds.items():
+        if name in table and not isinstance(table[name], kind):
+            noun, example = _KINDS[kind]
+            raise fault(
+                Text(f"{table[name]!r} 不是{noun.zh}", f"{table[name]!r} is not {noun.en}"),
+                Text(f"写成如 {example}", f"write it as {example}"),
+                where=f"{where} › {name}",
+            )
+
+
+_KINDS: dict[type, tuple[Text, str]] = {
+    str: (Text("文字", "a text"), '"…"'),
+    bool: (Text("真假值", "true or false"), "true"),
+    list: (Text("列表", "a list"), '["…"]'),
+    dict: (Text("表", "a table"), '{ zh = "…", en = "…" }'),
+}
+
+
 def number(value: Any, *, where: str) -> Decimal:
     """Read a decimal; in quotes it keeps its trailing zeros."""
     try:

@@ -18,6 +18,7 @@ from cps.synthesis._claim_keys import (
     number,
     record_keys,
     text_of,
+    typed,
     whole,
     word,
 )
@@ -43,6 +44,15 @@ _PARTICULAR = (
     "filing_metric",
     "filing_period",
     "needs",
+)
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("metric", "comparator", "unit", "scope", "fact_id", "reading"), str),
+    **dict.fromkeys(("outcome", "filing_metric", "filing_period"), str),
+    **dict.fromkeys(("needs", "context"), list),
+    "threshold_includes": bool,
+}
+_FILING_TYPES: dict[str, type] = dict.fromkeys(
+    ("entity", "metric", "period", "unit", "source"), str
 )
 
 
@@ -214,9 +224,10 @@ def _tables(stored: Mapping[str, Any], name: str, file: str) -> list[Mapping[str
 
 
 def _named_texts(stored: Mapping[str, Any], name: str, file: str) -> dict[str, Text]:
+    typed(stored, {name: dict}, where=file)
     return {
         key: text_of(words, where=f"{file} › {name} › {key}")
-        for key, words in dict(stored.get(name, {})).items()
+        for key, words in stored.get(name, {}).items()
     }
 
 
@@ -224,6 +235,7 @@ def _claim(
     table: Mapping[str, Any], facts: Facts, series: Mapping[str, Text], *, where: str
 ) -> Claim:
     record_keys(table, Claim, where=where, hidden=("where",))
+    typed(table, _TYPES, where=where)
     metric = choice(str(table["metric"]), METRICS, where=f"{where} › metric")
     _keys_of_metric(table, metric, where=where)
     comparator = choice(str(table["comparator"]), COMPARATORS, where=f"{where} › comparator")
@@ -280,7 +292,7 @@ def _check_choices(claim: Claim, series: Mapping[str, Text], *, where: str) -> N
         choice(claim.reading, READINGS, where=f"{where} › reading")
     choice(claim.outcome, OUTCOMES, where=f"{where} › outcome")
     for name in claim.needs:
-        choice(name, series, where=f"{where} › needs")
+        choice(str(name), series, where=f"{where} › needs")
     scopes = METRICS[claim.metric].scopes
     if scopes:
         kind, _, name = claim.scope.partition(":")
@@ -333,6 +345,7 @@ def _check_figures(claim: Claim, *, where: str) -> None:
 
 def _filing(table: Mapping[str, Any], *, where: str) -> Filing:
     record_keys(table, Filing, where=where)
+    typed(table, _FILING_TYPES, where=where)
     return Filing(
         **{
             **table,

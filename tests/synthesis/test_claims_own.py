@@ -12,7 +12,7 @@ from cps.facts import Comparator, load_facts
 from cps.synthesis._claim_metrics import METRICS
 from cps.synthesis._claim_words import COMPARATORS
 from cps.synthesis.claim_file import Claim, load_claims
-from cps.synthesis.claims import decide, judge
+from cps.synthesis.claims import check_claims, decide, judge
 
 from .claimed import WAN, claims_file, evidence_from, project
 
@@ -369,3 +369,41 @@ def test_the_manual_names_every_metric_key_and_word():
     keys = {one.name for one in dataclasses.fields(Claim)} - {"where"}
     for name in (*METRICS, *keys, *COMPARATORS):
         assert re.search(rf"(?<![a-z_]){re.escape(name)}(?![a-z_])", manual), name
+
+
+WEIRD = ["5", "true", '"x"', "[]", "[[1]]", "{ a = 1 }", "1979-05-27", "nan", "1e400"]
+
+
+@pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Claim)])
+def test_whatever_stands_at_a_key_is_read_or_refused_by_that_key(tmp_path, facts, name):
+    for weird in WEIRD:
+        kept = [line for line in GOOD.splitlines() if not line.startswith(f"{name} =")]
+        path = tmp_path / "own.toml"
+        keys = {"id": '"c"', "text": '"t"'}
+        keys.pop(name, None)
+        first = "\n".join(f"{key} = {one}" for key, one in keys.items())
+        path.write_text(
+            "\n".join(["[[claim]]", first, *kept, f"{name} = {weird}"]), encoding="utf-8"
+        )
+        try:
+            load_claims(facts, path)
+        except LedgerError as error:
+            is_id = name == "id" and "claim " in error.where
+            assert is_id or error.where.startswith(f"own.toml › claim c › {name}"), weird
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path, facts):
+    path = tmp_path / "own.toml"
+    for text in ("claim = 3", "claim = [3]", "series = 3", 'place = "a"', "filing = 3", "x = 1"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(LedgerError) as caught:
+            load_claims(facts, path)
+        assert caught.value.where.startswith("own.toml")
+
+
+def test_a_run_that_is_no_overview_is_misuse(facts):
+    class NoOverview:
+        design, effects, extra = {"outcome": "income_yuan"}, (), {"comparison": {}}
+
+    with pytest.raises(UsageError, match="nothing to test claims with"):
+        check_claims(NoOverview(), facts)
