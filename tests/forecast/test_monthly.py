@@ -134,6 +134,8 @@ def test_without_a_whole_past_year_the_chances_are_called_untested() -> None:
     page = render_report(make_forecast_run(said), language="zh")
     assert "以上概率未经检验" in page
     assert "无法模拟" in page  # and no plan was handed over
+    unasked = make_forecast_run(forecast_year(short, as_of="2020-06", past_years=0))
+    assert "这次没有要求用往年检验" in render_report(unasked, language="zh")
 
 
 def test_a_rival_without_an_answer_is_left_out_and_named(panel: Panel) -> None:

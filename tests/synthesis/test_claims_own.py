@@ -1,6 +1,7 @@
 """Claims of the user's own: each metric by hand, each scope, each comparator, each fault by its key."""
 
 import dataclasses
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from cps.facts import Comparator, load_facts
 from cps.synthesis._claim_metrics import METRICS
 from cps.synthesis._claim_words import COMPARATORS
 from cps.synthesis.claim_file import Claim, load_claims
-from cps.synthesis.claims import check_claims, decide, judge
+from cps.synthesis.claims import check_claims, claims_table, decide, hold_claims, judge
 
 from .claimed import WAN, claims_file, evidence_from, project
 
@@ -399,6 +400,19 @@ def test_a_file_of_another_shape_is_refused(tmp_path, facts):
         with pytest.raises(LedgerError) as caught:
             load_claims(facts, path)
         assert caught.value.where.startswith("own.toml")
+
+
+def test_the_overview_holds_the_users_claims_beside_the_facts(make_panel, facts, tmp_path):
+    panel = make_panel({"甲": ("本街", {2023: 60 * WAN}, {})}, is_synthetic=True)
+    path = claims_file(tmp_path, body("mean", "超", 50, "万元", "all", year=2023))
+    given = {"pooled": None, "target_area": "本街", "facts": facts}
+    held = hold_claims(panel, [project(["甲"])], {}, own=path, **given)
+    mine = judge(evidence_from(panel, [project(["甲"])], area="本街"), facts, own=path)
+    assert held["own_claims"] == claims_table(mine)
+    assert held["own_claims"][0]["verdict"] == "supported"
+    without = hold_claims(panel, [project(["甲"])], {}, **given)
+    assert without == {**held, "own_claims": []}
+    assert json.loads(json.dumps(held, allow_nan=False)) == held
 
 
 def test_a_run_that_is_no_overview_is_misuse(facts):

@@ -24,6 +24,7 @@ TEXT = {
         "lead": "用同样的方法，只凭 {years} 各年截至 {months} 月的数据重新预测当年，再与实际结果对照。各方法看到的数据相同，按同样的 {cases} 个案例（村×年×月）打分。",
         "caution": "{caution}。",
         "none": "没有可供检验的完整年份，以上概率未经检验。",
+        "not_asked": "这次没有要求用往年检验，以上概率未经检验。",
         "beats": "在这批案例中，本页所用模型的误差（CRPS）最小。",
         "loses": "在这批案例中，{best}的误差（CRPS）小于本页所用模型：请谨慎使用上面的概率。",
         "reliability": "所报概率与实际发生的比例",
@@ -48,6 +49,7 @@ TEXT = {
         "lead": "The same method forecast {years} again, each from what was known at the end of month {months}, and is held against what came. All methods saw the same months and are scored on the same {cases} cases (village × year × month).",
         "caution": "Caution: {caution}.",
         "none": "There is no whole past year to try it on: the chances above are untested.",
+        "not_asked": "This time no past year was tried: the chances above are untested.",
         "beats": "On these cases the model used here has the smallest error (CRPS).",
         "loses": "On these cases {best} has a smaller error (CRPS) than the model used here: take the chances above with care.",
         "reliability": "What was said, and how often it came",
@@ -78,7 +80,9 @@ def build(run: Run) -> list[Block]:
     heading = Heading(Message("forecast_test.heading"))
     tested = found["tested"]
     if tested is None:
-        return [heading, Paragraph(Message("forecast_test.none"), "warn")]
+        was_tried = any(one.code == "W-FORECAST-UNTESTED" for one in run.findings)
+        why = "none" if was_tried else "not_asked"
+        return [heading, Paragraph(Message(f"forecast_test.{why}"), "warn")]
     together = [one for one in tested["scores"] if one["month"] is None]
     said: dict[str, Content] = {
         "years": Listing(tuple(map(str, tested["years"]))),
