@@ -77,6 +77,9 @@ class Words:
         ``group.key`` -> text with ``{placeholders}``.
     prose, cells : mapping of str to NumberFormat
         By kind of quantity.
+    glossary : tuple of (str, str)
+        Phrases and what stands in their place, in order, in what we say ourselves; names and
+        values that came with the data stay as they are.
     """
 
     language: str
@@ -85,6 +88,7 @@ class Words:
     texts: Mapping[str, str]
     prose: Mapping[str, NumberFormat]
     cells: Mapping[str, NumberFormat]
+    glossary: tuple[tuple[str, str], ...] = ()
 
     def text(self, content: Content) -> str:
         """Write ``content`` as plain text."""
@@ -92,7 +96,12 @@ class Words:
 
     def say(self, key: str) -> str:
         """Give the text of a key that has no placeholders."""
-        return self.texts[key]
+        return self._own(self.texts[key])
+
+    def _own(self, text: str) -> str:
+        for phrase, instead in self.glossary:
+            text = text.replace(phrase, instead)
+        return text
 
     def cell(self, content: Content) -> str:
         """Write ``content`` for a table cell: numbers without the unit that the head names."""
@@ -117,14 +126,18 @@ class Words:
         if isinstance(content, str):
             yield Part(inert(content), is_foreign=True)
         elif isinstance(content, Text):
-            yield Part(inert(content.in_language(self.language)), is_foreign=True)
+            yield Part(inert(self._own(content.in_language(self.language))), is_foreign=True)
         elif isinstance(content, Quantity):
             yield self._number(content, in_cell=in_cell)
         elif isinstance(content, Interval):
             yield from self._interval(content, in_cell=in_cell)
         elif isinstance(content, Term):
             found = self.texts.get(f"{content.group}.{content.key}")
-            yield Part(inert(content.key), is_foreign=True) if found is None else Part(found)
+            yield (
+                Part(inert(content.key), is_foreign=True)
+                if found is None
+                else Part(self._own(found))
+            )
         elif isinstance(content, Counted):
             form = "one" if content.n == 1 else "many"
             number = Quantity(float(content.n), "count")
@@ -145,7 +158,7 @@ class Words:
     ) -> Iterator[Part]:
         for literal, name, _, _ in string.Formatter().parse(template):
             if literal:
-                yield Part(literal)
+                yield Part(self._own(literal))
             if name is not None:
                 yield from self.parts(params[name], in_cell=in_cell)
 

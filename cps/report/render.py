@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -13,6 +14,7 @@ from cps.report.blocks import Block
 from cps.report.origin import footer_of, metas_of
 from cps.report.sections._common import is_scheme
 from cps.report.shell import Page, fill, ways_to
+from cps.report.texts import SCHEME_WORDS
 from cps.report.vocabulary import SECTIONS, section_modules, words_of
 from cps.runs import Run
 
@@ -59,7 +61,7 @@ def render_report(
         If there is no such language, or a text is missing or has two homes.
     """
     modules = section_modules(sections)
-    words = words_of(language, modules=modules, locales=locales)
+    words = _worded(run, words_of(language, modules=modules, locales=locales))
     others = [words_of(one, modules=modules, locales=locales) for one in languages]
     return fill(
         _page(
@@ -105,7 +107,7 @@ def write_report(
     blocks = _blocks(run, modules)
     all_words = [words_of(one, modules=modules, locales=locales) for one in languages]
     written = []
-    for words in all_words:
+    for words in (_worded(run, one) for one in all_words):
         page = _page(
             run,
             blocks,
@@ -119,6 +121,13 @@ def write_report(
         write_text(path, fill(page, words))
         written.append(path)
     return written
+
+
+def _worded(run: Run, words: Words) -> Words:
+    """Give the words for a run: a scheme reached its units, and none of them hosts a project."""
+    if not is_scheme(run):
+        return words
+    return dataclasses.replace(words, glossary=SCHEME_WORDS.get(words.language, ()))
 
 
 def page_name(run: Run) -> str:

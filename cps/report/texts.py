@@ -157,3 +157,33 @@ TEXTS: dict[str, dict[str, dict[str, str]]] = {
         },
     },
 }
+
+# On pages of a scheme: its units were reached, and none of them hosts a project. In order.
+SCHEME_WORDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "zh": (
+        ("未承办项目的单位", "未实施的单位"),
+        ("承办其他项目", "已有其他举措"),
+        ("从未承办任何项目", "未实施"),
+        ("从未承办", "从未实施"),
+        ("承办村", "实施单位"),
+        ("谁承办", "谁实施"),
+        ("承办", "实施"),
+        ("若无项目", "若未实施"),
+        ("说项目带来", "说举措带来"),
+        ("当作项目的作用", "当作举措的作用"),
+    ),
+    "en": (
+        ("units that host no initiative", "units that are not reached"),
+        ("that never hosted any project", "that were never reached"),
+        ("never hosted", "were never reached"),
+        ("nearness to a host", "nearness to a unit reached"),
+        ("the hosts' own area", "their own area"),
+        ("the hosts'", "their"),
+        ("a typical host", "a typical unit reached"),
+        ("hosts", "units reached"),
+        ("Hosts", "Units reached"),
+        (" a host", " a unit reached"),
+        ("without the project", "without the scheme"),
+        ("the initiative", "the scheme"),
+    ),
+}
