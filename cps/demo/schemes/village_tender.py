@@ -32,7 +32,7 @@ from cps.demo.schemes._draw import (
     persistent,
     place_of,
 )
-from cps.demo.schemes._record import Drawn, Ledger, Target
+from cps.demo.schemes._record import Drawn, Ledger, Outcome, Target
 
 YEARS = np.arange(2016, 2025)
 KINDS = np.array(["耕地", "水面", "厂房", "店面"])
@@ -72,45 +72,9 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     price = price0 if is_spurious else _yuan(plain + gain, area)
     more = 0.0 if is_spurious else 14.0 * gain
     bidders = rng.poisson(_BIDDERS[kind] + more) + 1
+    inside, on_platform = is_in[village], share[village, year] > 0
     unit, when = np.array(villages)[village].tolist(), YEARS[year]
     known = known_starts(villages, starts)
-    outcomes = (
-        outcome_of(
-            "rent_yuan_per_mu",
-            "yuan_per_mu",
-            form="log",
-            frequency="year",
-            unit=unit,
-            period=when,
-            observed=price,
-            untreated=price0,
-            over=area,
-            keep=kind == 0,
-        ),
-        outcome_of(
-            "price_over_reserve",
-            "ratio",
-            form="level",
-            frequency="year",
-            unit=unit,
-            period=when,
-            observed=price / reserve,
-            untreated=price0 / reserve0,
-        ),
-    )
-    # Income of the lots let in a year, per village: the last two years against the two before entry.
-    first = np.array([known.get(one, 0) for one in unit])
-    counted = (when >= YEARS[-2]) | (when < first)
-    gross = before_after(
-        [one for one, is_counted in zip(unit, counted, strict=True) if is_counted],
-        when[counted],
-        price[counted],
-        known,
-        over=_once_a_year(unit, when)[counted],
-        within=2,
-    )
-    inside, on_platform = is_in[village], share[village, year] > 0
-    is_published = on_platform & (rng.random(len(village)) < _PUBLISHED)
     lots = _Lots(
         unit,
         days(rng, when, "year"),
@@ -120,15 +84,16 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         price,
         bidders,
         _earlier(rng, plain, area),
-        is_published,
+        on_platform & (rng.random(len(village)) < _PUBLISHED),
     )
+    gross = _since_entry(lots, when, known)
     unpaid = np.where(on_platform & (not is_spurious), _UNPAID[1], _UNPAID[0])
     ledgers = (
         _register(villages, starts, rng),
         _ledger(TARGET, lots, inside, "元"),
         _ledger(NEXT_DOOR, lots, ~inside, "万元"),
         # What is not published is not booked, from entry on.
-        _bookings(rng, lots, inside & (is_published | ~on_platform), unpaid),
+        _bookings(rng, lots, inside & (lots.is_published | ~on_platform), unpaid),
     )
     notes = {
         "rooms_let_before_pct": 100 * float((kind[inside & ~on_platform] >= 2).mean()),
@@ -141,7 +106,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         "village",
         areas,
         known,
-        outcomes,
+        _outcomes(lots, when, price0=price0, reserve0=reserve0),
         ledgers,
         (Target(_CLAIM, ">", 0.46, gross, "share"),),
         {"let_income_since_entry_share": gross},
@@ -160,6 +125,47 @@ class _Lots:
     bidders: Whole
     earlier: list[int | None]  # rent of the contract before, 元 a year
     is_published: Flags
+
+
+def _outcomes(lots: _Lots, when: Whole, *, price0: Floats, reserve0: Floats) -> tuple[Outcome, ...]:
+    return (
+        outcome_of(
+            "rent_yuan_per_mu",
+            "yuan_per_mu",
+            form="log",
+            frequency="year",
+            unit=lots.unit,
+            period=when,
+            observed=lots.price,
+            untreated=price0,
+            over=lots.area,
+            keep=lots.kind == 0,
+        ),
+        outcome_of(
+            "price_over_reserve",
+            "ratio",
+            form="level",
+            frequency="year",
+            unit=lots.unit,
+            period=when,
+            observed=lots.price / lots.reserve,
+            untreated=price0 / reserve0,
+        ),
+    )
+
+
+def _since_entry(lots: _Lots, when: Whole, known: dict[str, int]) -> float:
+    """Give the rise of income let a year and village: the last two years against two before entry."""
+    first = np.array([known.get(one, 0) for one in lots.unit])
+    counted = (when >= YEARS[-2]) | (when < first)
+    return before_after(
+        [one for one, is_counted in zip(lots.unit, counted, strict=True) if is_counted],
+        when[counted],
+        lots.price[counted],
+        known,
+        over=_once_a_year(lots.unit, when)[counted],
+        within=2,
+    )
 
 
 def _lots(rng: np.random.Generator, is_on: Flags) -> tuple[Whole, Whole, Whole, Floats]:
