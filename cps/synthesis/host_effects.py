@@ -28,7 +28,7 @@ REFERENCE = (
 )
 FEWEST_HOSTS = 5
 FEWEST_DONORS = 10
-DRAWS = 1000
+DRAWS = 4000
 _NODES = 24
 _COLUMNS = 2  # constant and standing
 
