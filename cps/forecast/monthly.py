@@ -21,7 +21,7 @@ from cps.units import YUAN_PER_WAN
 
 KEEP_BELOW, REACH_BELOW = 0.8, 0.2
 _PAST_YEARS = 5
-_SHORT = Chain(n_burn=100, n_keep=200, n_futures=5)
+BACK_TEST_CHAIN = Chain(n_burn=100, n_keep=200, n_futures=5)
 _N_DRAWS = 1_000
 _NEEDS_WHOLE = "holt_winters"
 
@@ -128,7 +128,7 @@ def forecast_year(
         past_years,
         sorted({*at_months, min(outlook.month, 11)}),
         breaks=breaks,
-        chain=chain or _SHORT,
+        chain=chain or BACK_TEST_CHAIN,
         seed=seed,
     )
     return MonthlyForecast(

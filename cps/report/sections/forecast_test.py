@@ -22,6 +22,7 @@ TEXT = {
     "zh": {
         "heading": "以往年份的检验",
         "lead": "用同样的方法，只凭 {years} 各年截至 {months} 月的数据重新预测当年，再与实际结果对照。各方法看到的数据相同，按同样的 {cases} 个案例（村×年×月）打分。",
+        "cover": "实际结果落入本模型 80% 区间的占 {in_80}，落入 95% 区间的占 {in_95}；低于所称，说明概率报得过于肯定。",
         "caution": "{caution}。",
         "none": "没有可供检验的完整年份，以上概率未经检验。",
         "not_asked": "这次没有要求用往年检验，以上概率未经检验。",
@@ -47,6 +48,7 @@ TEXT = {
     "en": {
         "heading": "Tried on past years",
         "lead": "The same method forecast {years} again, each from what was known at the end of month {months}, and is held against what came. All methods saw the same months and are scored on the same {cases} cases (village × year × month).",
+        "cover": "{in_80} of the totals came inside the model's 80% intervals and {in_95} inside its 95% intervals; fewer than stated means that its chances are too sure.",
         "caution": "Caution: {caution}.",
         "none": "There is no whole past year to try it on: the chances above are untested.",
         "not_asked": "This time no past year was tried: the chances above are untested.",
@@ -93,6 +95,7 @@ def build(run: Run) -> list[Block]:
         heading,
         Paragraph(Message("forecast_test.lead", said)),
         _verdict(together),
+        _cover(together),
         Paragraph(
             Message("forecast_test.caution", {"caution": text_of(tested["caution"])}), "note"
         ),
@@ -112,6 +115,15 @@ def _verdict(together: list[Record]) -> Paragraph:
     if best["method"] == OURS:
         return Paragraph(Message("forecast_test.beats"))
     return Paragraph(Message("forecast_test.loses", {"best": text_of(best["name"])}), "warn")
+
+
+def _cover(together: list[Record]) -> Paragraph:
+    (own,) = (one for one in together if one["method"] == OURS)
+    said: dict[str, Content] = {
+        "in_80": Quantity(own["coverage_80"], "share"),
+        "in_95": Quantity(own["coverage_95"], "share"),
+    }
+    return Paragraph(Message("forecast_test.cover", said))
 
 
 def _scores(tested: Record, together: list[Record]) -> Table:
