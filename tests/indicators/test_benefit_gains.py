@@ -165,6 +165,15 @@ def test_without_outside_investors_there_is_one_ratio_and_with_them_two() -> Non
     assert alone.at_rates[0].bcr_inside == alone.at_rates[0].bcr
 
 
+def test_what_is_left_of_an_investors_money_is_not_the_collectives() -> None:
+    half = Assumptions(horizon_years=3, residual=Spread(0.5, 0.5, 0.5))
+    nothing = _gain(effects=(0.0,) * 3, errors=(0.0,) * 3)
+    at = appraise(nothing, CAPITAL, assumptions=half, n_draws=200).at_rates[0]
+    assert at.bcr_inside is not None
+    factor = 0.5 / 1.035**3
+    assert (at.bcr.median, at.bcr_inside.median) == pytest.approx((factor, factor))
+
+
 def test_the_gain_of_a_year_is_that_of_the_hosts_seen_in_it() -> None:
     found = appraise(_gain(), CAPITAL, assumptions=Assumptions(), n_draws=4_000)
     assert [(one.year, one.n_hosts) for one in found.by_year] == [(1, 2), (2, 2), (3, 1)]

@@ -45,13 +45,15 @@ class Inputs:
 class Flows:
     """Yearly 元, shape (n_draws, horizon + 1): net surplus, and outlays as positive amounts.
 
-    ``outside`` is the part of ``private`` whose returns are the investors' own.
+    ``outside`` is the part of ``private`` whose returns are the investors' own; what is left of it
+    in the last year, ``outside_residual``, shape (n_draws,), is a part of ``surplus``.
     """
 
     surplus: Floats
     public: Floats
     private: Floats
     outside: Floats
+    outside_residual: Floats
 
     @property
     def net(self) -> Floats:
@@ -129,7 +131,7 @@ def make_flows(inputs: Inputs, capital: Capital, assume: Assumptions) -> Flows:
         inputs.overrun[:, None] * one for one in outlays(capital, n_years=years + 1)
     )
     surplus[:, -1] += inputs.residual * (public.sum(axis=1) + private.sum(axis=1))
-    return Flows(surplus, public, private, outside)
+    return Flows(surplus, public, private, outside, inputs.residual * outside.sum(axis=1))
 
 
 def outlays(capital: Capital, *, n_years: int) -> tuple[Floats, Floats, Floats]:

@@ -24,6 +24,7 @@ from cps.indicators.benefit._rates import rates_of_draws
 from cps.indicators.benefit._require import require_capital, require_gain, require_sense
 from cps.indicators.benefit.defaults import default_assumptions
 from cps.indicators.benefit.finance import (
+    discount_factors,
     internal_rates,
     modified_rate,
     payback_years,
@@ -217,6 +218,8 @@ def _at_rate(flows: Flows, rate: float, level: float) -> AtRate:
         for one in (flows.surplus, flows.public, flows.private, flows.outside)
     )
     inside = public + private - outside
+    # What is left of an investor's money is the investor's.
+    own = surplus - flows.outside_residual * discount_factors(flows.net.shape[1], rate)[-1]
     npv = surplus - public - private
     paid = payback_years(flows.net, rate)
     return AtRate(
@@ -225,7 +228,7 @@ def _at_rate(flows: Flows, rate: float, level: float) -> AtRate:
         npv_mean_yuan=float(npv.mean()),
         share_positive=float((npv > 0).mean()),
         bcr=_summary(surplus / (public + private), level),
-        bcr_inside=_summary(surplus / inside, level) if (inside > 0).all() else None,
+        bcr_inside=_summary(own / inside, level) if (inside > 0).all() else None,
         bcr_public=_summary((surplus - private) / public, level) if (public > 0).all() else None,
         payback_years=_summary(paid, level),
         share_never=float(np.isnan(paid).mean()),

@@ -263,7 +263,7 @@ class AtRate:
         Present net surplus over present outlays of all money.
     bcr_inside : Summary or None
         Present net surplus over present outlays of public and the collective's own money: what is
-        not an outside investor's. None without such money.
+        not an outside investor's, its residual value left out too. None without such money.
     bcr_public : Summary or None
         Present net surplus less private outlays, over public outlays; None without public money.
     payback_years : Summary

@@ -33,7 +33,7 @@ TEXT = {
         "open": "在下列假设下，净现值的区间包含零：现有数据说不清 {years} 年内村集体的净收益能否抵回全部投入。",
         "no_praise": "增收效应本身与零分不清，以下各数都由点估计和区间推算而来，不宜作为成绩或失败引用。",
         "short": "主结果的方法在已知真值的模拟中没有守住名义水平，本节由它推算的区间同样偏窄。",
-        "outside": "社会资本的回报归投资者，不在村集体收入之内，因此计入社会资本的比率偏低；另列只计财政和村集体资金的比率。",
+        "outside": "社会资本的回报归投资者，不在村集体收入之内，因此计入社会资本的效益成本比偏低。只计财政和村集体资金，{rate} 折现时的效益成本比为 {ratio}（{level}% 区间 {interval}）。",
         "total": "投入合计",
         "public": "其中财政资金",
         "per_wan": "年增收每 1 万元的投入",
@@ -107,7 +107,7 @@ TEXT = {
         "open": "On the assumptions below, the interval of the present value holds zero: the data can't say whether within {years} years the collectives' net surplus pays the outlays back.",
         "no_praise": "The gain itself can't be told from zero. All that follows is worked out from its estimate and interval, and should be cited neither as a success nor as a failure.",
         "short": "In simulations with a known truth the headline's method missed its level; the intervals worked out from it here are too short as well.",
-        "outside": "What private capital earns goes to its investors and is no part of the collectives' income, so ratios that count that capital are too low; a ratio to public and collective money alone stands beside them.",
+        "outside": "What private capital earns goes to its investors and is no part of the collectives' income, so benefit-cost ratios that count that capital are too low. Counting public and collective money alone, the ratio at {rate} is {ratio} ({level}% interval {interval}).",
         "total": "Outlays",
         "public": "of which public",
         "per_wan": "Outlays per extra 10,000 yuan of income a year",
@@ -241,8 +241,24 @@ def _cautions(worth: Plain) -> list[Block]:
     if worth["income"]["is_reliable"] is False:
         blocks.append(Paragraph(Message("cost_benefit.short"), "warn"))
     if worth["cost_yuan"].get("social"):
-        blocks.append(Paragraph(Message("cost_benefit.outside"), "note"))
+        blocks += _without_outside(worth)
     return blocks
+
+
+def _without_outside(worth: Plain) -> list[Block]:
+    """Give the ratio that leaves private capital and what it earns out of both sides."""
+    found = worth["appraisal"]
+    at = next(one for one in found["at_rates"] if one["rate"] == found["tornado_rate"])
+    ratio = at["bcr_inside"]
+    if ratio is None or ratio["median"] is None:
+        return []
+    said: dict[str, Content] = {
+        "rate": Quantity(at["rate"], "share"),
+        "ratio": Quantity(ratio["median"], "ratio"),
+        "level": level_of(worth),
+        "interval": Interval(ratio["lower"], ratio["upper"], "ratio"),
+    }
+    return [Paragraph(Message("cost_benefit.outside", said))]
 
 
 def _facts(worth: Plain, found: Plain) -> tuple[tuple[Content, Content], ...]:
