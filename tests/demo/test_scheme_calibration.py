@@ -167,3 +167,12 @@ def test_stations_follow_the_formula_that_is_read_as_1_and_4_and_8(
 ) -> None:
     kinds = read["smart_fire"].tables["stations"]["kind"].value_counts()
     assert dict(kinds.iter_rows()) == {"指挥中心": 1, "消防站": 4, "微型消防站": 8}
+
+
+def test_incomes_are_stated_under_the_line_and_the_card_shows_it(
+    read: dict[str, SchemeLedgers],
+) -> None:
+    applications = read["safety_net"].tables["applications"]
+    under, over = (applications[one].sum() for one in ("is_just_under", "is_just_over"))
+    # Half of those just over the line state less: about 3 to 1, where a smooth density gives 1 to 1.
+    assert under > 2 * over > 0

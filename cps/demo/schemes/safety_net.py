@@ -32,13 +32,14 @@ MONTHS = 12 * 2023 + np.arange(18)  # 2023-01 to 2024-06
 LINE_YUAN = 1_100  # a head and month, invented
 _N_APPLICATIONS, _N_WATCHED = 900, 640
 MISSED, TAKEN_IN = 0.08, 0.04  # of the eligible, of the others
+_NEAR, _MOVED = 100, 0.5  # 元 from the line; share of those just over it who state less
 _BASE = (60, 340)  # persons a service in the first month
 
 
 def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
     """Draw eighteen months of the register, 900 applications and a watch list of 640 persons."""
     register = _register(rng)
-    applications, is_eligible, is_in = _applications(rng)
+    applications, is_eligible, is_in, n_moved = _applications(rng)
     watch, reached = _watch(rng)
     targets = (
         Target(f"{_ID}__n_groups", "=", 9, len(set(GROUPS)), "category"),
@@ -49,6 +50,7 @@ def draw(rng: np.random.Generator, *, is_spurious: bool) -> Drawn:
         "missed_of_the_eligible_share": round(float((~is_in[is_eligible]).mean()), 4),
         "taken_in_of_the_others_share": round(float(is_in[~is_eligible].mean()), 4),
         "reached_of_the_watch_list_share": round(reached, 4),
+        "applications_that_state_less_than_they_earn": n_moved,
         "no_effect_is_in_these_ledgers": True,
     }
     return Drawn("person", {}, {}, (), (register, applications, watch), targets, {}, notes)
@@ -78,9 +80,13 @@ def _register(rng: np.random.Generator) -> Ledger:
     )
 
 
-def _applications(rng: np.random.Generator) -> tuple[Ledger, Flags, Flags]:
-    """Give applications with the income that decides; who is under the line, and who was taken in."""
-    income = np.rint(rng.normal(1_050, 320, _N_APPLICATIONS).clip(100, 2_600))
+def _applications(rng: np.random.Generator) -> tuple[Ledger, Flags, Flags, int]:
+    """Give applications with the income that decides; who is under the line, who was taken in, how many moved."""
+    earned = np.rint(rng.normal(1_050, 320, _N_APPLICATIONS).clip(100, 2_600))
+    is_near = (earned >= LINE_YUAN) & (earned < LINE_YUAN + _NEAR)
+    is_moved = is_near & (rng.random(_N_APPLICATIONS) < _MOVED)
+    # Some who earn a little over the line state a little under it.
+    income = np.where(is_moved, LINE_YUAN - rng.integers(1, _NEAR, _N_APPLICATIONS), earned)
     is_eligible = income < LINE_YUAN
     chance = rng.random(_N_APPLICATIONS)
     is_in = np.where(is_eligible, chance >= MISSED, chance < TAKEN_IN)
@@ -102,7 +108,7 @@ def _applications(rng: np.random.Generator) -> tuple[Ledger, Flags, Flags]:
         money={"家庭人均月收入": "元", "认定线": "元"},
         dates="words",
     )
-    return ledger, is_eligible, is_in
+    return ledger, is_eligible, is_in, int(is_moved.sum())
 
 
 def _watch(rng: np.random.Generator) -> tuple[Ledger, float]:
