@@ -185,6 +185,11 @@ def _identity(
         "initiative": [one.id for one in initiatives],
         "name_zh": [one.name.zh for one in initiatives],
         "name_en": [one.name.en for one in initiatives],
+        # One that was not run has no page to lead to.
+        "page": [
+            None if reason is NO_RUN else f"{one.id}.html"
+            for one, reason in zip(initiatives, reasons, strict=True)
+        ],
         "reason_zh": [one and one.zh for one in reasons],
         "reason_en": [one and one.en for one in reasons],
     }

@@ -39,7 +39,8 @@ def _without_bias(found: dict[str, list[Draw]]) -> list[str]:
     shares: list[list[str]] = []
     for draws in found.values():
         # Half the draws say how far estimates are off, the others are judged: none judges itself.
-        halves = [draws[0::2], draws[1::2]]
+        known = [one for one in draws if "critical_value" in one]
+        halves = [known[0::2], known[1::2]]
         own: list[float | None] = []
         everyone: list[float | None] = []
         for those, judged in (halves, halves[::-1]):

@@ -123,6 +123,8 @@ def test_an_effect_of_another_panel_is_left_out_and_the_page_told_why(panel, run
     assert found["family"]["n_joined"] == 0
     assert "not estimated from this panel" in found["initiatives"]["reason_en"][0]
     assert found["initiatives"]["reason_en"][9] == "there is no saved run"
+    assert found["initiatives"]["page"][9] is None
+    assert found["initiatives"]["page"][0] == "bonsai.html"
     assert [one["part"] for one in found["refusals"]] == ["joint"]
     assert "att" not in found["initiatives"]
 

@@ -27,6 +27,10 @@ def name_of(row: dict[str, Any]) -> Content:
     return Text(row["name_zh"], row["name_en"])
 
 
+def _linked(row: dict[str, Any]) -> Content:
+    return Link(row["page"], name_of(row)) if row["page"] else name_of(row)
+
+
 def pooled_table(rows: Rows, family: dict[str, Any]) -> Table:
     """List pooled estimates on the scale of pooling and, where translated, in money."""
     scales = [("", *measure_kind(family["measure"]))]
@@ -46,7 +50,7 @@ def pooled_table(rows: Rows, family: dict[str, Any]) -> Table:
         ),
         tuple(
             (
-                Link(f"{row['initiative']}.html", name_of(row)),
+                _linked(row),
                 *(cell for scale in scales for cell in _pooled_cells(row, *scale)),
                 Quantity(row["probability_positive"], "share"),
             )
@@ -79,7 +83,7 @@ def ranked_table(rows: Rows, family: dict[str, Any]) -> Table:
         ),
         tuple(
             (
-                Link(f"{row['initiative']}.html", name_of(row)),
+                _linked(row),
                 Quantity(row["adjusted_rw"], "p_value"),
                 Quantity(row["adjusted_bh"], "p_value"),
                 Interval(row["rank_low"], row["rank_high"], "count"),
