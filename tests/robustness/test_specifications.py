@@ -20,7 +20,7 @@ from cps.robustness.specifications import SpecificationCurve, trace_specificatio
 from cps.robustness.specifications import trace as tracing
 from cps.robustness.specifications.estimates import estimate_cells
 from cps.robustness.specifications.field import lay_out
-from cps.robustness.specifications.grid import declare, read_grid
+from cps.robustness.specifications.grid import Declared, Grid, declare, read_grid
 from cps.robustness.specifications.windows import words_for_options
 from cps.runs.codec import encode
 from tests.robustness.specification_worlds import (
@@ -38,6 +38,11 @@ EXACT = {"weights": "sdid", "solver": "exact"}
 def _trace(design: Design, **more: Any) -> SpecificationCurve:
     more.setdefault("panel", areas_of(design))
     return trace_specifications(design, estimate(design, options=EXACT), **more)
+
+
+def _declared(design: Design, grid: Grid) -> Declared:
+    said = words_for_options(design, years=3, shock_years=grid.shock_years)
+    return declare(grid, design, estimate(design, options=EXACT), said=said)
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +111,7 @@ def test_the_headline_is_marked_once_and_is_the_published_number(
 
 
 def test_the_grid_finds_the_headline_anew(design: Design) -> None:
-    headline, grid = estimate(design, options=EXACT), read_grid()
-    said = words_for_options(design, years=3, shock_years=[2020])
-    declared = declare(grid, design, headline, said=said)
+    headline, declared = estimate(design, options=EXACT), _declared(design, read_grid())
     field = lay_out(design, {}, draws=19, fewest_draws=19, seed=0)
     own = estimate_cells(declared, field)[declared.headline].own
     assert own is not None
@@ -139,10 +142,11 @@ def test_the_hash_changes_with_the_grid_and_with_the_design(
     other_design = village_design(log_incomes(22, 2), STARTS, ring=RING)
     hashes = {
         curve.declared_hash,
-        _trace(design, grid=other_grid).declared_hash,
-        _trace(other_design).declared_hash,
+        _declared(design, read_grid(other_grid)).sha256,
+        _declared(other_design, read_grid()).sha256,
     }
     assert len(hashes) == 3
+    assert _declared(design, read_grid()).sha256 == curve.declared_hash
 
 
 # Method and controls of the grid -> the estimator and its options.
