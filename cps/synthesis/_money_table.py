@@ -30,6 +30,9 @@ COLUMNS: tuple[str, ...] = (
     "bcr",
     "bcr_low",
     "bcr_high",
+    "bcr_inside",
+    "bcr_inside_low",
+    "bcr_inside_high",
 )
 
 
@@ -59,7 +62,8 @@ def money_table(
     }
     if not found:
         return {}
-    rows = [_row(one, found.get(one.id)) for one in initiatives]
+    with_page = {*failures, *(run.name for run in runs)}
+    rows = [_row(one, found.get(one.id), has_page=one.id in with_page) for one in initiatives]
     appraised = [worth["appraisal"] for worth in found.values() if worth["appraisal"]]
     costs = [host.cost_yuan for one in initiatives for host in one.treated]
     is_whole = all(sum(cost.values()) > 0 for cost in costs)
@@ -73,13 +77,15 @@ def money_table(
     }
 
 
-def _row(initiative: Initiative, worth: Mapping[str, Any] | None) -> dict[str, Any]:
+def _row(
+    initiative: Initiative, worth: Mapping[str, Any] | None, *, has_page: bool
+) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {
         "initiative": initiative.id,
         "name_zh": initiative.name.zh,
         "name_en": initiative.name.en,
-        "page": f"{initiative.id}.html",
+        "page": f"{initiative.id}.html" if has_page else None,
         "n_hosts": len(initiative.treated),
     }
     if worth is None:
@@ -104,7 +110,8 @@ def _row(initiative: Initiative, worth: Mapping[str, Any] | None) -> dict[str, A
 def _money(appraisal: Mapping[str, Any], shows: str) -> dict[str, Any]:
     extra = appraisal["extra_yuan"]
     rate = appraisal["tornado_rate"]
-    bcr = next(one["bcr"] for one in appraisal["at_rates"] if one["rate"] == rate)
+    at = next(one for one in appraisal["at_rates"] if one["rate"] == rate)
+    bcr, inside = at["bcr"], at["bcr_inside"] or {}
     return {
         "shows": shows,
         "extra_yuan": extra["median"],
@@ -114,4 +121,7 @@ def _money(appraisal: Mapping[str, Any], shows: str) -> dict[str, Any]:
         "bcr": bcr["median"],
         "bcr_low": bcr["lower"],
         "bcr_high": bcr["upper"],
+        "bcr_inside": inside.get("median"),
+        "bcr_inside_low": inside.get("lower"),
+        "bcr_inside_high": inside.get("upper"),
     }

@@ -196,14 +196,15 @@ def test_all_initiatives_stand_in_the_order_declared_and_a_failed_one_shows_no_n
 ) -> None:
     first = initiative()
     ids = ("b", "a", "case")
-    declared = [dataclasses.replace(first, id=name) for name in ids]
+    declared = [dataclasses.replace(first, id=name) for name in (*ids, "never_run")]
     plain = encode(appraised)
     runs = [_Run("case", {"worth": plain}), _Run("b", {"worth": plain}), _Run("a", {})]
     table = money_table(declared, runs, {"b": Text("失败", "failed")})
-    assert table["rows"]["initiative"] == list(ids)
-    assert table["rows"]["total_yuan"] == [None, None, COST_YUAN * 3]
+    assert table["rows"]["initiative"] == [*ids, "never_run"]
+    assert table["rows"]["page"] == ["b.html", "a.html", "case.html", None]
+    assert table["rows"]["total_yuan"] == [None, None, COST_YUAN * 3, None]
     assert table["rows"]["bcr"][:2] == [None, None]
-    assert table["declared_yuan"] == COST_YUAN * 9
+    assert table["declared_yuan"] == COST_YUAN * 12
     assert table["rate"] == 0.06
     assert money_table(declared, [_Run("a", {})], {}) == {}
 

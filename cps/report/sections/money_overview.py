@@ -30,9 +30,10 @@ TEXT = {
         "per_job": "每个岗位的投入",
         "at_least": "至少 {low}",
         "bcr": "效益成本比（{rate}）",
+        "bcr_inside": "不含社会资本",
         "pair": "{value}（{interval}）",
         "note": "按申报顺序排列，不作排名。只计能单独估计的承办村（计入村数）。投入为申报数，增收为经营性毛收入。“至少”：没有上限，增收可能为零。",
-        "note_jobs": "就业按人数，与对照村相比；同一笔投入也带来了收入，两种单位成本不能相加。效益成本比按净收益口径，依据的假设见各项目页；社会资本的回报不在村集体收入内，比率因此偏低。",
+        "note_jobs": "就业按人数，与对照村相比；同一笔投入也带来了收入，两种单位成本不能相加。效益成本比按净收益口径，依据的假设见各项目页；社会资本的回报不在村集体收入内，另列只计财政和村集体资金的比率。",
     },
     "en": {
         "heading": "Cost and benefit of each initiative",
@@ -51,9 +52,10 @@ TEXT = {
         "per_job": "Outlays per job",
         "at_least": "at least {low}",
         "bcr": "Benefit-cost ratio ({rate})",
+        "bcr_inside": "Without private",
         "pair": "{value} ({interval})",
         "note": "In the order declared, not ranked. Hosts counts those whose effect can be estimated apart, of all; only they are in the other columns. Outlays are as declared, income is gross. At least: there is no upper bound, as the gain may be nothing.",
-        "note_jobs": "Jobs are heads, against comparison villages. The same outlays brought income too, so the two costs are not to be added up. The ratio is on net surplus; its assumptions are on each initiative's page. What private capital earns is no part of the collectives' income, so ratios are low.",
+        "note_jobs": "Jobs are heads, against comparison villages. The same outlays brought income too, so the two costs are not to be added up. The ratio is on net surplus; its assumptions are on each initiative's page. What private capital earns is no part of the collectives' income: the last column counts public and collective money alone.",
     },
 }
 
@@ -120,6 +122,7 @@ def _jobs(money: Plain, rows: list[dict[str, Any]]) -> Table:
             Column(Message("money_overview.jobs"), "persons"),
             Column(Message("money_overview.per_job"), "money"),
             Column(Message("money_overview.bcr", rate), "ratio"),
+            Column(Message("money_overview.bcr_inside"), "ratio"),
         ),
         tuple(
             (
@@ -127,6 +130,7 @@ def _jobs(money: Plain, rows: list[dict[str, Any]]) -> Table:
                 _pair(row, ("jobs", "jobs_low", "jobs_high"), "persons"),
                 _bounds(row["cost_per_job"]),
                 _pair(row, ("bcr", "bcr_low", "bcr_high"), "ratio"),
+                _pair(row, ("bcr_inside", "bcr_inside_low", "bcr_inside_high"), "ratio"),
             )
             for row in rows
         ),
@@ -139,7 +143,8 @@ def _level(money: Plain) -> dict[str, Content]:
 
 
 def _name(row: Plain) -> Content:
-    return Link(row["page"], Text(row["name_zh"], row["name_en"]))
+    name = Text(row["name_zh"], row["name_en"])
+    return Link(row["page"], name) if row["page"] else name
 
 
 def _counted(row: Plain) -> Content:
