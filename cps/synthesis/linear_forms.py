@@ -26,8 +26,8 @@ _AGREES = 1e-6  # of the estimate and of the outcomes' spread: more is another e
 _LEAST_POOL = 5
 # Weights that the saved effect holds.
 _WEIGHTED = ("synthetic_did",)
-# Linear in outcomes, and quick with many of them.
-_DERIVED = ("imputation", "group_time_att", "interaction_weighted", "stacked")
+# Linear in outcomes; all but the last quick with many of them.
+_DERIVED = ("imputation", "group_time_att", "interaction_weighted", "stacked", "joint_effects")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

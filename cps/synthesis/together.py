@@ -35,6 +35,7 @@ LEVEL = 0.95
 SEED = 20_240_101
 # Traits asked about; money is what the public paid.
 TRAITS = ("format", "start_year", "log_baseline", "public_wan_per_host")
+_JOINT = "joint_effects"  # keeps the hosts of several initiatives
 # What a coefficient is told for: a year, a doubling, 100 万元; of a word, for being of that kind.
 _STEPS = {"log_baseline": math.log(2), "public_wan_per_host": 100.0}
 _OTHER_KIND = Text("结果或计量单位与其他项目不同", "another outcome or measure than the others'")
@@ -151,7 +152,13 @@ def _designs(
             continue
         effect = effects[one.id]
         try:
-            design = make_design(panel, one, outcome=effect.outcome, others=initiatives)
+            design = make_design(
+                panel,
+                one,
+                outcome=effect.outcome,
+                others=initiatives,
+                joint=effect.method == _JOINT,
+            )
             linear_form(design, effect)
         except CpsError as error:
             why[one.id] = error.what

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import cps
 from cps.demo._world import draw_world
 from cps.errors import Text
-from cps.estimators.registry import estimate
+from cps.estimators.registry import estimate, refit
 from cps.synthesis.family_judgement import join_headlines, judge_family
+from cps.synthesis.joint_covariance import resample_effects
+from cps.synthesis.linear_forms import fixed_weight_covariance
 from cps.synthesis.multiplicity import adjust_p_values, romano_wolf
 from cps.synthesis.pooling import pool_effects
 from cps.synthesis.rank_sets import rank_sets, tau_best, tau_worst
@@ -138,6 +141,31 @@ def test_a_few_are_ranked_but_neither_pooled_nor_compared_by_traits(panel, runs)
     assert sum(one is not None for one in table["rank"]) == 3
     assert {one["verdict"] for one in found["traits"]} == {"too_few"}
     assert "tau" not in found["family"]
+
+
+def test_hosts_kept_in_several_initiatives_enter_as_resampling_has_it(panel) -> None:
+    # Rural tourism and homestay share 示例村09, which a joint model keeps in both.
+    two = [one for one in INITIATIVES if one.id in ("homestay", "rural_tourism")]
+    donors = [f"示例邻村{k:02d}" for k in range(1, 13)]
+    hosts = {host.unit for one in two for host in one.treated}
+    few = dataclasses.replace(
+        panel, frame=panel.frame.filter(pl.col("unit").is_in([*donors, *hosts]))
+    )
+    designs = {one.id: cps.make_design(few, one, others=two, joint=True) for one in two}
+    effects = {name: estimate(one, "joint_effects") for name, one in designs.items()}
+    runs = [types.SimpleNamespace(name=name, effects=(one,)) for name, one in effects.items()]
+    found = judge_together(few, two, runs)
+    assert found["family"]["n_joined"] == 2
+    assert found["family"]["n_shared"] > len(donors)  # hosts too
+    source = resample_effects(
+        {name: refit(one, "joint_effects") for name, one in designs.items()}, draws=499
+    )
+    spread = np.sqrt(np.diag(source.covariance))
+    # 499 draws tell a correlation to 0.045, three of those; a size to 3%, four of those.
+    expected = source.covariance[0, 1] / spread.prod()
+    assert found["family"]["correlation"][0][1] == pytest.approx(expected, abs=0.135)
+    sizes = np.sqrt(np.diag(fixed_weight_covariance(designs, effects).covariance))
+    np.testing.assert_allclose(sizes, spread, rtol=0.12)
 
 
 def test_errors_that_few_treated_make_too_small_are_replaced_by_the_sources(designs) -> None:
