@@ -41,8 +41,7 @@ TEXT = {
         "fall_below": "可能保不住 {threshold}",
         "not_reach": "难以达到 {threshold}",
         "missed": "未超过 {threshold}（已报齐）",
-        "probability": "超过的概率",
-        "needed": "还需",
+        "threat": "{risk}（概率：{chance}）",
         "why": "依据",
         "to_date": "累计",
         "year_on_year": "累计同比",
@@ -80,8 +79,7 @@ TEXT = {
         "fall_below": "may lose {threshold}",
         "not_reach": "unlikely to reach {threshold}",
         "missed": "not above {threshold} (all months in)",
-        "probability": "Chance",
-        "needed": "Still needed",
+        "threat": "{risk} (chance {chance})",
         "why": "On what grounds",
         "to_date": "To date",
         "year_on_year": "On last year",
@@ -188,7 +186,8 @@ def _warnings(found: Record) -> Table:
         told = told[1:] or told
         reasons = Text("；".join(a.zh for a in told), "; ".join(a.en for a in told))
         said = chance(one["probability"], is_settled=is_settled)
-        rows.append((one["unit"], risk, said, Quantity(one["needed_yuan"], "money"), reasons))
+        threat = Message("forecast.threat", {"risk": risk, "chance": said})
+        rows.append((one["unit"], risk if is_settled else threat, reasons))
     limits = {
         "keep": Quantity(found["keep_below"], "share"),
         "reach": Quantity(found["reach_below"], "share"),
@@ -198,8 +197,6 @@ def _warnings(found: Record) -> Table:
         (
             Column(Message("forecast.village")),
             Column(Message("forecast.risk")),
-            Column(Message("forecast.probability")),
-            Column(Message("forecast.needed"), "money"),
             Column(Message("forecast.why")),
         ),
         tuple(rows),
