@@ -17,7 +17,7 @@ from cps.errors import Finding, Text
 from cps.result import Check, Effect
 from cps.robustness._parts import amount
 from cps.synthesis._grade_rules import Measured, Rules
-from cps.synthesis._grade_sizes import Sizes, agreement, sizes_of, typical_size
+from cps.synthesis._grade_sizes import Sizes, agreement, least_left, sizes_of, typical_size
 
 if TYPE_CHECKING:
     from cps.robustness.specifications import SpecificationCurve
@@ -183,8 +183,19 @@ _NO_METHOD = Text("没有别的方法可比", "there is no other method to compa
 
 
 def leave_one_out(given: Evidence) -> Measured:
-    """Give the largest move by one unit, in margins of error."""
-    return _over_bound(given, "leave_one_out")
+    """Give the least effect that is left without one unit, in margins of error.
+
+    Hosts that gain unequally move the mean and still all gain: what counts is whether the finding
+    stands without any one of them.
+    """
+    found = _statistic(given, "leave_one_out")
+    if isinstance(found, Measured):
+        return found
+    left = least_left(given.checks["leave_one_out"].table.get("att", ()), given.effects[0].overall)
+    margin = given.sizes.margin
+    if left is None or not margin:
+        return Measured(None, reason=_NO_INTERVAL)
+    return Measured(left / margin, {"x": f"{left / margin:.2f}"})
 
 
 def curve_share(given: Evidence) -> Measured:

@@ -102,6 +102,14 @@ def agreement(effects: Sequence[Effect], *, level: float) -> Agreement:
     return Agreement(len(known), inside, len(tested), found)
 
 
+def least_left(estimates: Sequence[object], overall: Estimate) -> float | None:
+    """Give the smallest effect among estimates made without some unit; 0 if one changes sides."""
+    known = [float(one) for one in estimates if isinstance(one, int | float)]
+    if overall.att is None or not known:
+        return None
+    return max(0.0, min(one if overall.att >= 0 else -one for one in known))
+
+
 def typical_size(design: Design) -> float | None:
     """Give the mean size of the treated units' outcome before their starts, on the scale of ``y``."""
     before = np.asarray(design.periods)[None, :] < design.starts[:, None] - design.anticipation

@@ -170,6 +170,25 @@ def test_repairs_lower_the_grade_by_their_share_of_the_cells(strong: Given) -> N
     )  # converting an encoding changes no figure
 
 
+@pytest.mark.parametrize(
+    ("left", "letter"),
+    [((0.9, 0.12), "A"), ((0.4, 0.06), "B"), ((0.4, 0.01), "C"), ((0.4, -0.3), "C")],
+)
+def test_an_effect_may_be_unequal_but_must_not_go_with_one_unit(
+    strong: Given, left: tuple[float, ...], letter: str
+) -> None:
+    design, effects, checks = strong
+    overall = Estimate(0.4, 0.05, 0.3, 0.5, 0.001)
+    effects = (dataclasses.replace(effects[0], overall=overall), *effects[1:])
+    checks = tuple(
+        dataclasses.replace(one, table={"unit": ("u", "v"), "att": left})
+        if one.name == "leave_one_out"
+        else one
+        for one in checks
+    )
+    assert letters_of(grade_evidence(design, effects, checks))["leave_one_out"] == letter
+
+
 def test_methods_that_contradict_the_headline_leave_no_conclusion(strong: Given) -> None:
     design, effects, checks = strong
     others = tuple(
@@ -233,7 +252,14 @@ def test_turning_every_estimate_round_changes_no_value_and_no_letter(strong: Giv
             for one in checks
         ]
         turned = [dataclasses.replace(one, overall=mirrored(one.overall)) for one in drawn]
-        here, there = (grade_evidence(design, one, judged) for one in (drawn, turned))
+        opposite = [
+            dataclasses.replace(one, table={"att": tuple(-x for x in one.table["att"])})
+            if one.name == "leave_one_out"
+            else one
+            for one in judged
+        ]
+        here = grade_evidence(design, drawn, judged)
+        there = grade_evidence(design, turned, opposite)
         assert without_display(here) == without_display(there)
         seen.add((here.letter, here.reading))
     assert len(seen) >= 3  # the draws do reach different grades
