@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
 ORDER = 51
-PAGE = "initiative"
+PAGE = "both"
 _SIZE = 0.05
 TEXT = {
     "zh": {
         "heading": "设定曲线",
+        "together": "这里的效应是全部承办单位合计的：自其首个项目启动之日起视为承办。",
         "declared": "同一个效应有多种合理的算法。估计之前先列出 {declared} 种设定（方法、对照、时段、结果形式等逐项搭配）并存档：其中 {estimated} 种可以估计且互不相同；{same} 种实与其中某一种相同，只计一次；另有 {refused} 种数据不足，无法估计。",
         "spread": "{estimated} 种设定的估计从 {lowest} 到 {highest}，中位数 {median}；主结果为 {headline}。{agreeing} 种（{share}）与主结果方向一致{inside}。",
         "inside": "，{n} 种（{share}）落在主结果的 {level}% 区间之内",
@@ -47,7 +48,7 @@ TEXT = {
         "median": "各设定估计的中位数",
         "share": "方向占多数的设定所占份额",
         "combined": "各估计除以自身离散程度后之和（除以个数的平方根）",
-        "together": "三者合并",
+        "all_three": "三者合并",
         "joint_note": "{how}；用到 {cells} 种在多数指派下同样可以估计的设定；p 值为统计量不小于实际的指派所占份额，实际指派计入。三者合并已计入看了三次。",
         "enumerated": "启动安排换给其他单位，另有 {n} 种指派，全部算过",
         "drawn": "启动安排换给其他单位，随机抽取 {n} 种指派，随机种子 {seed}",
@@ -68,6 +69,7 @@ TEXT = {
     },
     "en": {
         "heading": "Specification curve",
+        "together": "The effect here is that on all hosts together, each from the start of its first initiative on.",
         "declared": "One effect can be estimated in many reasonable ways. Before anything was estimated, {declared} specifications were written down and stored: every combination of method, comparison, window and form of the outcome. {estimated} of them can be estimated and differ; {same} come to the same thing as one of those and are counted once; {refused} are more than the data can bear.",
         "spread": "The {estimated} estimates run from {lowest} to {highest}, with a median of {median}; the headline is {headline}. {agreeing} of them ({share}) point the headline's way{inside}.",
         "inside": ", and {n} ({share}) lie inside its {level}% interval",
@@ -89,7 +91,7 @@ TEXT = {
         "median": "Median estimate",
         "share": "Share of estimates with the more frequent sign",
         "combined": "Sum of estimates over their spread (by the root of their number)",
-        "together": "The three together",
+        "all_three": "The three together",
         "joint_note": "{how}, for the {cells} specifications that most assignments bear too. A p-value is the share of assignments whose statistic is at least as large, the actual one counted; the last line allows for having looked three times.",
         "enumerated": "The starts were given to other units in all {n} other ways",
         "drawn": "The starts were given to other units in {n} ways drawn at random, seed {seed}",
@@ -121,6 +123,7 @@ def build(run: Run) -> list[Block]:
     found.sort(key=lambda one: (one["estimate"], one["number"]))
     blocks: list[Block] = [
         Heading(Message("specifications.heading")),
+        *([Paragraph(Message("specifications.together"))] if run.kind == "overview" else []),
         Paragraph(_declared(curve)),
         Paragraph(_spread(curve, found, kind, unit)),
         *([Paragraph(_move(curve, kind, unit))] if curve["moves"] else []),
