@@ -6,26 +6,22 @@ import argparse
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cps.commands.common import say
+from cps.commands.indicator_text import readings_text
 from cps.errors import Text, UsageError
 
 if TYPE_CHECKING:
-    from cps.indicators.record import Reading
+    import polars as pl
+
     from cps.indicators.survey import Survey
-    from cps.locale import Words
     from cps.panel.record import Panel
 
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_SYNTHETIC = Text(
-    "合成数据：为演示方法而编造，不代表任何真实村庄",
-    "Synthetic data: made up to show the method, and describing no real village",
-)
 _COLUMNS = (
     "data",
     "area",
@@ -62,6 +58,10 @@ def add_indicators(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", action="store_true", help="units are a random sample 单位为随机样本"
     )
+    parser.add_argument(
+        "--amounts", help="CSV of parts of income, as check --table writes 收入构成等（规范表）"
+    )
+    parser.add_argument("--prices", help="CSV year,index: money in prices of the date 价格指数")
     parser.add_argument(
         "--without",
         action="store_true",
@@ -152,6 +152,8 @@ def _measured(given: argparse.Namespace, lang: str) -> str:
         period=given.date,
         base=base,
         names=listed(given.only) or None,
+        amounts=_amounts(given.amounts) if given.amounts else None,
+        prices=_prices(given.prices) if given.prices else None,
         is_sample=given.sample,
     )
     without = _without(panel, declared, given, area) if given.without else {}
@@ -159,7 +161,42 @@ def _measured(given: argparse.Namespace, lang: str) -> str:
         return _json(_plain(found, panel, without))
     if given.format == "csv":
         return "\ufeff" + _csv(_rows(found, panel, lang), _COLUMNS)
-    return _table(found, panel, without, lang)
+    return readings_text(found, without, lang, is_synthetic=panel.is_synthetic)
+
+
+def _amounts(path: str) -> pl.DataFrame:
+    from cps.indicators.amounts import amounts_by_year
+
+    return amounts_by_year(_read_csv(path, "--amounts"))
+
+
+def _prices(path: str) -> dict[int, float]:
+    import polars as pl
+
+    table = _read_csv(path, "--prices")
+    try:
+        return {
+            int(year): float(index) for year, index in table.select("year", "index").iter_rows()
+        }
+    except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
+        raise UsageError(
+            Text("价格指数表无法读取", "the price index can't be read"),
+            where=f"--prices {path}",
+            mend=Text("两列：year,index", "two columns: year,index"),
+        ) from error
+
+
+def _read_csv(path: str, option: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_csv(path, infer_schema_length=0)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UsageError(
+            Text("文件无法读取", "the file can't be read"),
+            where=f"{option} {path}",
+            mend=Text("给出 UTF-8 的 CSV", "give a CSV in UTF-8"),
+        ) from error
 
 
 def _without(
@@ -254,77 +291,3 @@ def _inert(value: Any) -> Any:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True)
-
-
-def _table(found: Survey, panel: Panel, without: dict[str, Any], lang: str) -> str:
-    from cps.report.vocabulary import words_of
-
-    words = words_of(lang)
-    lines = [_SYNTHETIC.in_language(lang)] if panel.is_synthetic else []
-    everywhere = Text("全部单位", "all units")
-    where = found.area or everywhere.in_language(lang)
-    base = "" if found.base is None else f"{found.base} → "
-    lines.append(f"{where} · {words.texts[f'outcome.{found.outcome}']} · {base}{found.period}")
-    for one in found.readings:
-        lines.append("")
-        lines.append(_line(one, words, lang))
-        lines.append(f"    {one.formula.in_language(lang)}")
-        lines.append(f"    {one.basis.in_language(lang)}; {one.interval.in_language(lang)}")
-        lines += [f"    {note.in_language(lang)}" for note in one.notes]
-    if found.absent:
-        lines += ["", Text("没有给出：", "Not given:").in_language(lang)]
-        lines += [
-            f"    {_padded(one.title.in_language(lang), 44)}{one.reason.in_language(lang)}"
-            for one in found.absent
-        ]
-    return "\n".join([*lines, *_without_lines(without, words, lang)])
-
-
-def _line(one: Reading, words: Words, lang: str) -> str:
-    from cps.locale import Interval
-    from cps.report.sections._indicators import quantity
-
-    number = quantity(one.value, one.unit)
-    ends = [quantity(end, one.unit) for end in (one.ci_low, one.ci_high)]
-    value = words.text(number)
-    if one.ci_low is not None:
-        value += f" [{words.text(Interval(ends[0].value, ends[1].value, ends[0].kind))}]"
-    span = one.period_label if one.base_label is None else f"{one.base_label} → {one.period_label}"
-    return (
-        _padded(f"{one.title.in_language(lang)}  {one.indicator}", 64)
-        + _padded(value, 26)
-        + _padded(span, 14)
-        + f"{one.n_reported}/{one.n_units}"
-    )
-
-
-def _without_lines(without: dict[str, Any], words: Words, lang: str) -> list[str]:
-    from cps.locale import Interval
-    from cps.report.sections._indicators import quantity
-
-    found = without.get("counterfactual")
-    if not found:
-        return []
-    title = Text("若没有这些项目的分布", "The distribution without the initiatives")
-    lines = ["", title.in_language(lang)]
-    if "why_not" in found:
-        return [*lines, f"    {found['why_not'][lang]}"]
-    heads = Text("实际 / 若无项目 [区间]", "as it was / without [interval]").in_language(lang)
-    for year in found["years"]:
-        lines.append(f"  {year['period_label']}  {heads}")
-        for row in year["rows"]:
-            ends = [quantity(row[f"without_{end}"], row["unit"]) for end in ("low", "high")]
-            between = words.text(Interval(ends[0].value, ends[1].value, ends[0].kind))
-            both = [
-                words.text(quantity(row[name], row["unit"])) for name in ("observed", "without")
-            ]
-            lines.append(
-                f"    {_padded(row['title'][lang], 44)}{_padded(both[0], 20)}{both[1]} [{between}]"
-            )
-    return [*lines, *(f"    {one[lang]}" for one in found["notes"])]
-
-
-def _padded(text: str, width: int) -> str:
-    """Fill with blanks up to a width in columns of a terminal; a wide character takes two."""
-    taken = sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
-    return text + " " * max(width - taken, 1)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
 from cps.errors import Text, UsageError
-from cps.indicators.grid import grid_of_panel
+from cps.indicators.grid import add_components, deflate, grid_of_panel
 from cps.indicators.levels import STOCKS
 from cps.indicators.record import Ask, Grid, Indicator, Reading
 from cps.indicators.registry import (
@@ -72,6 +73,8 @@ def survey_area(
     base: int | None = None,
     names: Sequence[str] | None = None,
     groups: Mapping[str, str] | None = None,
+    amounts: pl.DataFrame | None = None,
+    prices: Mapping[int, float] | None = None,
     is_sample: bool = False,
     level: float = 0.95,
     seed: int = 0,
@@ -92,6 +95,10 @@ def survey_area(
         Indicators; all if None (of jobs, those in ``OF_JOBS``).
     groups : mapping of str to str, optional
         Unit -> its group, for what lies within groups and between them; areas if None.
+    amounts : polars.DataFrame, optional
+        Parts of income, subsidies, members, as ``amounts_by_year`` gives them.
+    prices : mapping of year to float, optional
+        A price index: money is then in the prices of ``period``.
     is_sample : bool
         True if the units were drawn from more.
     level : float
@@ -108,7 +115,11 @@ def survey_area(
         If there is no such outcome, area, year or indicator; or the base is not before the period.
     """
     grid = grid_of_panel(panel, outcome, area=area, is_sample=is_sample)
+    if amounts is not None:
+        grid = add_components(grid, amounts)
     asked = period if period is not None else last_whole(grid)
+    if prices is not None:
+        grid = deflate(grid, prices, base=asked)
     earlier = base if base is not None else first_whole(grid)
     _require_years(grid, asked, base)
     within = (

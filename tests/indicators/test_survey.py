@@ -15,6 +15,7 @@ import pytest
 from cps.__main__ import main
 from cps.design.record import Exclusion, Initiative, TreatedUnit
 from cps.errors import Text, UsageError
+from cps.indicators.amounts import amounts_by_year
 from cps.indicators.catalogue import catalogue, handbook_table
 from cps.indicators.readings import read_areas
 from cps.indicators.registry import indicators
@@ -228,3 +229,73 @@ def test_the_command_refuses_a_year_that_the_data_lack(
     said = capsys.readouterr().err
     assert "lack the year 2099" in said
     assert "choose from 2018 to 2024" in said
+
+
+AMOUNTS = """village,month,item,value,unit
+本街00,2024,补助收入,5,万元
+本街01,2024Q1,补助收入,10000,元
+本街01,2024Q2,补助收入,10000,元
+本街01,2024Q3,补助收入,10000,元
+本街01,2024Q4,补助收入,10000,元
+本街02,2024-01,补助收入,10000,元
+本街02,2024-02,补助收入,10000,元
+本街00,2024,总收入,1,万元
+"""
+
+
+def test_a_canonical_table_gives_parts_by_whole_years_only() -> None:
+    found = amounts_by_year(pl.read_csv(io.StringIO(AMOUNTS), infer_schema_length=0))
+    assert found.sort("unit").rows() == [
+        ("本街00", "subsidy_income_yuan", 2024, 50_000.0),
+        # Four quarters are a year; two months are none, and an item that no indicator takes is left.
+        ("本街01", "subsidy_income_yuan", 2024, 40_000.0),
+    ]
+
+
+def test_codes_and_plain_columns_are_read_too_and_stocks_at_the_year_s_end() -> None:
+    table = pl.DataFrame(
+        {
+            "unit": ["a"] * 5,
+            "period": ["2023Q1", "2023Q2", "2023Q3", "2023Q4", "2023"],
+            "item": ["members_persons"] * 4 + ["dividends_yuan"],
+            "value": [90, 95, 99, 100, 7],
+        }
+    )
+    found = dict(amounts_by_year(table).select("item", "value").iter_rows())
+    assert found == {"members_persons": 100.0, "dividends_yuan": 7.0}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "unit,item,value\na,补助收入,1\n",
+        "unit,period,item,value\na,2023年,补助收入,1\n",
+        "unit,period,item,value\na,2023,补助收入,约5万\n",
+    ],
+)
+def test_a_table_of_amounts_that_can_t_be_read_is_refused(table: str) -> None:
+    with pytest.raises(UsageError, match="can't be read"):
+        amounts_by_year(pl.read_csv(io.StringIO(table), infer_schema_length=0))
+
+
+def test_the_command_takes_parts_of_income_and_prices(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts, prices = tmp_path / "parts.csv", tmp_path / "prices.csv"
+    parts.write_text(AMOUNTS, encoding="utf-8")
+    prices.write_text(
+        "year,index\n"
+        + "".join(f"{year},{100 * 1.1 ** (year - 2018)}\n" for year in range(2018, 2025)),
+        encoding="utf-8",
+    )
+    asked = ["indicators", "--panel", str(saved), "--area", "本街", "--format", "json"]
+    assert main([*asked, "--amounts", str(parts), "--only", "subsidy_dependence"]) == 0
+    (reading,) = json.loads(capsys.readouterr().out)["readings"]
+    assert reading["n_reported"] == 2
+    assert main([*asked, "--prices", str(prices), "--only", "growth_since_base"]) == 0
+    (reading,) = json.loads(capsys.readouterr().out)["readings"]
+    # Incomes grow by a tenth a year, and so do prices.
+    assert reading["value"] == pytest.approx(0, abs=1e-4)
+    assert "2024年价格" in reading["basis"]["zh"]
+    assert main([*asked, "--prices", str(tmp_path / "none.csv")]) == 2
+    assert "--prices" in capsys.readouterr().err
