@@ -121,7 +121,11 @@ def _by_time(
 
 
 def jobs_gain(design: Design, effect: Effect, n_hosts: int, fte: tuple[float, float]) -> Jobs:
-    """Give the effect on jobs of all estimated hosts together: the average host's times their number.
+    """Give the effect on jobs of all estimated hosts together, each over its own periods.
+
+    The overall effect counts a host as often as it was observed. So cohorts' effects are added up
+    by their hosts, where the method gives them with errors; else it is the overall effect times the
+    hosts.
 
     Raises
     ------
@@ -131,7 +135,33 @@ def jobs_gain(design: Design, effect: Effect, n_hosts: int, fte: tuple[float, fl
     require_interval(effect)
     one = effect.overall if effect.natural is None else effect.natural
     n = design.n_treated
-    return Jobs(n * (one.att or 0.0), n * error_of(one, effect.level), *fte, n, n_hosts)
+    persons, error = n * (one.att or 0.0), n * error_of(one, effect.level)
+    if effect.natural is None and (added := _over_cohorts(design, effect)):
+        persons, error = added
+    return Jobs(persons, error, *fte, n, n_hosts)
+
+
+def _over_cohorts(design: Design, effect: Effect) -> tuple[float, float] | None:
+    """Add cohorts' effects up by their hosts; None unless they make up the overall effect."""
+    found = {one.period: one.estimate for one in effect.by_cohort}
+    sizes = {g: sum(cohort == g for cohort in design.cohort) for g in design.cohorts}
+    if found.keys() != sizes.keys() or any(
+        one.att is None or one.ci_low is None or one.ci_high is None for one in found.values()
+    ):
+        return None
+    cells = np.array([n * sum(t >= g for t in design.periods) for g, n in sizes.items()], float)
+    weights, hosts = cells / cells.sum(), np.array(list(sizes.values()), float)
+    effects = np.array([found[g].att for g in sizes], float)
+    overall = effect.overall.att or 0.0
+    if abs(float((weights * effects).sum()) - overall) > 1e-6 * max(1.0, abs(overall)):
+        return None
+    errors = np.array([error_of(found[g], effect.level) for g in sizes])
+    shared = shared_correlation(
+        errors.tolist(), weights.tolist(), error_of(effect.overall, effect.level)
+    )
+    alone, together = ((hosts * errors) ** 2).sum(), (hosts * errors).sum() ** 2
+    variance = float(shared * together + (1 - shared) * alone)
+    return float((hosts * effects).sum()), float(np.sqrt(variance))
 
 
 def error_of(one: Estimate, level: float) -> float:

@@ -32,6 +32,7 @@ YEARS = tuple(range(2013, 2025))
 STARTS = (2019, 2021, 2021)  # of the hosts, first units of the panel
 N_UNITS = 33
 COST_YUAN = 1_500_000  # a host
+HEADS = (6.0, 12.0, 27.0)  # more in work, by host
 WORLDS = ("between", "same percentage", "same amount", "nothing")
 QUANTITIES = ("extra income", "NPV 6%", "BCR 6%", "cost per 万元", "net jobs", "cost per job")
 
@@ -104,7 +105,7 @@ def _world(world: str, rng: np.random.Generator) -> tuple[Panel, Truth]:
         growth = np.minimum(since, 4) / 4
         gain = sharing * income[unit] * np.expm1(0.35 * growth) + (1 - sharing) * 180_000 * growth
         gain *= world != "nothing"
-        more = 0.0 if world == "nothing" else 15.0
+        more = 0.0 if world == "nothing" else HEADS[unit]
         income[unit] += gain
         heads[unit] += more * (since > 0)
         gains.append(gain[since > 0])

@@ -19,7 +19,7 @@ from cps.panel.record import Panel
 from cps.result import Effect
 from cps.runs.codec import encode
 from cps.synthesis import money
-from cps.synthesis._money_gain import host_gain
+from cps.synthesis._money_gain import host_gain, jobs_gain
 from cps.synthesis._money_table import money_table
 from cps.synthesis.money import Worth, appraise_initiative
 from cps.tables import show
@@ -85,6 +85,21 @@ def test_a_method_without_errors_by_event_time_is_carried_on_by_its_overall_effe
     gain, _ = host_gain(design, bare, len(STARTS))
     assert set(gain.effects) == {effect.overall.att}
     assert gain.correlation == 1.0
+
+
+def test_jobs_are_added_up_over_hosts_each_over_its_own_periods(case: Case) -> None:
+    panel, _, _ = case
+    design = make_design(panel, initiative(), outcome="jobs_persons")
+    effect = estimate_headline(design)
+    found = jobs_gain(design, effect, 3, (0.5, 1.0))
+    early, late = (one.estimate.att for one in effect.by_cohort)
+    assert early is not None and late is not None
+    assert found.persons == pytest.approx(early + 2 * late)
+    # Six periods of one host and four of two: the overall effect weighs by those.
+    assert effect.overall.att == pytest.approx((6 * early + 8 * late) / 14)
+    overall = jobs_gain(design, dataclasses.replace(effect, by_cohort=()), 3, (0.5, 1.0))
+    assert overall.persons == pytest.approx(3 * effect.overall.att)
+    assert overall.se_persons / 2 < found.se_persons < overall.se_persons * 2
 
 
 def test_jobs_first_or_income_first_gives_the_same(case: Case, appraised: Worth) -> None:
