@@ -330,7 +330,7 @@ def test_simulated_worlds_say_what_the_record_says() -> None:
     from tests.forecast.calibration import simulate
 
     found = simulate(6, 6, chain=Chain(n_burn=50, n_keep=60, n_futures=6))
-    # 96 villages of 6 worlds, and the record (docs/forecast.md) is near 0.79 and 0.94: each share
+    # 96 villages of 6 worlds, and the record (docs/forecast.md) is 0.79 and 0.95: each share
     # lies within three of its own errors, with 0.02 for the shorter chain.
     for one in found[:2]:
         assert abs(one.came - one.said) <= 3 * max(one.error, 0.03) + 0.02

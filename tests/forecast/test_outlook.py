@@ -243,7 +243,7 @@ def test_warnings_come_in_order_and_say_why(outlook: Outlook) -> None:
         assert (one.risk == "fall_below") == bool(chance.passed_last_year)
         assert one.needed_yuan == max(0.0, one.threshold_yuan - village.to_date_yuan)
         assert len(one.reasons) >= 2
-        assert f"{one.threshold_yuan / 1e4:.1f}" in one.reasons[0].zh
+        assert f"超 {one.threshold_yuan / 1e4:g} 万元" in one.reasons[0].zh
         share = f"{100 * one.probability:.0f}%" if 0.01 <= one.probability <= 0.99 else "than"
         assert share in one.reasons[0].en
         assert "同比" in "".join(text.zh for text in one.reasons)
