@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 ORDER = 36
 PAGE = "overview"
+_MORE = 0.1  # how much above the comparison units a host stands of which effects are told
 DRAWN = ("share_above_100", "gini")
 TEXT = {
     "zh": {
@@ -43,7 +45,7 @@ TEXT = {
         "plain": "{title}",
         "note": "若无项目一栏为模拟的中位数；变化 = 实际 − 若无项目。{basis}。",
         "break": "{year} 年的会计制度与基期不同，承办与对照单位同受影响；若影响不一，区间未包括。",
-        "relation": "各村效应（对数）与启动前收入水平的关系：收入高出对照 10% 的村，效应{direction} {size} 个百分点（标准误 {error}）；除此之外，村与村之间效应的标准差约 {spread}。",
+        "relation": "各村效应（对数）与启动前收入水平的关系：收入高出对照 {more} 的村，效应{direction} {size} 个百分点（标准误 {error}）；除此之外，村与村之间效应的标准差约 {spread}。",
         "higher": "高",
         "lower": "低",
         "beside": "换一种做法：各项目的主结果用于其全部承办村",
@@ -82,7 +84,7 @@ TEXT = {
         "plain": "{title}",
         "note": "Without: median of the draws; change = as it was − without. Basis: {basis}.",
         "break": "The accounting system of {year} is not that of the base year; hosts and comparison units changed together. If it touched them differently, that is not in the intervals.",
-        "relation": "How effects (in logs) vary with income before the start: a host 10% above the comparison units has an effect {direction} by {size} percentage points (standard error {error}); beyond that, effects differ between hosts with a standard deviation of about {spread}.",
+        "relation": "How effects (in logs) vary with income before the start: a host {more} above the comparison units has an effect {direction} by {size} percentage points (standard error {error}); beyond that, effects differ between hosts with a standard deviation of about {spread}.",
         "higher": "higher",
         "lower": "lower",
         "beside": "Another way: each initiative's headline effect for all its hosts",
@@ -227,8 +229,9 @@ def _table(last: of.Row, found: of.Row) -> Table:
 
 def _relation(found: of.Row) -> Message:
     effects = found["effects"]
-    per_tenth = 0.0953101798043249  # ln 1.1: a host a tenth above the comparison units
+    per_tenth = math.log1p(_MORE)
     said: dict[str, Content] = {
+        "more": Quantity(_MORE, "share"),
         "direction": Message(f"counterfactual.{'higher' if effects['slope'] > 0 else 'lower'}"),
         "size": Quantity(100 * abs(effects["slope"]) * per_tenth, "ratio"),
         "error": Quantity(100 * effects["slope_error"] * per_tenth, "ratio"),

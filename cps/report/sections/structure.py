@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cps.indicators.bunching import WINDOW
 from cps.indicators.series_names import named
 from cps.locale import Content, Interval, Message, Quantity, Words
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
@@ -22,7 +23,7 @@ _SHARES = ("own_operation_share", "subsidy_dependence", "dividends")
 TEXT = {
     "zh": {
         "heading": "收入结构与门槛聚集",
-        "lead": "若数字是照着目标报的，刚过 50 万元和 100 万元门槛处会多出一些村年，门槛下方会少一些。多出不等于造假：冲刺达标也会这样，应与凭证核对。",
+        "lead": "若数字是照着目标报的，刚过 {level50} 和 {level100} 门槛处会多出一些村年，门槛下方会少一些。多出不等于造假：冲刺达标也会这样，应与凭证核对。",
         "table": "门槛两侧的村年数（{base}—{period} 年合并）",
         "where": "地区与门槛",
         "at": "{area}，{level}",
@@ -31,12 +32,12 @@ TEXT = {
         "sign": "p 值",
         "expected": "应有",
         "excess": "多出",
-        "interval": "95% 区间",
+        "interval": "{level}% 区间",
         "read": "结论",
         "none": "未见聚集",
         "some": "有聚集迹象",
         "unknown": "数太少，无法判断",
-        "note": "村年数：一个单位的一年计一次；下方、上方指距门槛 10% 以内。应有数为上方的应有数，由门槛两侧各档（对数宽度10%）拟合平滑曲线得出，不含紧邻门槛的两档；区间按单位自助抽样。p 值为单侧符号检验，每个单位只计一次。",
+        "note": "村年数：一个单位的一年计一次；下方、上方指距门槛 {window} 以内。应有数为上方的应有数，由门槛两侧各档（对数宽度 {window}）拟合平滑曲线得出，不含紧邻门槛的两档；区间按单位自助抽样。p 值为单侧符号检验，每个单位只计一次。",
         "figure": "{area}：{level} 门槛附近的分布",
         "axis": "与门槛的距离（%）",
         "count": "村年数",
@@ -54,7 +55,7 @@ TEXT = {
     },
     "en": {
         "heading": "Structure of income, and crowding at thresholds",
-        "lead": "If figures were reported to meet a target, there would be more village-years just above 500 and 1,000 thousand yuan, and fewer just below. More is no proof of false figures: a last effort for the target looks the same; check vouchers.",
+        "lead": "If figures were reported to meet a target, there would be more village-years just above {level50} and {level100}, and fewer just below. More is no proof of false figures: a last effort for the target looks the same; check vouchers.",
         "table": "Village-years on either side of a threshold ({base}–{period} pooled)",
         "where": "Area and threshold",
         "at": "{area}, {level}",
@@ -63,12 +64,12 @@ TEXT = {
         "sign": "p",
         "expected": "Expected",
         "excess": "Excess",
-        "interval": "95% interval",
+        "interval": "{level}% interval",
         "read": "Reads as",
         "none": "no crowding",
         "some": "signs of crowding",
         "unknown": "too few to say",
-        "note": "A village-year is one unit in one year; below and above mean within 10% of the threshold. What is expected above comes from a smooth curve through bins 10% wide (in logs) on both sides, without the two beside the threshold; intervals draw units with all their years. p is of a one-sided sign test, which counts each unit once.",
+        "note": "A village-year is one unit in one year; below and above mean within {window} of the threshold. What is expected above comes from a smooth curve through bins {window} wide (in logs) on both sides, without the two beside the threshold; intervals draw units with all their years. p is of a one-sided sign test, which counts each unit once.",
         "figure": "{area}: the distribution around {level}",
         "axis": "distance from the threshold (%)",
         "count": "village-years",
@@ -100,7 +101,7 @@ def build(run: Run) -> list[Block]:
         return []
     blocks: list[Block] = [Heading(Message("structure.heading"))]
     if rows:
-        blocks += [Paragraph(Message("structure.lead")), _crowding(run, rows)]
+        blocks += [Paragraph(Message("structure.lead", _levels())), _crowding(run, rows)]
     shown = [row for row in rows if row["scope"] == "target" and row["table"]]
     if shown:
         last = shown[-1]
@@ -113,6 +114,16 @@ def build(run: Run) -> list[Block]:
             )
         )
     return [*blocks, *_shares(run), *_absent(absent)]
+
+
+def _levels() -> dict[str, Content]:
+    return {f"level{wan}": Quantity(wan * 10_000.0, "money") for wan in PROMISED_WAN}
+
+
+def _confidence(rows: list[of.Row]) -> Quantity:
+    """Give the level of the intervals, as a whole percentage."""
+    level = next((row["level"] for row in rows if row["level"]), None)
+    return Quantity(None if level is None else round(100 * level, 6))
 
 
 def _level(row: of.Row) -> Quantity:
@@ -128,7 +139,7 @@ def _crowding(run: Run, rows: list[of.Row]) -> Table:
         Column(Message("structure.sign"), "p_value"),
         Column(Message("structure.expected"), "number"),
         Column(Message("structure.excess"), "number"),
-        Column(Message("structure.interval"), "number"),
+        Column(Message("structure.interval", {"level": _confidence(rows)}), "number"),
         Column(Message("structure.read")),
     )
     base = dates["base_label"] or dates["period_label"]
@@ -148,7 +159,7 @@ def _crowding(run: Run, rows: list[of.Row]) -> Table:
             )
             for row in rows
         ),
-        Message("structure.note"),
+        Message("structure.note", {"window": Quantity(WINDOW, "share")}),
     )
 
 
