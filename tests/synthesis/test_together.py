@@ -197,7 +197,7 @@ def test_a_family_far_apart_is_put_in_its_order(designs) -> None:
 
 @pytest.fixture(scope="module")
 def draws() -> dict[str, list[dict[str, Any]]]:
-    seeds = range(1_000, 1_003)
+    seeds = range(1_000, 1_002)
     return {mode: [study.one_draw(seed, mode) for seed in seeds] for mode in study.MODES}
 
 
@@ -205,12 +205,12 @@ def draws() -> dict[str, list[dict[str, Any]]]:
 def test_on_panels_with_known_effects_the_true_order_is_in_the_rank_sets(draws, mode) -> None:
     assert all(one["all_ranks_covered"] for one in draws[mode])
     assert all(any(one["truth"]) is (mode == "headline_true") for one in draws[mode])
-    # Of 45 intervals at 95%, 7 or more missed would be less than a chance in 100.
-    assert sum(one["covered"].count(False) for one in draws[mode]) < 7
+    # Of 30 intervals at 95%, 6 or more missed would be a chance in 100.
+    assert sum(one["covered"].count(False) for one in draws[mode]) < 6
 
 
 def test_the_truth_of_the_study_is_the_worlds_own(designs, draws) -> None:
-    world = draw_world(INITIATIVES, is_spurious=False, seed=1_002)
+    world = draw_world(INITIATIVES, is_spurious=False, seed=1_001)
     name, place = "workshop", {one.name: k for k, one in enumerate(world.villages)}
     cells = []
     for unit, cohort in zip(designs[name].units, designs[name].cohort, strict=True):
@@ -220,7 +220,7 @@ def test_the_truth_of_the_study_is_the_worlds_own(designs, draws) -> None:
         income = world.income_yuan[place[unit], months].reshape(-1, 12).sum(axis=1)
         gain = world.effect_yuan[name][place[unit], months].reshape(-1, 12).sum(axis=1)
         cells += list(np.log(income) - np.log(income - gain))
-    found = draws["headline_true"][2]["truth"][list(designs).index(name)]
+    found = draws["headline_true"][1]["truth"][list(designs).index(name)]
     assert found == pytest.approx(np.mean(cells), abs=1e-6)
 
 
