@@ -160,6 +160,13 @@ def test_the_page_says_the_counts_the_range_and_the_joint_test(
     assert "{" not in text
 
 
+def test_the_overview_says_whose_effect_it_is_and_an_initiative_does_not(saved: Run) -> None:
+    overview = dataclasses.replace(saved, kind="overview")
+    (first, *_), said = _texts(section.build(overview), "en"), "all hosts together"
+    assert said in first
+    assert not any(said in one for one in _texts(section.build(saved), "en"))
+
+
 def test_both_languages_show_the_same_numbers(saved: Run) -> None:
     blocks = section.build(saved)
     numbers = [

@@ -74,7 +74,7 @@ TEXT = {
         "spread": "The {estimated} estimates run from {lowest} to {highest}, with a median of {median}; the headline is {headline}. {agreeing} of them ({share}) point the headline's way{inside}.",
         "inside": ", and {n} ({share}) lie inside its {level}% interval",
         "nothing": "",
-        "move": "Of single choices, the one that moves the headline most is {dimension}: taking “{option}” turns {headline} into {estimate}.",
+        "move": "Of single choices, {dimension} moves the headline most: with {option}, {headline} becomes {estimate}.",
         "joint_small": "Taken together, this does not look like chance: with the same starts given to other units and the whole grid estimated again {n} times, results as one-sided as this were rare (joint test p = {p}; it can't be smaller than {floor}).",
         "joint_large": "Taken together, this can't be told from chance: with the same starts given to other units and the whole grid estimated again {n} times, results like this were not rare (joint test p = {p}; it can't be smaller than {floor}).",
         "joint_bounded": "With so few units the grid can be estimated again only {n} times. The joint p-value can't be smaller than {floor}, which is too much to rule out chance (p = {p}).",
@@ -307,7 +307,7 @@ def _joint_table(curve: dict[str, Any], kind: Kind, unit: str) -> Table:
         else {"n": _count(joint["n_assignments"])},
     )
     last = (
-        Message("specifications.together"),
+        Message("specifications.all_three"),
         Quantity(None),
         Quantity(joint["p_joint"], "p_value"),
     )
