@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -384,6 +385,17 @@ def test_a_faulty_grid_is_refused_with_the_nearest_choice(
     with pytest.raises(UsageError) as raised:
         _trace(design, grid=grid)
     assert said in raised.value.message("en")
+
+
+def test_a_grid_that_was_edited_is_read_again_and_one_that_is_missing_is_refused(
+    tmp_path: Path,
+) -> None:
+    grid = smaller_grid(tmp_path, fewer=("years_before = 3", "years_before = 2"))
+    assert read_grid(grid).numbers["years_before"] == 2
+    os.utime(smaller_grid(tmp_path, more=("years_before = 3", "years_before = 4")), (1, 1))
+    assert read_grid(grid).numbers["years_before"] == 4
+    with pytest.raises(UsageError, match="does not exist"):
+        read_grid(tmp_path / "none.toml")
 
 
 def test_a_headline_by_a_method_that_the_grid_lacks_is_added_to_it() -> None:

@@ -98,11 +98,13 @@ def read_grid(path: Path | None = None) -> Grid:
     UsageError
         If the file is not TOML, or a key, an option or a method in it is unknown.
     """
-    return _read(path or OWN)
+    chosen = path or OWN
+    # A file that was edited meanwhile is read again; one that is missing, refused below.
+    return _read(chosen, chosen.stat().st_mtime_ns if chosen.exists() else 0)
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path) -> Grid:
+def _read(path: Path, changed: int) -> Grid:
     content = read_toml(path)
     table = Table(content, path.name, UsageError)
     table.keys([*_NUMBERS, "shock_years", "dimension", "method"], [])
