@@ -40,8 +40,8 @@ def _schemes(given: argparse.Namespace, lang: str) -> int:
     from cps.schemes import load_schemes
 
     facts = load_facts()
-    schemes = load_schemes(Path(given.schemes) if given.schemes else None, facts=facts)
-    schemes = _chosen(schemes, listed(given.only or ""))
+    declared = load_schemes(Path(given.schemes) if given.schemes else None, facts=facts)
+    schemes = _chosen(declared, listed(given.only or ""))
     if given.out is None:
         _list(schemes, lang)
         return 0
