@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from typing import Any
@@ -353,3 +354,32 @@ def test_headline_effects_set_beside_are_wider_the_more_their_errors_are_tied() 
     assert joint(0.0) == pytest.approx(width["headline_apart"], rel=0.1)
     assert joint(1.0) == pytest.approx(width["headline_tied"], rel=0.1)
     assert take_headlines_away(grid, declared, (), period=2023) == []
+
+
+def test_months_give_the_same_distribution_as_their_years() -> None:
+    given, _ = world(12)
+    declared, yearly = initiatives_of(given), panel_of(given)
+    frame = pl.concat(
+        [
+            yearly.frame.with_columns(
+                period=pl.col("period") * 12 + month,
+                income_yuan=pl.when(month == 0)
+                .then(pl.col("income_yuan") - 11 * (pl.col("income_yuan") // 12))
+                .otherwise(pl.col("income_yuan") // 12),
+            )
+            for month in range(12)
+        ]
+    ).sort("unit", "period")
+    monthly = Panel(frame, "month", "village", (), (), True)
+    by_month = tuple(dataclasses.replace(one, frequency="month") for one in declared)
+    found = [
+        without_initiatives(
+            panel,
+            make_design(panel, pool_initiatives(own)),
+            area="本街",
+            initiatives=own,
+            draws=100,
+        )["counterfactual"]["years"]
+        for panel, own in ((yearly, declared), (monthly, by_month))
+    ]
+    assert [one["rows"] for one in found[0]] == [one["rows"] for one in found[1]]

@@ -161,12 +161,13 @@ def _indices(run: Run, gini: of.Row) -> Table:
 
 def _parts(run: Run) -> list[Block]:
     rows = []
-    for scope, name in (("target", "by_host"), ("everywhere", "by_area")):
+    for scope in ("target", "everywhere"):
         for index in ("t", "l"):
             one = of.reading(run, f"theil_{index}_between", scope=scope)
             if one is None or one["value"] is None:
                 continue
             parts: dict[str, Any] = one["parts"]
+            name = "by_host" if set(one["table"]["group"]) == {"host", "other"} else "by_area"
             within, between = round_parts(
                 parts["total"], [parts["within"], parts["between"]], digits=DIGITS
             )
