@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,9 @@ def test_a_key_or_value_that_cant_be_is_refused_by_file_and_key(
     assert caught.value.where.startswith("bonsai.toml › appraisal")
     assert key in caught.value.where
     assert said in caught.value.mend.en
+
+
+def test_the_manuals_example_states_every_key_and_is_read(tmp_path: Path) -> None:
+    manual = (FOLDER.parents[1] / "docs" / "money.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n\[appraisal\]\n(.*?)```", manual, re.DOTALL)
+    assert set(_with(tmp_path, example).appraisal) == set(_KEYS)
