@@ -35,7 +35,7 @@ def rows_of(worth: Worth) -> dict[str, tuple[float | str | None, ...]]:
 
 def _money(found: Appraisal) -> Iterator[Row]:
     yield _summed("合计年增收 extra income a year", found.extra_yuan, _YUAN)
-    yield _priced("年增收每 1 万元的投入 outlays per extra 万元 a year", found.cost_per_wan)
+    yield _priced("每万元年增收的投入 outlays per extra 万元 a year", found.cost_per_wan)
     if found.public_cost_per_wan is not None:
         yield _priced("其中财政资金 public money", found.public_cost_per_wan)
     for one in found.at_rates:

@@ -25,7 +25,7 @@ TEXT = {
         "total": "投入",
         "public": "其中财政",
         "extra": "合计年增收",
-        "per_wan": "年增收每 1 万元的投入",
+        "per_wan": "每万元年增收的投入",
         "jobs": "净增就业",
         "per_job": "每个岗位的投入",
         "at_least": "至少 {low}",
