@@ -16,6 +16,7 @@ from cps.report.shell import Page, fill, ways_to
 from cps.report.vocabulary import words_of
 
 INDEX = "index.html"
+_HEADS = ("scheme", "evaluable", "reason", "ledgers")
 Card = Mapping[str, Any]
 
 
@@ -74,23 +75,27 @@ def _list_page(cards: Sequence[Card], words: Words, offered: Sequence[Words]) ->
 
 
 def _list_blocks(cards: Sequence[Card]) -> list[Block]:
-    columns = ("scheme", "evaluable", "reason", "ledgers")
-    rows = []
-    for card in cards:
-        link = Link(file_name(str(card["id"])), text_of(card["name"]))
-        can = Term("evaluable", evaluable(card))
-        rows.append((link, can, text_of(card["reason"]), _found(card)))
+    source = Message("cards.list_source")
+    rows = [(_link(one), Term("evaluable", evaluable(one)), _found(one)) for one in cards]
+    idle = [one for one in cards if not (one["can_run"] or one["uses_initiatives"])]
+    why = [(_link(one), text_of(one["reason"])) for one in idle]
+    heads = {one: Column(Message(f"cards.{one}")) for one in _HEADS}
     return [
         Heading(Message("cards.heading")),
         Paragraph(Message("cards.lead"), "lead"),
         Table(
             Message("cards.caption"),
-            tuple(Column(Message(f"cards.{one}")) for one in columns),
+            (heads["scheme"], heads["evaluable"], heads["ledgers"]),
             tuple(rows),
             Message("cards.note"),
-            source=Message("cards.list_source"),
+            source=source,
         ),
+        Table(Message("cards.why"), (heads["scheme"], heads["reason"]), tuple(why), source=source),
     ]
+
+
+def _link(card: Card) -> Link:
+    return Link(file_name(str(card["id"])), text_of(card["name"]))
 
 
 def _found(card: Card) -> Content:

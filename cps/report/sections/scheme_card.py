@@ -36,9 +36,9 @@ TEXT = {
         "fact": "事实编号",
         "indicator": "指标",
         "stated": "说法",
-        "role": "性质",
+        "kind": "{name}（{role}）",
         "open": "未说明之处",
-        "claims_note": "“性质”区分投入、过程、产出和成效：投入、过程和产出都不能当成成效。事实编号前加 {id}__。",
+        "claims_note": "括号内为说法的性质：投入、过程和产出都不能当成成效。事实编号前加 {id}__。",
         "figures_heading": "指标",
         "values": "各年指标",
         "value": "全部",
@@ -75,7 +75,7 @@ TEXT = {
         "fact": "Fact",
         "indicator": "Indicator",
         "stated": "What is said",
-        "role": "Kind",
+        "kind": "{name} ({role})",
         "open": "Left open",
         "claims_note": "Inputs, processes and outputs are not outcomes: none of them shows that anything changed. Ids of facts begin with {id}__.",
         "figures_heading": "Indicators",
@@ -146,12 +146,11 @@ def _claims(card: Mapping[str, Any]) -> list[Block]:
     heading = Heading(_say("claims_heading"))
     if not card["claims"]:
         return [heading, Paragraph(_say("no_claims"))]
-    columns = tuple(Column(_say(one)) for one in ("indicator", "stated", "role", "open", "fact"))
+    columns = tuple(Column(_say(one)) for one in ("indicator", "stated", "open", "fact"))
     rows = tuple(
         (
-            text_of(one["indicator"]),
+            _indicator(one),
             text_of(one["stated"]),
-            Term("role", one["role"]) if one["role"] else "",
             Term("ambiguity", one["ambiguity"]) if one["ambiguity"] else "",
             str(one["fact_id"]).removeprefix(f"{card['id']}__"),
         )
@@ -165,6 +164,12 @@ def _claims(card: Mapping[str, Any]) -> list[Block]:
         source=_say("published_source"),
     )
     return [heading, claims]
+
+
+def _indicator(claim: Mapping[str, Any]) -> Content:
+    """Name what is claimed, with the kind of statement that it is."""
+    name = text_of(claim["indicator"])
+    return _say("kind", name=name, role=Term("role", claim["role"])) if claim["role"] else name
 
 
 def _figures(card: Mapping[str, Any]) -> list[Block]:
