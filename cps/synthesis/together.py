@@ -285,6 +285,7 @@ def _dependence(joined: Joined) -> dict[str, Any]:
         "correlation_most": float(correlation.max()),
         "error_ratio_least": min(there, default=None),
         "error_ratio_most": max(there, default=None),
+        "members": list(joined.joint.names),
         "correlation": [list(one) for one in joined.joint.correlation],
     }
 

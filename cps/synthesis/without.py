@@ -290,13 +290,11 @@ def _correlation(
     together: Mapping[str, Any] | None, names: Sequence[str]
 ) -> NDArray[np.float64] | None:
     """Give the correlations of some initiatives' effects, or None where one is not known."""
-    matrix = ((together or {}).get("family") or {}).get("correlation")
-    if not matrix:
+    family = (together or {}).get("family") or {}
+    matrix, members = family.get("correlation"), list(family.get("members", ()))
+    if not matrix or not set(names) <= set(members):
         return None
-    declared = list((together or {})["initiatives"]["initiative"])
-    if not set(names) <= set(declared):
-        return None
-    order = [declared.index(name) for name in names]
+    order = [members.index(name) for name in names]
     found = np.array(matrix, dtype=float)[np.ix_(order, order)]
     return found if np.isfinite(found).all() else None
 

@@ -336,9 +336,11 @@ def test_headline_effects_set_beside_are_wider_the_more_their_errors_are_tied() 
 
     def joint(correlation: float) -> float:
         matrix = correlation * np.ones((3, 3)) + (1 - correlation) * np.eye(3)
+        # Of all that are declared only those that were estimated are in the matrix.
+        family = {"members": [one.id for one in declared], "correlation": matrix.tolist()}
         together = {
-            "initiatives": {"initiative": [one.id for one in declared]},
-            "family": {"correlation": matrix.tolist()},
+            "initiatives": {"initiative": ["not_run", *family["members"]]},
+            "family": family,
         }
         (found,) = take_headlines_away(
             grid, declared, runs, period=2023, together=together, draws=2000
