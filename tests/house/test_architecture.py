@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "dropin": 0,
     "provenance": 0,
     "strict": 0,
+    "parameters": 0,
     "ledger": 1,
     "locale": 1,
     "facts": 1,
@@ -45,7 +46,15 @@ FLOORS: dict[str, int] = {
     "commands": 12,
     "__main__": 13,
 }
-GROUND = {"errors": 0, "units": 1, "periods": 1, "dropin": 1, "provenance": 1, "strict": 2}
+GROUND = {
+    "errors": 0,
+    "units": 1,
+    "periods": 1,
+    "dropin": 1,
+    "provenance": 1,
+    "strict": 2,
+    "parameters": 1,
+}
 BLIND: dict[str, set[str]] = {
     "estimators": {"locale", "ledger"},
     "indicators": {"locale", "ledger"},
