@@ -14,7 +14,7 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 20
+ORDER = 12
 PAGE = "overview"
 TEXT = {
     "zh": {

@@ -9,7 +9,7 @@ from cps.locale import Content, Interval, Kind, Listing, Message, Quantity, Term
 from cps.report.blocks import Block, Column, Heading, Paragraph, Table
 from cps.runs import Run
 
-ORDER = 40
+ORDER = 60
 PAGE = "overview"
 TEXT = {
     "zh": {

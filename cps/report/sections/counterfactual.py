@@ -15,7 +15,7 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 36
+ORDER = 44
 PAGE = "overview"
 _MORE = 0.1  # how much above the comparison units a host stands of which effects are told
 DRAWN = ("share_above_100", "gini")

@@ -16,7 +16,7 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 33
+ORDER = 23
 PAGE = "overview"
 DIGITS = 3
 INDICES = (

@@ -7,7 +7,7 @@ from cps.report.blocks import Block, Heading, Paragraph
 from cps.report.sections.grade import graded
 from cps.runs import Run
 
-ORDER = 23
+ORDER = 50
 PAGE = "overview"
 TEXT = {
     "zh": {

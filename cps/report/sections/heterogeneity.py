@@ -10,7 +10,7 @@ from cps.report.blocks import Block, Column, Heading, Paragraph, Table
 from cps.report.sections._common import amount
 from cps.runs import Run
 
-ORDER = 22
+ORDER = 42
 PAGE = "overview"
 TEXT = {
     "zh": {

@@ -15,7 +15,7 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 31
+ORDER = 21
 PAGE = "overview"
 TEXT = {
     "zh": {

@@ -10,7 +10,7 @@ from cps.report.blocks import Block, Column, Heading, Paragraph, Table
 from cps.report.sections._unit_cost import Plain, bounds
 from cps.runs import Run
 
-ORDER = 23
+ORDER = 52
 PAGE = "overview"
 TEXT = {
     "zh": {

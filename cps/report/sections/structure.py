@@ -16,7 +16,7 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 34
+ORDER = 24
 PAGE = "overview"
 PROMISED_WAN = (50, 100)
 _SHARES = ("own_operation_share", "subsidy_dependence", "dividends")

@@ -14,14 +14,14 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 30
+ORDER = 20
 PAGE = "overview"
 PROMISED_WAN = (50, 100)
 TEXT = {
     "zh": {
         "heading": "目标与完成情况",
-        "lead": "{year} 年，{area}{n}中有 {above50} 个超过 {level50}，{above100} 个超过 {level100}；{base} 年分别为 {was50} 个和 {was100} 个。达到目标不等于项目的成效，是否由项目带来见后文。",
-        "lead_alone": "{year} 年，{area}{n}中有 {above50} 个超过 {level50}，{above100} 个超过 {level100}。达到目标不等于项目的成效，是否由项目带来见后文。",
+        "lead": "{year} 年，{area}的 {n}中有 {above50} 个超过 {level50}，{above100} 个超过 {level100}；{base} 年分别为 {was50} 个和 {was100} 个。达到目标不等于项目的成效，是否由项目带来见后文。",
+        "lead_alone": "{year} 年，{area}的 {n}中有 {above50} 个超过 {level50}，{above100} 个超过 {level100}。达到目标不等于项目的成效，是否由项目带来见后文。",
         "figure": "超过 {level50} 和 {level100} 的单位所占比重",
         "figure_note": "“超过”指严格大于；分母为有数据的单位。",
         "series": "{area}，超 {level}",

@@ -14,7 +14,7 @@ from cps.runs import Run
 if TYPE_CHECKING:
     from cps.figures.svg import Spec
 
-ORDER = 32
+ORDER = 22
 PAGE = "overview"
 BRACKETS_WAN = (5, 10, 20, 50, 100, 200)
 TEXT = {

@@ -19,7 +19,7 @@ from cps.report.sections._together import (
 )
 from cps.runs import Run
 
-ORDER = 21
+ORDER = 41
 PAGE = "overview"
 TEXT = {
     "zh": {
