@@ -18,9 +18,9 @@ Floats = NDArray[np.float64]
 THRESHOLDS_YUAN: tuple[int, ...] = (500_000, 1_000_000)
 BREAKS: tuple[int, ...] = (2024,)
 BASIS = Text(
-    "经营性收入总额、名义值，不含补助收入；“超”指全年合计严格大于阈值；单位：元",
+    "经营性收入总额、名义值，不含补助收入；“超”指全年合计严格大于阈值",
     "gross operating income, nominal, without subsidies; above means a year's total strictly "
-    "greater than the threshold; unit: yuan",
+    "greater than the threshold",
 )
 _OWN_MONTHS = 12
 

@@ -89,7 +89,7 @@ def build(run: Run) -> list[Block]:
     ]
     blocks: list[Block] = [
         Heading(Message("methods.heading")),
-        Facts(tuple((Message(f"methods.{key}"), value) for key, value in rows)),
+        Facts(tuple((Message(f"methods.{key}"), value) for key, value in rows if value)),
     ]
     if manifest.inputs:
         blocks.append(
