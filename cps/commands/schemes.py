@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 DATA = "data/raw/schemes"
 _EVALUABLE = {
-    "yes": Text("能　　", "yes        "),
-    "partly": Text("有条件", "with limits"),
-    "no": Text("不能　", "no         "),
+    "yes": Text("能　　", "yes         "),
+    "partly": Text("有条件", "with limits "),
+    "lacking": Text("缺数据", "data lacking"),
+    "no": Text("不能　", "no          "),
 }
 _WIDTH = 27
 _SYNTHETIC = Text("合成数据", "synthetic data")
@@ -78,7 +79,9 @@ def _list(schemes: Sequence[Scheme], lang: str) -> None:
         elif one.uses_initiatives:
             how = "  cps run"
         name = one.name.in_language(lang)
-        print(f"{one.id:<{_WIDTH}} {_EVALUABLE[one.is_evaluable].in_language(lang)}  {name}{how}")
+        lacks = one.is_evaluable == "partly" and not one.can_run
+        can = _EVALUABLE["lacking" if lacks else one.is_evaluable].in_language(lang)
+        print(f"{one.id:<{_WIDTH}} {can}  {name}{how}")
 
 
 def _card(scheme: Scheme, facts: Facts, data: Path, lang: str) -> Card:
