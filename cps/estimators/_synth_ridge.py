@@ -73,7 +73,9 @@ def choose_penalty(columns: Floats, target: Floats, rule: str) -> tuple[float, F
     penalties, errors : ndarray, shape (21,)
     """
     n_donors, m = columns.shape
-    top = float(np.linalg.norm(columns, 2)) ** 2
+    # Donors that are all the same leave nothing to penalise: any penalty predicts alike, but none
+    # may be zero, since it is divided by.
+    top = float(np.linalg.norm(columns, 2)) ** 2 or 1.0
     penalties = top * _SMALLEST_RATIO ** (np.arange(_N_PENALTIES + 1) / _N_PENALTIES)
     errors = np.empty((m - 1, len(penalties)))
     if n_donors > max(MANY, m):

@@ -93,3 +93,15 @@ def test_an_assignment_without_noise_leaves_the_others_their_penalty() -> None:
     starts = np.where(np.eye(10, dtype=bool)[:3], 8.0, np.inf)
     alone = [float(again.under(starts[i : i + 1])[0]) for i in range(3)]
     assert again.under(starts) == pytest.approx(np.array(alone), abs=1e-9)
+
+
+def test_a_ridge_on_donors_that_are_all_the_same_moves_nothing() -> None:
+    y = np.full((12, 9), 100.0)
+    y[0, 7] = 101.0
+    plain, ridge = (
+        estimate(long(y, 6), "synthetic_control", options=options).overall.att
+        for options in ({}, {"augment": "ridge"})
+    )
+    # The donors stand at 100 in all three periods from the start on: (0 + 1 + 0) / 3.
+    assert plain == pytest.approx(1 / 3)
+    assert ridge == pytest.approx(1 / 3)
