@@ -16,6 +16,7 @@ from cps.design._hash import hash_design
 from cps.design._notes import detectable_of, few_cluster_findings, power_findings
 from cps.design._refuse import (
     not_positive_findings,
+    require_computable,
     require_finite,
     require_two_periods,
     require_variation,
@@ -78,6 +79,7 @@ def finish_design(
     """
     require_two_periods(frame, name=name)
     require_finite(frame, name=name, outcome=outcome, frequency=frequency)
+    require_computable(frame, name=name, outcome=outcome)
     arrays = arrays_of(frame, list(cohorts), form=form, where=name)
     periods = arrays.periods
     left_out = list(exclusions)

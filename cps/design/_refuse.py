@@ -13,6 +13,7 @@ from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
 from cps.periods import Frequency, label
 
 _SHOWN = 5
+_SMALLEST, _LARGEST = 1e-60, 1e60  # fourth powers of more leave double precision
 
 
 _CHOICES: dict[str, tuple[Text, tuple[str, ...]]] = {
@@ -104,6 +105,24 @@ def require_finite(frame: pl.DataFrame, *, name: str, outcome: str, frequency: F
                 "(the unit is then left out)",
             ),
         )
+
+
+def require_computable(frame: pl.DataFrame, *, name: str, outcome: str) -> None:
+    """Refuse outcomes whose squares no computer holds: sums of them would be infinite or zero."""
+    largest = frame.select(pl.col("outcome").fill_nan(None).abs().max()).item()
+    if largest is None or largest == 0 or _SMALLEST <= largest <= _LARGEST:
+        return
+    raise DesignError(
+        Text(
+            f"结果值的量级（最大 {largest:.3g}）无法计算",
+            f"outcomes of this size (the largest is {largest:.3g}) can't be computed with",
+        ),
+        where=f"{name} › {outcome}",
+        mend=Text(
+            f"更正，或换用单位，使最大值在 {_SMALLEST:g} 与 {_LARGEST:g} 之间",
+            f"correct them, or state them in another unit: between {_SMALLEST:g} and {_LARGEST:g}",
+        ),
+    )
 
 
 def require_variation(arrays: Arrays, *, name: str, outcome: str) -> None:

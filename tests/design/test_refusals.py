@@ -114,6 +114,20 @@ REFUSED: dict[str, tuple[pl.DataFrame, dict, str, str, str]] = {
         "frame › y: d, 2002",
         "make it null",
     ),
+    "an outcome too large to square": (
+        frame().with_columns(pl.col("y") * 1e200),
+        {},
+        "can't be computed with",
+        "frame › y",
+        "in another unit",
+    ),
+    "an outcome too small to square": (
+        frame().with_columns(pl.col("y") * 1e-200),
+        {},
+        "can't be computed with",
+        "frame › y",
+        "in another unit",
+    ),
     "hosts without a number": (
         frame().with_columns(
             y=pl.when(id="a").then(math.nan).when(id="b").then(None).otherwise("y")
