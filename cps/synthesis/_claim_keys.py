@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cps.errors import LedgerError, Text, nearest
+
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_BEYOND = 10**18
+_DECIMALS = 9
 
 
 def fault(what: Text, mend: Text, *, where: str) -> LedgerError:
@@ -79,8 +84,12 @@ def number(value: Any, *, where: str) -> Decimal:
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise InvalidOperation
-        # A number in quotes keeps its trailing zeros: 211.70 was stated to two decimals.
-        figure = Decimal(str(value).replace(",", ""))
+        # A number in quotes keeps its trailing zeros: 211.70 was stated to two decimals. A comma
+        # parts thousands only: taken out of "1,5" it would make fifteen of one and a half.
+        written = str(value)
+        if "," in written and not _THOUSANDS.fullmatch(written.strip()):
+            raise InvalidOperation
+        figure = Decimal(written.replace(",", ""))
         if not figure.is_finite():
             raise InvalidOperation
     except InvalidOperation as error:
@@ -89,6 +98,15 @@ def number(value: Any, *, where: str) -> Decimal:
             Text('写成如 46 或 "211.70"', 'write it as 46 or "211.70"'),
             where=where,
         ) from error
+    if abs(figure) >= _BEYOND or int(figure.as_tuple().exponent) < -_DECIMALS:
+        raise fault(
+            Text(f"{value!r} 超出任何统计数字", f"{value!r} is beyond any statistic"),
+            Text(
+                f"不超过 {_BEYOND:,}、小数不多于 {_DECIMALS} 位；可换用更大的单位",
+                f"below {_BEYOND:,} and with {_DECIMALS} decimals at most; a larger unit may help",
+            ),
+            where=where,
+        )
     return figure
 
 

@@ -311,6 +311,9 @@ FAULTS = [
         "no use",
     ),
     (GOOD.replace("value = 1", 'value = "nan"'), "value", "is not a number"),
+    (GOOD.replace("value = 1", 'value = "1,5"'), "value", "is not a number"),
+    (GOOD.replace("value = 1", "value = 1e308"), "value", "beyond any statistic"),
+    (GOOD.replace("value = 1", "value = 1e-300"), "value", "beyond any statistic"),
 ]
 
 
