@@ -191,9 +191,9 @@ def _comparison_trend(claim: Claim, evidence: Evidence, base_year: int, year: in
     gain = sum(last[unit] - base[unit] for unit in whole) / len(whole) / (year - base_year)
     said, sign = amount(abs(gain), claim), "+" if gain >= 0 else "−"
     return Text(
-        f"同期 {len(whole)} 个对照村每年 {sign}{said.zh}，趋势本身不说明成效。",
-        f"Meanwhile {len(whole)} comparison villages changed by {sign}{said.en} a year too: a trend "
-        "alone shows no effect.",
+        f"同期其他未承办项目的 {len(whole)} 个村每年 {sign}{said.zh}，趋势本身不说明成效。",
+        f"Meanwhile the mean of other villages, without an initiative ({len(whole)}), changed by "
+        f"{sign}{said.en} a year too: a trend alone shows no effect.",
     )
 
 

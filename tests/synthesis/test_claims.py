@@ -104,8 +104,11 @@ def test_claims_of_the_file_come_once_each_with_readings_a_b_and_c(check):
 def test_reading_a_is_the_yearly_trend_and_names_that_of_comparison_villages(check, gain, verdict):
     found = check(two_villages(gain, comparison_gain=22))["income_gain_per_year"]
     assert (found.verdict, found.measured_value, found.published_value) == (verdict, gain, 20)
-    assert "1 comparison villages changed by +22.0 万元 a year too" in found.reason.en
-    assert "1 个对照村每年 +22.0 万元" in found.reason.zh
+    assert (
+        "other villages, without an initiative (1), changed by +22.0 万元 a year too"
+        in found.reason.en
+    )
+    assert "未承办项目的 1 个村每年 +22.0 万元" in found.reason.zh
 
 
 def test_reading_a_says_so_where_there_is_nothing_to_compare(check):

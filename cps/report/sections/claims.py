@@ -14,7 +14,7 @@ PAGE = "overview"
 TEXT = {
     "zh": {
         "heading": "说法核对",
-        "lead": "把公开报道中的说法逐条与所载数据核对。“20 万元”有三种读法：甲、每村每年的增量（趋势）；乙、比未说明的基年高出多少；丙、项目在承办村产生的效应。只有丙说的是效果。所载数据若不是说法所指的地方，判定就没有意义。",
+        "lead": "把公开报道中的说法逐条与所载数据核对。“20 万元”有三种读法：A、每村每年的增量（趋势）；B、比未说明的基年高出多少；C、项目在承办村产生的效应。只有 C 说的是效果。所载数据若不是说法所指的地方，判定就没有意义。",
         "count": "原文共有 {n} 条带数值的说法或推算：数据支持 {supported} 条，数据不支持 {contradicted} 条，无法检验 {not_testable} 条；另有 {sums} 条推算已重算。没有数值的 {excluded} 条不在其内（{rules}）。",
         "rule": "{text} {n} 条",
         "demonstration": "演示数据：标有“演示”的判定只演示核对的方法，不是对任何真实地方的说法。",
@@ -37,10 +37,11 @@ TEXT = {
         "with_reading": "（{reading}）{text}",
         "stamped": "{verdict}（演示）",
         "needs": "{scheme}。{missing}",
-        "A": "甲",
-        "B": "乙",
-        "C": "丙",
+        "A": "A",
+        "B": "B",
+        "C": "C",
         "persons": "{n} 人",
+        "villages": "{n} 个村",
         "nothing": "",
     },
     "en": {
@@ -72,6 +73,7 @@ TEXT = {
         "B": "B",
         "C": "C",
         "persons": "{n} persons",
+        "villages": "{n} villages",
         "nothing": "",
     },
 }
@@ -184,6 +186,8 @@ def _measured(row: Row) -> Content:
         return Message("grammar.absent")
     if kind == "persons" and value == int(value):
         return Message("claims.persons", {"n": Quantity(value, "count")})
+    if row["unit"] == "个村" and low == high:
+        return Message("claims.villages", {"n": Quantity(value, "count")})
     if low is None or high is None or low == high:
         return Quantity(value, kind)
     return Interval(low, high, kind)
