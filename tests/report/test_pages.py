@@ -97,9 +97,9 @@ def test_real_data_carry_no_synthetic_mark(run_of: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("effect", "zh", "en"),
     [
-        (0.5, "有明确的正效应", "a clear increase"),
+        (0.5, "与零分得开，为正", "told apart from zero, an increase"),
         (0.0, "没有发现明确的效应", "No clear effect was found"),
-        (-0.5, "有明确的负效应", "a clear decrease"),
+        (-0.5, "与零分得开，为负", "told apart from zero, a decrease"),
     ],
 )
 def test_the_headline_says_in_words_what_the_interval_shows(

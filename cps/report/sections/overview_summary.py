@@ -27,8 +27,8 @@ PAGE = "overview"
 TEXT = {
     "zh": {
         "heading": "总的情况",
-        "counts": "共 {total}，完成评估 {done} 个：{up} 个有明确的正效应，{down} 个有明确的负效应，{unclear} 个没有发现明确的效应。",
-        "chance": "即使都没有效应，按 95% 区间，每 20 个项目也会有约 1 个仅因偶然而不含零；单个结果不宜挑出来说。",
+        "counts": "共 {total}，完成评估 {done} 个：{up} 个与零分得开、为正，{down} 个与零分得开、为负，{unclear} 个没有发现明确的效应。",
+        "chance": "即使都没有效应，按 95% 区间，每 20 个项目也会有约 1 个仅因偶然而不含零；单个结果不宜挑出来说。能不能归于项目，看各项目的证据等级。",
         "failed": "有 {n} 未完成，原因如下，未计入上述数字。",
         "failure": "{name}：{why}",
         "pooled_up": "全部承办单位合计：{host}的{outcome}{per}高出约 {amount}（{level}% 区间 {interval}；{treated}承办，{comparison}对照；{method}）。",
@@ -40,8 +40,8 @@ TEXT = {
     },
     "en": {
         "heading": "In short",
-        "counts": "Of {total}, {done} evaluated: {up} with a clear gain, {down} with a clear loss, {unclear} without a clear effect.",
-        "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out.",
+        "counts": "Of {total}, {done} evaluated: {up} told apart from zero as a gain, {down} as a loss, {unclear} without a clear effect.",
+        "chance": "Even if none had an effect, about 1 in 20 intervals of 95% would leave out zero by chance alone: no single result should be picked out. Whether a change may be put down to an initiative is for its grade of evidence.",
         "failed": "{n} failed, for the reasons below, and are not counted above.",
         "failure": "{name}: {why}",
         "pooled_up": "All hosts together: for {host}, about {amount} more in {outcome} {per} ({level}% interval {interval}; {treated} treated, {comparison} compared; {method}).",
