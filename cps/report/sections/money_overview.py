@@ -32,7 +32,7 @@ TEXT = {
         "bcr": "效益成本比（{rate}）",
         "bcr_inside": "不含社会资本",
         "pair": "{value}（{interval}）",
-        "note": "按申报顺序排列，不作排名。只计能单独估计的承办村（计入村数）。投入为申报数，增收为经营性毛收入。“至少”：没有上限，增收可能为零。",
+        "note": "按申报顺序排列，不作排名。只计能单独估计的承办村（计入村数）。投入为申报数，增收为经营性毛收入：把各年效应按各村当年的实际收入折成金额后相加，所以不等于“典型承办单位”的金额乘以村数。“至少”：没有上限，增收可能为零。",
         "note_jobs": "就业按人数，与对照村相比；同一笔投入也带来了收入，两种单位成本不能相加。效益成本比按净收益口径，依据的假设见各项目页；社会资本的回报不在村集体收入内，另列只计财政和村集体资金的比率。",
     },
     "en": {
@@ -54,7 +54,7 @@ TEXT = {
         "bcr": "Benefit-cost ratio ({rate})",
         "bcr_inside": "Without private",
         "pair": "{value} ({interval})",
-        "note": "In the order declared, not ranked. Hosts counts those whose effect can be estimated apart, of all; only they are in the other columns. Outlays are as declared, income is gross. At least: there is no upper bound, as the gain may be nothing.",
+        "note": "In the order declared, not ranked. Hosts counts those whose effect can be estimated apart, of all; only they are in the other columns. Outlays are as declared. Income is gross: each year's effect in money at each host's own income of that year, added up, and so not the typical host's amount times hosts. At least: there is no upper bound, as the gain may be nothing.",
         "note_jobs": "Jobs are heads, against comparison villages. The same outlays brought income too, so the two costs are not to be added up. The ratio is on net surplus; its assumptions are on each initiative's page. What private capital earns is no part of the collectives' income: the last column counts public and collective money alone.",
     },
 }
