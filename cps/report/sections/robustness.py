@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cps.errors import Text
 from cps.locale import Message, Quantity, Term, Words, measure_kind
 from cps.report.blocks import Block, Column, Figure, Heading, Paragraph, Table
 from cps.report.sections._common import axis_title, level, outcome_name, worded
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 ORDER = 50
 PAGE = "initiative"
 _BINNED = 20
+_HYPHEN = re.compile(r"(?<![0-9A-Za-z_.])-(?=\d)")  # before a number; not in 2-4 or 2020-05
 TEXT = {
     "zh": {
         "heading": "稳健性",
@@ -60,7 +63,9 @@ def build(run: Run) -> list[Block]:
             Table(
                 Message("robustness.caption"),
                 tuple(Column(Message(f"robustness.{name}")) for name in names),
-                tuple((one.title, _verdict(one), one.explanation) for one in run.checks),
+                tuple(
+                    (one.title, _verdict(one), _with_minus(one.explanation)) for one in run.checks
+                ),
                 Message("robustness.note"),
             )
         )
@@ -80,6 +85,11 @@ def build(run: Run) -> list[Block]:
         )
         blocks.append(Figure(Message("robustness.placebo"), partial(_placebos, effect), note))
     return blocks
+
+
+def _with_minus(said: Text) -> Text:
+    """Write negative numbers as the rest of the page does."""
+    return Text(_HYPHEN.sub("−", said.zh), _HYPHEN.sub("−", said.en))
 
 
 def _verdict(check: Check) -> Term:
