@@ -17,6 +17,7 @@ _SYNTHETIC = Text(
     "Synthetic data: made up to show the method, and describing no real village",
 )
 _IN_UNIT = ("without_largest_unit",)  # parts in the unit of the reading itself
+_IN_MONEY = ("total", "base_total")  # parts in 元, where the outcome is
 
 
 def readings_text(found: Survey, without: dict[str, Any], lang: str, *, is_synthetic: bool) -> str:
@@ -44,7 +45,7 @@ def readings_text(found: Survey, without: dict[str, Any], lang: str, *, is_synth
         lines.append(_line(one, words, lang))
         lines.append(f"    {one.formula.in_language(lang)}")
         lines.append(f"    {one.basis.in_language(lang)}; {one.interval.in_language(lang)}")
-        lines += _parts(one, words, lang)
+        lines += _parts(one, words, lang, is_money=found.outcome.endswith("_yuan"))
         lines += [f"    {note.in_language(lang)}" for note in one.notes]
     if found.absent:
         lines += ["", Text("没有给出：", "Not given:").in_language(lang)]
@@ -55,7 +56,7 @@ def readings_text(found: Survey, without: dict[str, Any], lang: str, *, is_synth
     return "\n".join([*lines, *_without_lines(without, words, lang)])
 
 
-def _parts(one: Reading, words: Words, lang: str) -> list[str]:
+def _parts(one: Reading, words: Words, lang: str, *, is_money: bool) -> list[str]:
     """Give a reading's parts, and those of the income, as lines."""
     from cps.indicators.part_names import part_name
     from cps.indicators.series_names import named
@@ -64,6 +65,8 @@ def _parts(one: Reading, words: Words, lang: str) -> list[str]:
     def shown(key: str, value: float) -> str:
         if key in _IN_UNIT:
             return words.text(quantity(value, one.unit))
+        if is_money and key in _IN_MONEY:
+            return words.text(quantity(value, "yuan"))
         return f"{value:.0f}" if key.endswith("_period") else _short(value)
 
     parts = [
@@ -132,4 +135,5 @@ def _padded(text: str, width: int) -> str:
 
 def _short(value: float) -> str:
     """Write a number of any size with four digits at least, and never as a power of ten."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    written = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return written.replace("-", "−")
