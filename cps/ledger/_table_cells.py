@@ -42,6 +42,13 @@ _SERIALS = (36_526, 54_788)  # 2000-01-01 to 2049-12-31
 _ZERO_DAY = datetime.datetime(1899, 12, 30)
 _UNIT_LINE = re.compile(r"单位[:：]?\s*(?:人民币)?(亿元|百万元|万元|千元|百元|元)")
 _YEARS = (1949, 2100)
+_BRACKET = re.compile(r"\(([^()]*)\)$")
+_UNIT_SAID = re.compile(r"^单位[:：]?")
+_EACH = re.compile(r"[/／每]")  # 万元/年 is money in 万元
+_CURRENCY = re.compile(r"(?:元|币|镑|美金|卢布|usd|hkd|eur|gbp|jpy|\$|€|£)$")
+_UNIT_MEND = Text(
+    "换算成应有的单位，并改写表头", "convert the column, and write the unit in its head"
+)
 
 Read = tuple[Any, Text | None]
 
@@ -59,8 +66,9 @@ class Reader:
         place = self._fit.places.get(column.id)
         if place is None:
             return [None] * len(rows)
-        unit = self._fit.header.units[place]
-        money = money_unit(unit or "") or self._money or column.unit
+        money = self._unit(column, place)
+        if money is None:
+            return [None] * len(rows)
         known: dict[str, Read] = {}
         values = []
         for row, line in zip(rows, lines, strict=True):
@@ -77,6 +85,31 @@ class Reader:
                 value = self._within(column, value, (line, place), text)
             values.append(value)
         return values
+
+    def _unit(self, column: Column, place: int) -> str | None:
+        """Give the unit of money that a column is in, or None where its head states an unfit one.
+
+        A bracket that names no unit, as （含税）, is a remark.
+        """
+        header = self._fit.header
+        bracket = _BRACKET.search(header.names[place])
+        stated = header.units[place] or (bracket[1] if bracket else "")
+        plain = _EACH.split(_UNIT_SAID.sub("", stated))[0]
+        money = money_unit(plain)
+        if column.type == "money":
+            problem = None if money else _CURRENCY.search(plain) and _no_money(stated)
+        elif column.type == "number":
+            heads = [header_name(one) for one in column.heads]
+            declared = [one[1] for one in map(_BRACKET.search, heads) if one]
+            is_other = bool(stated and declared) and stated not in declared
+            problem = _other_unit(stated, declared) if is_other else None
+        else:
+            problem = None
+        if problem:
+            at = (header.first_row, place)
+            self._refuse(column, problem, at, stated, mend=_UNIT_MEND)
+            return None
+        return money or self._money or column.unit
 
     def _within(self, column: Column, value: Any, at: tuple[int, int], text: str) -> Any:
         """Give the value, or null with a finding where it is outside what is possible."""
@@ -106,15 +139,23 @@ class Reader:
             return None
         return value
 
-    def _refuse(self, column: Column, what: Text, at: tuple[int, int], text: str) -> None:
+    def _refuse(
+        self,
+        column: Column,
+        what: Text,
+        at: tuple[int, int],
+        text: str,
+        *,
+        mend: Text | None = None,
+    ) -> None:
         self._log.add(
-            "E-LEDGER-CELL",
+            "E-LEDGER-CELL" if mend is None else "E-LEDGER-UNIT",
             "reject",
             what,
             source=self._source,
             at=at,
             said=column.heads[0],
-            mend=Text("更正台账中的这一格", "correct this cell of the ledger"),
+            mend=mend or Text("更正台账中的这一格", "correct this cell of the ledger"),
             value=text,
         )
 
@@ -129,6 +170,19 @@ class Reader:
             mend=Text("核对台账", "check the ledger"),
             value=text or None,
         )
+
+
+def _no_money(stated: str) -> Text:
+    return Text(
+        f"表头单位“{stated}”不是人民币单位", f"the head's unit {stated!r} is none of Chinese money"
+    )
+
+
+def _other_unit(stated: str, declared: list[str]) -> Text:
+    return Text(
+        f"表头单位为“{stated}”，格式中为“{'、'.join(declared)}”",
+        f"the head states {stated!r}, the layout {', '.join(declared)!r}",
+    )
 
 
 def _shown(bound: Decimal | None) -> str:

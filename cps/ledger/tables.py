@@ -20,7 +20,8 @@ class Column:
     id : str
         Name in expressions.
     heads : tuple of str
-        Any of these stands above it; white space, width and a bracketed unit do not matter.
+        Any of these stands above it; white space, width and a bracketed remark do not matter. A
+        unit in brackets does: money is converted, a number in another unit than this is refused.
     type : str
         One of ``TYPES``.
     unit : str

@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 
 from cps.design.initiatives import load_initiative
-from cps.errors import LedgerError, SchemeError
+from cps.errors import LedgerError, SchemeError, Text
 from cps.ledger._table_cells import read_moment
 from cps.ledger.read_tables import read_tables
+from cps.ledger.tables import Column, TableLayout
 from cps.panel.store import load_panel, save_panel
 from cps.periods import ordinal
 from cps.schemes import Scheme
@@ -91,6 +92,7 @@ def test_a_moment_is_read_in_any_form_that_has_one_meaning(
 SLIPS = {
     "a letter in a number": ("１０.５", "1O.5", "E-LEDGER-CELL", "letter O"),
     "no name": ("示例中心01,2020", ",2020", "E-LEDGER-CELL", "empty"),
+    "money in no Chinese unit": ("工本费（元）", "工本费（美元）", "E-LEDGER-UNIT", "'美元'"),
     "a head renamed": ("叫号时间", "喊号时间", "E-LEDGER-NO-LAYOUT", "叫号时间"),
 }
 
@@ -436,3 +438,44 @@ def test_a_register_without_a_start_is_refused(scheme: Scheme, ledger_folder: Pa
     path.write_text(text, encoding="gb18030")
     with pytest.raises(SchemeError, match="no unit of the register has a start"):
         scheme_initiative(scheme, read_scheme(scheme, ledger_folder))
+
+
+@pytest.mark.parametrize(
+    ("head", "yuan"),
+    [
+        ("工本费（元）", 10.5),
+        ("工本费（元/次）", 10.5),
+        ("工本费（含税）", 10.5),
+        ("工本费", 10.5),
+        ("工本费（万元/年）", 105_000.0),
+        ("工本费（单位：万元）", 105_000.0),
+    ],
+)
+def test_money_is_in_the_unit_that_its_head_states(
+    scheme: Scheme, ledger_folder: Path, head: str, yuan: float
+) -> None:
+    _edited(ledger_folder, "工本费（元）", head)
+    assert read_scheme(scheme, ledger_folder).tables["queue"]["fee"][0] == yuan
+
+
+@pytest.mark.parametrize(
+    ("head", "is_read"), [("电量（千瓦时）", True), ("电量（万千瓦时）", False)]
+)
+def test_a_number_in_another_unit_than_its_layout_has_is_refused(
+    tmp_path: Path, head: str, is_read: bool
+) -> None:
+    layout = TableLayout(
+        "bills",
+        Text("账单", "bills"),
+        (
+            Column("firm", ("户名",), "text"),
+            Column("kwh", ("用电量（千瓦时）", "电量（千瓦时）"), "number"),
+        ),
+    )
+    (tmp_path / "bills.csv").write_text(f"户名,{head}\n甲,12\n", encoding="utf-8")
+    if is_read:
+        assert read_tables(tmp_path, [layout]).frames["bills"]["kwh"].to_list() == [12.0]
+        return
+    with pytest.raises(LedgerError, match="万千瓦时") as caught:
+        read_tables(tmp_path, [layout])
+    assert "B1" in caught.value.where
