@@ -162,3 +162,14 @@ def unknown_choice(kind: Text, name: str, choices: Iterable[str], *, where: str)
             f"{hint_zh}可选：{'、'.join(names)}", f"{hint_en}choose one of: {', '.join(names)}"
         ),
     )
+
+
+def require_seed(seed: int, *, where: str = "seed=…") -> int:
+    """Give the seed back if it is zero or more; no generator of random numbers starts below."""
+    if seed < 0:
+        raise UsageError(
+            Text(f"随机种子不能为负：{seed}", f"a seed can't be negative: {seed}"),
+            where=where,
+            mend=Text("写 0 或正整数", "give 0 or a positive whole number"),
+        )
+    return seed

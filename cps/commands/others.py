@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cps.commands.common import languages, say
-from cps.errors import Text, unknown_choice
+from cps.errors import Text, require_seed, unknown_choice
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,7 @@ def _demo(given: argparse.Namespace, lang: str) -> int:
     if given.mode not in MODES:
         raise unknown_choice(Text("模式", "mode"), given.mode, MODES, where="--mode")
     out = given.out or ("data/raw/schemes" if given.scheme else "data/raw/demo")
+    require_seed(given.seed, where="--seed")
     if given.scheme:
         files = _demo_schemes(given.scheme, out, mode=given.mode, seed=given.seed)
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cps.commands.common import LANGUAGES, day, languages, listed, path, positive, say, size
-from cps.errors import CpsError, LockedError, Text, UsageError
+from cps.errors import CpsError, LockedError, Text, UsageError, require_seed
 
 if TYPE_CHECKING:
     from cps.runner.batch import Batch
@@ -106,7 +106,7 @@ def _run(given: argparse.Namespace, lang: str) -> int:
             units=path(chosen["units"]),
             notebooks=path(chosen["notebooks"]),
             outcome=chosen["outcome"],
-            seed=chosen["seed"],
+            seed=require_seed(chosen["seed"], where="--seed"),
             languages=languages(chosen["langs"]),
             as_of=day(chosen["as_of"], "--as-of"),
             scheme=path(chosen["scheme"]),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cps.design.record import Design
 from cps.design.subset import subset_design
 from cps.dropin import load_module, module_names
-from cps.errors import DesignError, Finding, Text, UsageError, unknown_choice
+from cps.errors import DesignError, Finding, Text, UsageError, require_seed, unknown_choice
 from cps.estimators._options import Given, settle
 from cps.estimators._reliability import reliability
 from cps.result import Effect
@@ -184,6 +184,7 @@ def estimate(
             where="estimate(level=…)",
             mend=Text("例如 0.95", "give 0.95, say"),
         )
+    require_seed(seed)
     module, chosen = _ready(design, method, options or {}, folder)
     effect: Effect = module.fit(design, level=level, seed=seed, options=chosen)
     effect = dataclasses.replace(effect, is_diagnosis=getattr(module, "DIAGNOSIS", False))

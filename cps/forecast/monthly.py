@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cps.errors import DesignError, Finding, Text, UsageError
+from cps.errors import DesignError, Finding, Text, UsageError, require_seed
 from cps.forecast._model import Chain
 from cps.forecast.back_test import METHODS, BackTest, back_test
 from cps.forecast.early_warning import early_warnings
@@ -109,6 +109,7 @@ def forecast_year(
     DesignError
         If the panel isn't monthly, or no season can be learned.
     """
+    require_seed(seed)
     months = months_of(panel, area=area)
     year, month = _read_month(as_of)
     outlook = foresee_year(

@@ -157,6 +157,11 @@ def test_what_is_no_month_is_refused(panel: Panel, as_of: str) -> None:
         forecast_year(panel, as_of=as_of)
 
 
+def test_a_seed_below_zero_is_refused(panel: Panel) -> None:
+    with pytest.raises(UsageError, match="seed can't be negative"):
+        forecast_year(panel, seed=-1)
+
+
 def test_years_are_sums_of_whole_years_and_null_where_a_month_is_missing(panel: Panel) -> None:
     gap = changed(panel, (pl.col("unit") == "示例村01") & (pl.col("period") == 12 * 2020), None)
     by_year = yearly_panel(gap)
