@@ -55,12 +55,10 @@ def _figure(fact: Fact) -> str:
     if fact.value is None:
         said = fact.text or fact.indicator.zh
     elif fact.value_to is not None:
-        said = (
-            f"{fact.value.normalize():f}—{_with_unit(f'{fact.value_to.normalize():f}', fact.unit)}"
-        )
+        said = f"{fact.value.normalize():,f}—{_with_unit(f'{fact.value_to.normalize():,f}', fact.unit)}"
     else:
         before, after = _ZH.get(fact.comparator or Comparator.EQUAL, ("", ""))
-        said = before + _with_unit(f"{fact.value.normalize():f}{after}", fact.unit)
+        said = before + _with_unit(f"{fact.value.normalize():,f}{after}", fact.unit)
     return f"{said}（{fact.period}）" if fact.period else said
 
 

@@ -108,7 +108,7 @@ STATED = {
     "power_checkup__case_bill_saving": "5—10 万元（改革后）",
     "village_tender__collective_income_gain": "超过 46%（平台上线以来）",
     "clean_safety__approval_deadline": "不超过 30 分钟",
-    "service_centre__area_after": "1100 平方米（改造后）",
+    "service_centre__area_after": "1,100 平方米（改造后）",
     "jx_investment_centre__merchants_pipeline": "近 40 家（目前）",
     "smart_fire__layout": "1+4+8+X",
 }
