@@ -87,6 +87,7 @@ def finish_design(
     dropped = _drop_incomplete(arrays, form=form, frequency=frequency, missing=missing)
     left_out += dropped
     notes += _missing_finding(dropped, cohorts)
+    notes += _skipped_finding(periods, name=name, frequency=frequency)
     notes += not_positive_findings(frame, dropped, form=form, frequency=frequency)
     kept, cohort_of, more, timing = _usable_cohorts(
         arrays.units, cohorts, periods, anticipation, frequency
@@ -245,6 +246,34 @@ def _missing_finding(dropped: list[Exclusion], cohorts: dict[str, int | None]) -
             where=names + (" …" if len(dropped) > _SHOWN else ""),
             mend=Text("补齐缺失的期数", "supply the missing periods"),
             count=len(dropped),
+        )
+    ]
+
+
+def _skipped_finding(periods: list[int], *, name: str, frequency: Frequency) -> list[Finding]:
+    """Say that periods are missing for every unit: neighbours are then compared across the hole.
+
+    A panel of every second or third period has none missing.
+    """
+    steps = np.diff(periods).tolist()
+    step = min(steps, default=1)
+    holes = [(one, size) for one, size in zip(periods, steps, strict=False) if size > step]
+    if not holes:
+        return []
+    n_skipped = sum((size - 1) // step for _, size in holes)
+    shown = ", ".join(label(before + step, frequency) for before, _ in holes[:_SHOWN])
+    return [
+        Finding(
+            code="W-DESIGN-PERIODS-SKIPPED",
+            severity="warn",
+            what=Text(
+                f"{n_skipped} 个时期没有任何单位的数据，前后两期按相邻处理",
+                f"{n_skipped} periods have no data of any unit; those on either side of them are "
+                "taken as neighbours",
+            ),
+            where=f"{name}: {shown}" + (" …" if n_skipped > len(holes[:_SHOWN]) else ""),
+            mend=Text("补齐缺失的时期", "supply the missing periods"),
+            count=n_skipped,
         )
     ]
 

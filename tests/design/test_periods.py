@@ -126,3 +126,28 @@ def test_what_cannot_be_read_exactly_is_refused_with_the_remedy(case: str) -> No
     assert remedy in caught.value.message("en").split("mend :")[1]
     assert "column" in caught.value.where
     assert any("一" <= letter <= "鿿" for letter in caught.value.what.zh)
+
+
+@pytest.mark.parametrize(
+    ("years", "n_skipped", "first"),
+    [
+        ([2015, 2016, 2017, 2018, 2019], 0, ""),
+        ([2010, 2012, 2014, 2016, 2018], 0, ""),  # a panel of every second year lacks none
+        ([2015, 2016, 2018, 2019, 2020], 1, "2017"),
+        ([2010, 2012, 2018, 2020, 2022], 2, "2014"),
+    ],
+)
+def test_periods_that_no_unit_has_are_named(years: list[int], n_skipped: int, first: str) -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "unit": [unit for unit in "abcdef" for _ in years],
+            "year": years * 6,
+            "y": rng.normal(10, 1, 30),
+            "first": [years[3] if unit == "a" else None for unit in "abcdef" for _ in years],
+        }
+    )
+    made = design_from_frame(frame, unit="unit", period="year", outcome="y", cohort="first")
+    told = [one for one in made.findings if one.code == "W-DESIGN-PERIODS-SKIPPED"]
+    assert sum(one.count for one in told) == n_skipped
+    assert all(first in one.where for one in told)
