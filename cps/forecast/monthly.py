@@ -110,6 +110,12 @@ def forecast_year(
         If the panel isn't monthly, or no season can be learned.
     """
     require_seed(seed)
+    if past_years < 0:
+        raise UsageError(
+            Text(f"回溯年数不能为负：{past_years}", f"past years can't be negative: {past_years}"),
+            where="forecast_year(past_years=…)",
+            mend=Text("0 表示不作回溯检验", "give 0 for no back-test, or a number of years"),
+        )
     months = months_of(panel, area=area)
     year, month = _read_month(as_of)
     outlook = foresee_year(

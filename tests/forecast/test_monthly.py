@@ -162,6 +162,11 @@ def test_a_seed_below_zero_is_refused(panel: Panel) -> None:
         forecast_year(panel, seed=-1)
 
 
+def test_a_negative_number_of_past_years_is_refused(panel: Panel) -> None:
+    with pytest.raises(UsageError, match="past years can't be negative"):
+        forecast_year(panel, past_years=-1)
+
+
 def test_years_are_sums_of_whole_years_and_null_where_a_month_is_missing(panel: Panel) -> None:
     gap = changed(panel, (pl.col("unit") == "示例村01") & (pl.col("period") == 12 * 2020), None)
     by_year = yearly_panel(gap)
