@@ -12,7 +12,7 @@ from cps.errors import DesignError, Finding, Text
 from cps.estimators._reliability import reliability
 from cps.estimators._scale import natural_scale
 from cps.estimators.inference._events import bare
-from cps.estimators.registry import count_treated, estimate, settled_options
+from cps.estimators.registry import count_treated, estimate, name_method, settled_options
 from cps.result import Effect, Estimate
 
 FEW = 5  # treated units (or clusters) below which analytic errors are not shown at all
@@ -96,16 +96,16 @@ def estimate_all(design: Design, *, level: float = 0.95, seed: int = 0) -> tuple
     ordered = [chosen, *(one for one in _specifications(design) if one != chosen)]
     n_treated = count_treated(design)
     effects: list[Effect] = []
-    refused: list[tuple[str, DesignError]] = []
+    refused: list[tuple[str, str, DesignError]] = []
     for one in ordered:
         try:
             effects.append(_estimated(design, one, n_treated, level, seed))
         except DesignError as error:
             names = ", ".join(one.words)
-            refused.append((f"{one.method} ({names})" if names else one.method, error))
+            refused.append((one.method, f" ({names})" if names else "", error))
     usable = [one for one in effects if not one.is_diagnosis]
     if not usable:
-        raise refused[0][1]
+        raise refused[0][2]
     first = usable[0]
     findings = (*first.findings, *departures, *(_refused(*one) for one in refused))
     rest = [one for one in effects if one is not first]
@@ -273,11 +273,15 @@ def _departure(design: Design, first: Specification, why: Text) -> Finding:
     )
 
 
-def _refused(name: str, error: DesignError) -> Finding:
+def _refused(method: str, words: str, error: DesignError) -> Finding:
+    name = name_method(method)
     return Finding(
         "W-EST-REFUSED",
         "warn",
-        Text(f"{name} 未估计：{error.what.zh}", f"{name} was not fitted: {error.what.en}"),
+        Text(
+            f"{name.zh}（{method}{words}）未估计：{error.what.zh}",
+            f"{name.en} ({method}{words}) was not fitted: {error.what.en}",
+        ),
         error.where,
         error.mend,
     )

@@ -207,6 +207,12 @@ def estimate(
     return _with_reliability(design, named)
 
 
+def name_method(method: str) -> Text:
+    """Give the name of an estimator as people call it."""
+    name: Text = _module(method, None).NAME
+    return name
+
+
 def count_treated(design: Design) -> int:
     """Count what inference counts as treated: units, or clusters where units are grouped."""
     if design.cluster is None:
