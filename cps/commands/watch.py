@@ -9,6 +9,14 @@ from pathlib import Path
 from cps.commands.common import path, say, span
 from cps.errors import Text
 
+_ENDED = {  # how a run ended, in Chinese
+    "published": "已发布",
+    "partial": "部分项目失败，其余已发布",
+    "unchanged": "没有变化",
+    "failed": "失败",
+    "rejected": "输入被拒",
+    "interrupted": "中断",
+}
 _OVERDUE = 3
 
 
@@ -100,9 +108,10 @@ def _status(given: argparse.Namespace, lang: str) -> int:
             lang,
         )
     if found.last:
-        told = f"{found.last.get('status')} ({found.last.get('exit_code')})"
+        ended, code = str(found.last.get("status")), found.last.get("exit_code")
         at = found.last.get("finished")
-        say(Text(f"上次运行：{told}，{at}", f"last run: {told}, {at}"), lang)
+        told = _ENDED.get(ended, ended)
+        say(Text(f"上次运行：{told}（{code}），{at}", f"last run: {ended} ({code}), {at}"), lang)
     never = Text("从未", "never").in_language(lang)
     success = found.last_success or never
     say(Text(f"上次成功：{success}", f"last success: {success}"), lang)
