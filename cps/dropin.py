@@ -59,6 +59,12 @@ def read_toml(path: Path) -> dict[str, Any]:
             where=str(path),
             mend=Text("检查路径", "check the path"),
         ) from error
+    except RecursionError as error:
+        raise UsageError(
+            Text("括号嵌套过深，不是有效的 TOML", "brackets nested too deep for TOML"),
+            where=str(path),
+            mend=Text("更正文件中的括号", "correct the brackets of the file"),
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             Text(f"不是有效的 TOML：{error}", f"not valid TOML: {error}"),

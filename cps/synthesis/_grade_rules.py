@@ -5,6 +5,7 @@ Nothing here sees an estimate: a rule is given one :class:`Measured`, which has 
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -165,7 +166,8 @@ def worst(letters: Mapping[str, str]) -> str:
 def _load(path: Path, changed: int) -> Rules:
     # ``changed`` is the file's own time: an edited file is read again.
     given = read_toml(path)
-    _require_keys(given, _FILE, path, "")
+    _require_keys(given, tuple(_FILE), path, "")
+    _require_kinds(given, _FILE, path, "")
     rules = tuple(_rule(one, path, place) for place, one in enumerate(given["rule"], 1))
     twice = sorted({one.id for one in rules if sum(one.id == two.id for two in rules) > 1})
     if twice:
@@ -186,22 +188,34 @@ def _load(path: Path, changed: int) -> Rules:
     )
 
 
-_FILE = (
-    "version",
-    "material_share",
-    "replication_level",
-    "threats",
-    "repairs",
-    "letters",
-    "readings",
-    "rule",
-)
+_FILE = {
+    "version": "text",
+    "material_share": "number",
+    "replication_level": "number",
+    "threats": "texts",
+    "repairs": "texts",
+    "letters": "table",
+    "readings": "table",
+    "rule": "tables",
+}
 _RULE = ("id", "quantity", "shown", "better", "A", "B", "missing", "name", "said", "why", "source")
+_RULE_KINDS = {
+    **dict.fromkeys(("id", "quantity", "shown", "better", "missing", "source"), "text"),
+    **dict.fromkeys(("A", "B", "C"), "number"),
+}
+_NOUNS = {
+    "text": Text("文字", "a text"),
+    "number": Text("有限的数", "a finite number"),
+    "texts": Text("文字的列表", "a list of texts"),
+    "table": Text("表", "a table"),
+    "tables": Text("一组表", "a list of tables"),
+}
 
 
 def _rule(given: Mapping[str, Any], path: Path, place: int) -> Rule:
     where = f"rule {given.get('id', place)}"
     _require_keys({name: one for name, one in given.items() if name != "C"}, _RULE, path, where)
+    _require_kinds(given, _RULE_KINDS, path, where)
     for name, choices in (
         ("shown", KINDS),
         ("better", ("low", "high")),
@@ -239,8 +253,15 @@ def _rule(given: Mapping[str, Any], path: Path, place: int) -> Rule:
 
 def _text(given: Any, path: Path, where: str) -> Text:
     _require_keys(given, ("zh", "en"), path, where)
+    _require_kinds(given, {"zh": "text", "en": "text"}, path, where)
     text = Text(given["zh"], given["en"])
-    if _placeholders(text.zh) != _placeholders(text.en):
+    try:
+        is_alike = _placeholders(text.zh) == _placeholders(text.en)
+    except ValueError as error:
+        raise _wrong(
+            path, where, Text(f"占位符有误：{error}", f"a placeholder: {error}")
+        ) from error
+    if not is_alike:
         raise _wrong(
             path,
             where,
@@ -268,6 +289,29 @@ def _require_keys(given: Any, names: tuple[str, ...], path: Path, where: str) ->
                 f"{unknown[0]} is unknown; there are: {listed}",
             ),
         )
+
+
+def _require_kinds(
+    given: Mapping[str, Any], kinds: Mapping[str, str], path: Path, where: str
+) -> None:
+    for name, kind in kinds.items():
+        if name in given and not _is_kind(given[name], kind):
+            noun = _NOUNS[kind]
+            raise _wrong(
+                path,
+                f"{where} › {name}" if where else name,
+                Text(f"应为{noun.zh}", f"it must be {noun.en}"),
+            )
+
+
+def _is_kind(value: Any, kind: str) -> bool:
+    if kind == "number":
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and abs(value) < math.inf
+    if kind in ("texts", "tables"):
+        each = "text" if kind == "texts" else "table"
+        return isinstance(value, list) and all(_is_kind(one, each) for one in value)
+    return isinstance(value, str if kind == "text" else Mapping)
 
 
 def _wrong(path: Path, where: str, what: Text) -> UsageError:

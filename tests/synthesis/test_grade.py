@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import html
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -396,6 +397,16 @@ FAULTS = {
     ),
     "a rule is there twice": (lambda given: given["rule"].append(given["rule"][0]), "twice"),
     "a letter is unknown": (lambda given: given["rule"][0].update(missing="E"), "A, B, C, D"),
+    "a share is a word": (lambda given: given.update(material_share="much"), "a finite number"),
+    "a level is endless": (lambda given: given.update(replication_level=math.inf), "finite"),
+    "a threat is a list": (lambda given: given["threats"].append([]), "a list of texts"),
+    "a rule is a number": (lambda given: given["rule"].append(1), "a list of tables"),
+    "a threshold is a word": (lambda given: given["rule"][0].update(A="low"), "a finite number"),
+    "a name is a number": (lambda given: given["rule"][0]["name"].update(zh=1), "a text"),
+    "a brace is left open": (
+        lambda given: given["rule"][0]["said"].update(zh="{p", en="{p"),
+        "a placeholder",
+    ),
     "a letter has no words": (lambda given: given["letters"].pop("D"), "meaning is missing"),
 }
 
