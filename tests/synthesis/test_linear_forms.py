@@ -75,9 +75,7 @@ def test_weights_give_the_estimate_back_and_ignore_what_all_units_share(
 def test_with_one_start_the_covariance_is_that_of_differences_of_means() -> None:
     starts = {"a": {"h0": 4, "h1": 4, "h2": 4}, "b": {"h2": 4, "h3": 4}}
     designs = {name: _design(name, starts=one) for name, one in starts.items()}
-    effects = {
-        name: _effect(one, "synthetic_did", weights="did") for name, one in designs.items()
-    }
+    effects = {name: _effect(one, "synthetic_did", weights="did") for name, one in designs.items()}
     found = fixed_weight_covariance(designs, effects)
     y = designs["a"].y[designs["a"].is_donor]
     variance = (y[:, 4:].mean(axis=1) - y[:, :4].mean(axis=1)).var(ddof=1)
