@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from cps.__main__ import main
+from cps.demo import write_demo
 from cps.errors import DesignError, UsageError
 from cps.forecast import monthly
 from cps.forecast._model import Chain
@@ -275,12 +276,12 @@ def test_thresholds_are_brought_to_yuan() -> None:
     assert in_yuan([50, 0.5]) == (500_000, 5_000)
 
 
-def test_the_notebook_gives_what_the_command_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_notebook_gives_what_the_command_gives(tmp_path: Path) -> None:
     ledgers = tmp_path / "data" / "raw" / "street"
     ledgers.mkdir(parents=True)
-    for one in (ROOT / "data" / "raw" / "demo").glob("*示例街道_经营性收入*"):
+    whole = tmp_path / "whole" / "raw" / "demo"
+    write_demo(whole)
+    for one in whole.glob("*示例街道_经营性收入*"):
         shutil.copy(one, ledgers)
     book = json.loads((ROOT / "notebooks" / "forecast.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(one["source"]) for one in book["cells"] if one["cell_type"] == "code"]
