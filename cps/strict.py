@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from cps.errors import CpsError, Text, nearest
@@ -42,6 +43,23 @@ class Table:
                     Text(f"缺少“{key}”", f"the key {key!r} is missing"),
                     Text(f"补上 {key}", f"add {key}"),
                 )
+
+    def identifier(self, path: Path) -> str:
+        """Give the table's ``id``, which must be the name of its file."""
+        identifier = self.slug("id")
+        if identifier != path.stem:
+            raise self.fault(
+                "id",
+                Text(
+                    f"编号“{identifier}”与文件名不一致",
+                    f"the id {identifier!r} is not the file's name",
+                ),
+                Text(
+                    f"编号写为 {path.stem}，或将文件改名为 {identifier}.toml",
+                    f"write id = {path.stem!r}, or rename the file to {identifier}.toml",
+                ),
+            )
+        return identifier
 
     def check_choice(
         self,

@@ -129,7 +129,7 @@ def _read(path: Path, table: _Table) -> Initiative:
     table.keys(_REQUIRED, _OPTIONAL)
     appraisal, appraisal_source = read_appraisal(table.table("appraisal", default={}))
     initiative = Initiative(
-        id=_identifier(table, path),
+        id=table.identifier(path),
         name=table.bilingual("name"),
         description=table.bilingual("description"),
         format=table.slug("format"),
@@ -151,22 +151,6 @@ def _read(path: Path, table: _Table) -> Initiative:
     )
     _check_consistency(initiative, table)
     return initiative
-
-
-def _identifier(table: _Table, path: Path) -> str:
-    identifier = table.slug("id")
-    if identifier != path.stem:
-        raise table.fault(
-            "id",
-            Text(
-                f"编号“{identifier}”与文件名不一致", f"the id {identifier!r} is not the file's name"
-            ),
-            Text(
-                f"编号写为 {path.stem}，或将文件改名为 {identifier}.toml",
-                f"write id = {path.stem!r}, or rename the file to {identifier}.toml",
-            ),
-        )
-    return identifier
 
 
 def _outcomes(table: _Table) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def _read(path: Path, facts: Facts) -> Scheme:
         raise SchemeError(error.what, where=error.where, mend=error.mend) from error
     table.keys(_REQUIRED, _OPTIONAL)
     scheme = Scheme(
-        id=_identifier(table, path),
+        id=table.identifier(path),
         name=table.bilingual("name"),
         is_evaluable=table.choice("is_evaluable", EVALUABLE),
         reason=table.bilingual("reason"),
@@ -142,22 +142,6 @@ def _read(path: Path, facts: Facts) -> Scheme:
     )
     _check(scheme, table)
     return scheme
-
-
-def _identifier(table: Table, path: Path) -> str:
-    identifier = table.slug("id")
-    if identifier != path.stem:
-        raise table.fault(
-            "id",
-            Text(
-                f"编号“{identifier}”与文件名不一致", f"the id {identifier!r} is not the file's name"
-            ),
-            Text(
-                f"编号写为 {path.stem}，或将文件改名为 {identifier}.toml",
-                f"write id = {path.stem!r}, or rename the file to {identifier}.toml",
-            ),
-        )
-    return identifier
 
 
 def _claims(table: Table, scheme_id: str, facts: Facts) -> tuple[str, ...]:
