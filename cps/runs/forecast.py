@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,10 +10,8 @@ from cps.errors import Finding
 from cps.forecast.monthly import MonthlyForecast
 from cps.ledger.rows import SourceFile
 from cps.planning.sample import SamplePlan
-from cps.provenance import sha256_json
 from cps.runs.codec import encode
-from cps.runs.origin import code_sha256, cps_version, data_sha256, library_versions
-from cps.runs.record import PATH_PARAMETERS, Manifest, Run, _circumstances
+from cps.runs.record import PATH_PARAMETERS, Run, seal_run
 
 KIND = "forecast"
 _PATHS = (*PATH_PARAMETERS, "data", "units", "initiatives")
@@ -70,18 +67,11 @@ def make_forecast_run(
         "is_synthetic": outlook.is_synthetic,
         "extra": encode({"forecast": record, "next_initiative": planned}),
     }
-    named = {one.name: one.sha256 for one in sorted(sources, key=lambda one: one.name)}
-    made_by: dict[str, Any] = {
-        "inputs": named,
-        "parameters": said,
-        "cps_version": cps_version(),
-        "code_sha256": code_sha256(),
-        "python_version": platform.python_version(),
-        "library_versions": library_versions(),
-        "seed": outlook.seed,
-        "as_of": found.last_day,
-        "data_sha256": data_sha256(named),
-    }
-    manifest = Manifest(**made_by, run_hash=sha256_json(encode({**body, **made_by})))
-    paths = {name: str(one) for name, one in given.items() if name in _PATHS}
-    return Run(**body, manifest=manifest, circumstances=_circumstances(None, paths))
+    return seal_run(
+        body,
+        {one.name: one.sha256 for one in sources},
+        parameters=said,
+        seed=outlook.seed,
+        as_of=found.last_day,
+        paths={name: str(one) for name, one in given.items() if name in _PATHS},
+    )

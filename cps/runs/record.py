@@ -169,16 +169,43 @@ def make_run(
         "is_synthetic": design.is_synthetic,
         "extra": encode(dict(extra or {})),  # as it will be read back
     }
-    named = dict(sorted((inputs or {}).items()))
+    day = data_to(design) if as_of is None else _iso_date(as_of)
+    seed = int(said.get("seed") or 0)
+    return seal_run(
+        body, inputs or {}, parameters=said, seed=seed, as_of=day, paths=paths, started=started
+    )
+
+
+def seal_run(
+    body: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    *,
+    parameters: Mapping[str, str | int | float | bool | None],
+    seed: int,
+    as_of: str | None,
+    paths: dict[str, str],
+    started: datetime.datetime | None = None,
+) -> Run:
+    """Make a run of its results and of what they were made from, hashed together.
+
+    Parameters
+    ----------
+    body : mapping
+        The fields of :class:`Run` that say something.
+    inputs : mapping of file name to sha256
+    parameters : mapping
+        Without those that name places; these are ``paths``.
+    """
+    named = dict(sorted(inputs.items()))
     made_by: dict[str, Any] = {
         "inputs": named,
-        "parameters": said,
+        "parameters": dict(parameters),
         "cps_version": cps_version(),
         "code_sha256": code_sha256(),
         "python_version": platform.python_version(),
         "library_versions": library_versions(),
-        "seed": int(said.get("seed") or 0),
-        "as_of": data_to(design) if as_of is None else _iso_date(as_of),
+        "seed": seed,
+        "as_of": as_of,
         "data_sha256": data_sha256(named),
     }
     manifest = Manifest(**made_by, run_hash=sha256_json(encode({**body, **made_by})))
