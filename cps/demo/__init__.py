@@ -47,7 +47,7 @@ def write_demo(
     if mode not in MODES:
         raise unknown_choice(Text("模式", "mode"), mode, MODES, where="write_demo(mode=…)")
     target = Path(folder).resolve()
-    _require_own(target)
+    require_own(target)
     initiatives = load_initiatives()
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -101,7 +101,8 @@ def load_truth(folder: Path | str) -> dict[str, Any]:
     return truth
 
 
-def _require_own(target: Path) -> None:
+def require_own(target: Path) -> None:
+    """Refuse a folder that holds anything but demonstration ledgers, before it is written over."""
     if target.is_dir():
         foreign = [one.name for one in target.iterdir() if not one.name.startswith(_PREFIX)]
     else:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cps.demo import require_own
 from cps.demo.schemes._record import Drawn
 from cps.dropin import load_module, module_names
-from cps.errors import Text, UsageError, unknown_choice
+from cps.errors import Text, unknown_choice
 from cps.provenance import sha256_file, write_json
 
 FOLDER = Path(__file__).parent
@@ -75,7 +76,7 @@ def write_scheme(
 
     drawn = draw_scheme(scheme, mode=mode, seed=seed)
     target = Path(folder).resolve() / scheme
-    _require_own(target)
+    require_own(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{scheme}."))
     try:
@@ -96,21 +97,3 @@ def scheme_truth_path(folder: Path | str, scheme: str) -> Path:
     """Give where the truth of a scheme's ledgers in ``folder`` is kept."""
     root = Path(folder).resolve()
     return root.parent.parent / "truth" / root.name / f"{scheme}.json"
-
-
-def _require_own(target: Path) -> None:
-    from cps.demo.schemes._write import PREFIX
-
-    if target.is_dir():
-        foreign = [one.name for one in target.iterdir() if not one.name.startswith(PREFIX)]
-    else:
-        foreign = [target.name] if target.exists() else []
-    if foreign:
-        raise UsageError(
-            Text(
-                "该文件夹里有不是示例数据的文件",
-                "the folder holds files that are not demonstration data",
-            ),
-            where=f"{target} › {sorted(foreign)[0]}",
-            mend=Text("换一个空文件夹（--out）", "choose an empty folder (--out)"),
-        )
